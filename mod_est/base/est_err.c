@@ -1,0 +1,57 @@
+/*
+ * Copyright 2026 The mod_est authors
+ * SPDX-License-Identifier: Apache-2.0
+ */
+#include "est_err.h"
+
+#include <stdarg.h>
+
+#include <apr_strings.h>
+
+enum {
+    debug = EST_LOG_DEBUG,
+    info = EST_LOG_INFO,
+    notice = EST_LOG_NOTICE,
+    warning = EST_LOG_WARNING,
+    error = EST_LOG_ERROR
+};
+
+static const est_err_row_t rows[] = {
+#define EST_ERR(name, id, status, level, failinfo, text)                                                               \
+    {#name, id, status, (est_log_level_t)level, EST_FAILINFO_##failinfo, text},
+#include "est_err.def"
+#undef EST_ERR
+};
+
+const est_err_row_t *est_err_row(est_err_code_t code)
+{
+    return &rows[(unsigned)code < EST_E__COUNT ? code : EST_E_internal];
+}
+
+/* C0, DEL, and C1 in its UTF-8 form (C2 80..9F): a terminal obeys those too */
+static void defuse(char *s)
+{
+    for (unsigned char *p = (unsigned char *)s; *p; p++) {
+        if (*p < 0x20 || *p == 0x7f)
+            *p = '?';
+        else if (p[0] == 0xc2 && p[1] >= 0x80 && p[1] <= 0x9f)
+            p[0] = p[1] = '?';
+    }
+}
+
+est_err_t *est_err_make(apr_pool_t *pool, est_err_code_t code, const char *file, int line, const char *fmt, ...)
+{
+    est_err_t *err = apr_pcalloc(pool, sizeof(*err));
+    err->code = code;
+    err->file = file;
+    err->line = line;
+    if (fmt) {
+        va_list ap;
+        va_start(ap, fmt);
+        char *detail = apr_pvsprintf(pool, fmt, ap);
+        va_end(ap);
+        defuse(detail);
+        err->detail = detail;
+    }
+    return err;
+}

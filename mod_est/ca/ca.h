@@ -1,0 +1,50 @@
+/*
+ * Copyright 2026 The mod_est authors
+ * SPDX-License-Identifier: Apache-2.0
+ */
+#ifndef CA_H
+#define CA_H
+
+/* Certificate authorities: a driver table, a row per way of having a certificate signed. */
+
+#include "base/est_env.h"
+#include "pki/pki_cert.h"
+#include "pki/pki_path.h"
+
+typedef struct ca_t ca_t;
+
+/* The members of an <EstCA> block, as text; NULL = not given */
+typedef struct {
+    const char *name;
+    const char *driver, *certificate, *key, *passphrase, *chain;
+    const char *where; /* "file:line" of the block, for messages */
+} ca_config_t;
+
+typedef struct {
+    const char *name; /* of EstCADriver */
+    /* Loads and checks everything that needs no network: fails with config or file. Called in the parent, at configuration check. Everything lives in pool. */
+    est_err_t *(*open)(ca_t **out, const ca_config_t *config, apr_pool_t *pool);
+    /* Signs; the request was judged before. serial and issuer are the CA's to fill where it is remote. */
+    est_err_t *(*issue)(ca_t *ca, est_slice_t *der, const pki_tbs_t *tbs, apr_pool_t *pool);
+} ca_driver_t;
+
+/* Drivers put this first in their own struct. Immutable once opened, shared by processes and threads. */
+struct ca_t {
+    const ca_driver_t *driver;
+    const char *name;
+    X509 *cert;
+    apr_time_t not_before, not_after;
+    pki_name_t *subject;
+    unsigned char issuer_hash[32]; /* SHA-256 of its subject, DER */
+    est_slice_t aki;               /* AuthorityKeyIdentifier extension of what it issues */
+    const est_slice_t *certs;      /* what cacerts returns: itself first, then the chain to the root, DER */
+    int n_certs;
+    est_slice_t cacerts;           /* the certs-only message of these, DER */
+    STACK_OF(X509) *chain;         /* itself and the chain */
+    const char *warning;           /* worth a line in the log at start, or NULL */
+};
+
+/* Finds the driver by config->driver (default local) and opens it */
+est_err_t *ca_open(ca_t **out, const ca_config_t *config, apr_pool_t *pool);
+
+#endif

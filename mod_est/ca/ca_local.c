@@ -1,0 +1,186 @@
+/*
+ * Copyright 2026 The mod_est authors
+ * SPDX-License-Identifier: Apache-2.0
+ */
+#include "ca_local.h"
+#include "pki/pki_load.h"
+
+#include <apr_strings.h>
+#include <openssl/err.h>
+#include <openssl/x509v3.h>
+
+typedef struct {
+    ca_t ca;
+    pki_signer_t *signer;
+} ca_local_t;
+
+/* err with the block it happened in; the text of pki_load says the file */
+static est_err_t *in_block(est_err_t *err, const ca_config_t *config, apr_pool_t *pool)
+{
+    if (err)
+        err->detail = apr_psprintf(pool, "<EstCA %s> at %s: %s", config->name, config->where,
+                                   err->detail ? err->detail : est_err_row(err->code)->text);
+    return err;
+}
+
+static const char *subject_of(X509 *cert, apr_pool_t *pool)
+{
+    char *line = X509_NAME_oneline(X509_get_subject_name(cert), NULL, 0);
+    const char *text = line ? apr_pstrdup(pool, line) : "?";
+
+    OPENSSL_free(line);
+    return text;
+}
+
+static int is_ca(X509 *cert)
+{
+    return X509_check_ca(cert) == 1 && (X509_get_key_usage(cert) & KU_KEY_CERT_SIGN);
+}
+
+static int is_issuer(X509 *issuer, X509 *cert)
+{
+    int yes = X509_check_issued(issuer, cert) == X509_V_OK && X509_verify(cert, X509_get0_pubkey(issuer)) == 1;
+
+    ERR_clear_error();
+    return yes;
+}
+
+/* Devices get the whole way from an issued certificate to a root (RFC 7030 4.1.3): every step must be there */
+static est_err_t *check_chain(STACK_OF(X509) *chain, const ca_config_t *config, apr_pool_t *pool)
+{
+    X509 *cert = sk_X509_value(chain, 0);
+
+    for (int steps = 0; !is_issuer(cert, cert); steps++) {
+        X509 *issuer = NULL;
+
+        for (int i = 1; i < sk_X509_num(chain) && !issuer; i++)
+            if (is_issuer(sk_X509_value(chain, i), cert))
+                issuer = sk_X509_value(chain, i);
+        if (!issuer || steps > sk_X509_num(chain))
+            return EST_FAIL(pool, config, "EstCAChain %s has a gap: no issuer of \"%s\"",
+                            config->chain ? config->chain : "(not set)", subject_of(cert, pool));
+        if (!is_ca(issuer))
+            return EST_FAIL(pool, config, "EstCAChain %s: \"%s\" is not a CA certificate", config->chain,
+                            subject_of(issuer, pool));
+        cert = issuer;
+    }
+    return NULL;
+}
+
+static apr_status_t free_stack(void *stack)
+{
+    sk_X509_pop_free(stack, X509_free);
+    return APR_SUCCESS;
+}
+
+static int has(STACK_OF(X509) *stack, X509 *cert)
+{
+    for (int i = 0; i < sk_X509_num(stack); i++)
+        if (X509_cmp(sk_X509_value(stack, i), cert) == 0)
+            return 1;
+    return 0;
+}
+
+/* The CA itself, then its chain file, each certificate once */
+static est_err_t *load_chain(ca_t *ca, const ca_config_t *config, apr_pool_t *pool)
+{
+    STACK_OF(X509) *own, *file = NULL;
+
+    EST_TRY(pki_load_certs(&own, config->certificate, pool));
+    ca->cert = sk_X509_value(own, 0);
+    if (config->chain)
+        EST_TRY(pki_load_certs(&file, config->chain, pool));
+    ca->chain = sk_X509_new_null();
+    apr_pool_cleanup_register(pool, ca->chain, free_stack, apr_pool_cleanup_null);
+    for (int i = 0; i < sk_X509_num(own) + (file ? sk_X509_num(file) : 0); i++) {
+        X509 *cert = i < sk_X509_num(own) ? sk_X509_value(own, i) : sk_X509_value(file, i - sk_X509_num(own));
+
+        if (has(ca->chain, cert))
+            continue;
+        if (i && !is_ca(cert))
+            return EST_FAIL(pool, config, "EstCAChain %s: \"%s\" is not a CA certificate", config->chain ? config->chain : "",
+                            subject_of(cert, pool));
+        if (!X509_up_ref(cert) || !sk_X509_push(ca->chain, cert))
+            return EST_FAIL(pool, config, "out of memory");
+    }
+    return NULL;
+}
+
+/* The facts of the CA's certificate that issuing needs, and the answer of cacerts, made once */
+static est_err_t *fill_in(ca_t *ca, apr_pool_t *pool)
+{
+    est_slice_t *certs = apr_pcalloc(pool, (apr_size_t)sk_X509_num(ca->chain) * sizeof(*certs));
+    pki_cert_t *facts;
+
+    EST_TRY(pki_cert_facts(&facts, ca->cert, pool));
+    ca->subject = facts->subject;
+    ca->not_before = facts->not_before;
+    ca->not_after = facts->not_after;
+    pki_sha256(ca->issuer_hash, facts->subject->der);
+    for (int i = 0; i < sk_X509_num(ca->chain); i++) {
+        unsigned char *der = NULL;
+        int n = i2d_X509(sk_X509_value(ca->chain, i), &der);
+
+        if (n <= 0)
+            return EST_FAIL(pool, config, "certificate cannot be encoded");
+        certs[i] = est_slice_dup(est_slice(der, (apr_size_t)n), pool);
+        OPENSSL_free(der);
+    }
+    ca->certs = certs;
+    ca->n_certs = sk_X509_num(ca->chain);
+    ca->cacerts = pki_certs_only(certs, ca->n_certs, pool);
+    return NULL;
+}
+
+static est_err_t *open_all(ca_local_t *local, const ca_config_t *config, apr_pool_t *pool)
+{
+    ca_t *ca = &local->ca;
+    const char *passphrase = NULL;
+    EVP_PKEY *key;
+    int loose = 0;
+
+    if (!config->certificate)
+        return EST_FAIL(pool, config, "EstCACertificate is missing");
+    if (!config->key)
+        return EST_FAIL(pool, config, "EstCAKey is missing");
+    EST_TRY(load_chain(ca, config, pool));
+    if (!is_ca(ca->cert))
+        return EST_FAIL(pool, config, "EstCACertificate %s: \"%s\" is not a CA certificate (basicConstraints CA:TRUE, keyUsage keyCertSign)",
+                        config->certificate, subject_of(ca->cert, pool));
+    EST_TRY(check_chain(ca->chain, config, pool));
+    if (config->passphrase)
+        EST_TRY(pki_load_passphrase(&passphrase, config->passphrase, pool));
+    EST_TRY(pki_load_key(&key, config->key, passphrase, &loose, pool));
+    if (X509_check_private_key(ca->cert, key) != 1) {
+        ERR_clear_error();
+        return EST_FAIL(pool, config, "EstCAKey %s does not fit EstCACertificate %s", config->key, config->certificate);
+    }
+    EST_TRY(pki_signer_make(&local->signer, ca->cert, key, pool));
+    ca->aki = pki_signer_aki(local->signer);
+    EST_TRY(fill_in(ca, pool));
+    if (X509_cmp_current_time(X509_get0_notAfter(ca->cert)) < 0)
+        ca->warning = apr_psprintf(pool, "the certificate of <EstCA %s> ended %s: nothing can be issued", config->name,
+                                   pki_time_text(ca->not_after, pool));
+    else if (loose)
+        ca->warning = apr_psprintf(pool, "EstCAKey %s of <EstCA %s> can be read by others than its owner: chmod 600 it",
+                                   config->key, config->name);
+    return NULL;
+}
+
+static est_err_t *local_open(ca_t **out, const ca_config_t *config, apr_pool_t *pool)
+{
+    ca_local_t *local = apr_pcalloc(pool, sizeof(*local));
+
+    local->ca.driver = &ca_local_driver;
+    local->ca.name = apr_pstrdup(pool, config->name);
+    EST_TRY(in_block(open_all(local, config, pool), config, pool));
+    *out = &local->ca;
+    return NULL;
+}
+
+static est_err_t *local_issue(ca_t *ca, est_slice_t *der, const pki_tbs_t *tbs, apr_pool_t *pool)
+{
+    return pki_cert_sign(der, tbs, ((ca_local_t *)ca)->signer, pool);
+}
+
+const ca_driver_t ca_local_driver = {"local", local_open, local_issue};

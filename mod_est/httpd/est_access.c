@@ -1,0 +1,118 @@
+/*
+ * Copyright 2026 The mod_est authors
+ * SPDX-License-Identifier: Apache-2.0
+ */
+#include "est_access.h"
+#include "est_answer.h"
+#include "est_password.h"
+#include "op/est_auth.h"
+#include "op/est_route.h"
+
+#include <ap_provider.h>
+#include <http_core.h>
+#include <http_log.h>
+#include <http_request.h>
+#include <mod_auth.h>
+
+APLOG_USE_MODULE(est);
+
+static est_service_t *the_service;
+
+void est_access_use(est_service_t *service)
+{
+    the_service = service;
+}
+
+static est_err_t *route(est_request_t *request)
+{
+    const apr_array_header_t *aliases = request->location->aliases;
+
+    return est_route(&request->req, request->service, est_request_path(request),
+                     aliases ? (const char *const *)aliases->elts : NULL, aliases ? aliases->nelts : 0);
+}
+
+/* On such a virtual host mod_ssl believes every client certificate, so nothing else may be served there unknowingly */
+static int refuse_on_reserved_vhost(request_rec *r)
+{
+    if (est_config_server(r->server)->verify_client != EST_VERIFY_ON)
+        return DECLINED;
+    ap_log_rerror(APLOG_MARK, APLOG_NOTICE, 0, r,
+                  "EST%d: %s is outside any EST location, and EstVerifyClient is on: mod_ssl's verdict on client certificates means nothing "
+                  "on this virtual host (\"on shared\" if that is known)", est_err_row(EST_E_vhost_reserved)->id, r->uri);
+    return HTTP_FORBIDDEN;
+}
+
+/* First of all access checkers: path, alias, operation and method (400, 404, 405), failed logins (429) and an outage (503), before anybody is
+ * asked for a password */
+static int check_access(request_rec *r)
+{
+    est_request_t *request;
+    est_err_t *err;
+
+    if (!est_config_location(r)->engine)
+        return refuse_on_reserved_vhost(r);
+    if (!the_service)
+        return HTTP_SERVICE_UNAVAILABLE; /* child_init has logged why */
+    err = est_request_make(&request, r, the_service);
+    if (!err)
+        err = route(request);
+    if (!err)
+        err = est_password_prepare(request);
+    if (!err)
+        return DECLINED;
+    est_answer_error(request, err);
+    return DONE;
+}
+
+/* r->user alone proves nothing: SSLUserName fills it from a certificate that nobody verified. Only an authentication sets ap_auth_type. */
+static const char *verified_user(request_rec *r)
+{
+    return r->ap_auth_type ? r->user : NULL;
+}
+
+static est_err_t *require(policy_access_t *access, est_err_t **why, est_request_t *request)
+{
+    est_req_t *req = &request->req;
+
+    req->cred.user = verified_user(request->r);
+    if (!req->cred.user)
+        req->cred.client = NULL;
+    else if (!req->cred.client || strcmp(req->cred.client->user, req->cred.user) != 0)
+        EST_TRY(store_cache_client(request->service->cache, &req->cred.client, req->cred.user, req->pool));
+    return est_auth_require(access, why, req, request->service);
+}
+
+/* `Require est`. Trouble and refusals leave their reason in request->err, which the error filter turns into the answer. */
+static authz_status check_authorization(request_rec *r, const char *line, const void *parsed)
+{
+    est_request_t *request = est_request_get(r);
+    policy_access_t access;
+    est_err_t *why;
+
+    (void)line;
+    (void)parsed;
+    if (!request || !request->req.op)
+        return AUTHZ_DENIED;
+    request->err = require(&access, &why, request);
+    if (request->err)
+        return AUTHZ_DENIED;
+    if (access == POLICY_ACCESS_NEED_USER)
+        return verified_user(r) ? AUTHZ_DENIED : AUTHZ_DENIED_NO_USER;
+    request->err = why;
+    return access == POLICY_ACCESS_GRANTED ? AUTHZ_GRANTED : AUTHZ_DENIED;
+}
+
+static const char *parse_require(cmd_parms *cmd, const char *line, const void **parsed)
+{
+    (void)cmd;
+    (void)parsed;
+    return *line ? "Require est takes no arguments" : NULL;
+}
+
+static const authz_provider provider = {check_authorization, parse_require};
+
+void est_access_register(apr_pool_t *pconf)
+{
+    ap_register_auth_provider(pconf, AUTHZ_PROVIDER_GROUP, "est", AUTHZ_PROVIDER_VERSION, &provider, AP_AUTH_INTERNAL_PER_CONF);
+    ap_hook_check_access_ex(check_access, NULL, NULL, APR_HOOK_REALLY_FIRST, AP_AUTH_INTERNAL_PER_URI);
+}

@@ -1,0 +1,257 @@
+/*
+ * Copyright 2026 The mod_est authors
+ * SPDX-License-Identifier: Apache-2.0
+ */
+#include "est_answer.h"
+
+#include <apr_strings.h>
+#include <http_core.h>
+#include <http_log.h>
+#include <http_protocol.h>
+#include <http_request.h>
+#include <util_filter.h>
+
+APLOG_USE_MODULE(est);
+
+#define RETRY_AFTER 30         /* seconds, where nothing better is known */
+#define BODY_MAX 512           /* octets of an error body */
+#define DISCARD_MAX 65536      /* octets of an unread body that are swallowed to keep the connection */
+#define FILTER_NAME "EST_ERROR"
+
+static const int httpd_levels[] = {
+    [EST_LOG_DEBUG] = APLOG_DEBUG,     [EST_LOG_INFO] = APLOG_INFO,   [EST_LOG_NOTICE] = APLOG_NOTICE,
+    [EST_LOG_WARNING] = APLOG_WARNING, [EST_LOG_ERROR] = APLOG_ERR,
+};
+
+/* ---- the log line */
+
+static const char *who(const est_request_t *request)
+{
+    const est_req_t *req = &request->req;
+    apr_pool_t *pool = request->r->pool;
+
+    if (req->identity.kind == POLICY_IDENTITY_CERTIFICATE || (!request->r->user && req->cred.cert)) {
+        const pki_cert_t *cert = req->cred.cert;
+
+        return cert ? apr_pstrcat(pool, " cert=", est_escape(est_slice(cert->subject->text, strlen(cert->subject->text)), 200, pool), NULL)
+                    : "";
+    }
+    return request->r->user ? apr_pstrcat(pool, " user=", est_escape(est_slice(request->r->user, strlen(request->r->user)), 200, pool), NULL)
+                            : "";
+}
+
+static const char *context(const est_request_t *request)
+{
+    const est_req_t *req = &request->req;
+
+    return apr_psprintf(request->r->pool, "[alias=%s operation=%s%s id=%s]", req->alias ? req->alias->name : "-",
+                        req->op ? req->op->name : "-", who(request), req->id);
+}
+
+static void log_error(est_request_t *request, const est_err_t *err)
+{
+    const est_err_row_t *row = est_err_row(err->code);
+
+    if (request->logged)
+        return;
+    request->logged = 1;
+    ap_log_rerror(APLOG_MARK, httpd_levels[row->level], 0, request->r, "EST%d: %s%s%s%s%s %s", row->id, row->text,
+                  err->detail ? ": " : "", err->detail ? err->detail : "", err->rule ? ", rule " : "", err->rule ? err->rule : "",
+                  context(request));
+    ap_log_rerror(APLOG_MARK, APLOG_DEBUG, 0, request->r, "EST%d came from %s:%d", row->id, err->file, err->line);
+}
+
+/* ---- the environment, for LogFormat */
+
+static void set_env(est_request_t *request, const char *result, const char *serial, const char *reason)
+{
+    apr_table_t *env = request->r->subprocess_env;
+
+    if (request->req.alias)
+        apr_table_setn(env, "EST_ALIAS", request->req.alias->name);
+    if (request->req.op)
+        apr_table_setn(env, "EST_OPERATION", request->req.op->name);
+    apr_table_setn(env, "EST_RESULT", result);
+    if (serial)
+        apr_table_setn(env, "EST_SERIAL", serial);
+    if (reason)
+        apr_table_setn(env, "EST_REASON", reason);
+    /* A compressed body would lose its Content-Length, which devices need */
+    apr_table_setn(env, "no-gzip", "1");
+    apr_table_setn(env, "no-brotli", "1");
+}
+
+/* ---- errors */
+
+static int shows_detail(const est_request_t *request, const est_err_t *err)
+{
+    const est_req_t *req = &request->req;
+
+    return err->detail && est_err_row(err->code)->status < 500 && req->identity.kind != POLICY_IDENTITY_NONE &&
+           (!req->alias || req->alias->reason_text);
+}
+
+static const char *error_body(const est_request_t *request, const est_err_t *err)
+{
+    const est_err_row_t *row = est_err_row(err->code);
+    apr_pool_t *pool = request->r->pool;
+    const char *detail = shows_detail(request, err) ? apr_pstrcat(pool, ": ", err->detail, NULL) : "";
+    const char *tail = apr_psprintf(pool, " (request %s)\n", request->req.id);
+    const char *head = apr_psprintf(pool, "%s: %s%s", row->name, row->text, detail);
+    apr_size_t room = BODY_MAX - strlen(tail);
+
+    if (strlen(head) > room) {
+        while (room && ((unsigned char)head[room] & 0xc0) == 0x80)
+            room--;
+        head = apr_pstrmemdup(pool, head, room);
+    }
+    return apr_pstrcat(pool, head, tail, NULL);
+}
+
+static const char *allow_of(const est_op_t *op, apr_pool_t *pool)
+{
+    return apr_pstrcat(pool, op->methods & EST_METHOD_GET ? "GET, HEAD" : "", op->methods & EST_METHOD_POST ? "POST" : "", NULL);
+}
+
+static void set_headers(const est_request_t *request, const est_err_t *err, int status, apr_table_t *headers)
+{
+    apr_pool_t *pool = request->r->pool;
+
+    apr_table_setn(headers, "Cache-Control", "no-store");
+    if (status == HTTP_SERVICE_UNAVAILABLE || status == HTTP_TOO_MANY_REQUESTS)
+        apr_table_setn(headers, "Retry-After", apr_itoa(pool, err->retry_after ? err->retry_after : RETRY_AFTER));
+    if (status == HTTP_METHOD_NOT_ALLOWED && request->req.op)
+        apr_table_setn(headers, "Allow", allow_of(request->req.op, pool));
+    if (err->code == EST_E_content_encoding)
+        apr_table_setn(headers, "Accept-Encoding", "identity");
+}
+
+/* A connection stays usable only if the body that nobody read is out of the way */
+static void dispose_of_body(est_request_t *request, int status)
+{
+    request_rec *r = request->r;
+    const char *length = apr_table_get(r->headers_in, "Content-Length");
+
+    if (status == HTTP_REQUEST_ENTITY_TOO_LARGE || r->expecting_100 || (length && apr_atoi64(length) > DISCARD_MAX))
+        r->connection->keepalive = AP_CONN_CLOSE;
+    else if (!request->body_was_read)
+        ap_discard_request_body(r);
+}
+
+static int send_body(request_rec *r, const char *type, const char *body, apr_size_t n)
+{
+    ap_set_content_type(r, type);
+    ap_set_content_length(r, (apr_off_t)n);
+    ap_rwrite(body, (int)n, r);
+    return OK;
+}
+
+int est_answer_error(est_request_t *request, est_err_t *err)
+{
+    request_rec *r = request->r;
+    const char *body;
+    int status = est_err_row(err->code)->status;
+
+    /* httpd adds the challenge */
+    if (status == HTTP_UNAUTHORIZED)
+        ap_note_auth_failure(r);
+    log_error(request, err);
+    set_env(request, "refused", NULL, est_err_row(err->code)->name);
+    dispose_of_body(request, status);
+    r->status = status;
+    set_headers(request, err, status, r->err_headers_out);
+    body = error_body(request, err);
+    return send_body(r, "text/plain; charset=utf-8", body, strlen(body));
+}
+
+int est_answer_send(est_request_t *request, const est_resp_t *resp)
+{
+    request_rec *r = request->r;
+
+    if (!request->body_was_read)
+        ap_discard_request_body(r);
+    set_env(request, "ok", resp->serial, NULL);
+    if (resp->summary)
+        ap_log_rerror(APLOG_MARK, APLOG_INFO, 0, r, "EST: %s %s", resp->summary, context(request));
+    r->status = resp->status;
+    if (resp->no_store)
+        apr_table_setn(r->headers_out, "Cache-Control", "no-store");
+    if (resp->transfer_encoding)
+        apr_table_setn(r->headers_out, "Content-Transfer-Encoding", "base64");
+    return send_body(r, resp->content_type, resp->body, resp->length);
+}
+
+/* ---- errors that httpd's core answers */
+
+static est_err_t *error_of_status(request_rec *r)
+{
+    switch (r->status) {
+    case HTTP_BAD_REQUEST:
+        return EST_FAIL(r->pool, bad_request, NULL);
+    case HTTP_UNAUTHORIZED:
+        return EST_FAIL(r->pool, authentication_required, NULL);
+    case HTTP_FORBIDDEN:
+        return EST_FAIL(r->pool, forbidden, NULL);
+    case HTTP_NOT_FOUND:
+        return EST_FAIL(r->pool, not_found, NULL);
+    case HTTP_REQUEST_TIME_OUT:
+        return EST_FAIL(r->pool, request_timeout, NULL);
+    case HTTP_REQUEST_ENTITY_TOO_LARGE:
+        return EST_FAIL(r->pool, body_too_large, NULL);
+    case HTTP_SERVICE_UNAVAILABLE:
+        return EST_FAIL(r->pool, core_unavailable, NULL);
+    case HTTP_INTERNAL_SERVER_ERROR:
+        return EST_FAIL(r->pool, core_internal, NULL);
+    default:
+        return EST_FAIL(r->pool, http_error, NULL);
+    }
+}
+
+/* A request that failed before it reached us has no est_request_t yet */
+static est_request_t *stand_in(request_rec *r)
+{
+    est_request_t *request = apr_pcalloc(r->pool, sizeof(*request));
+
+    request->r = r;
+    request->req.pool = r->pool;
+    request->req.id = "-";
+    return request;
+}
+
+static apr_status_t error_filter(ap_filter_t *f, apr_bucket_brigade *in)
+{
+    request_rec *r = f->r;
+    est_request_t *request = est_request_get(r) ? est_request_get(r) : stand_in(r);
+    est_err_t *err = request->err ? request->err : error_of_status(r);
+    apr_bucket_brigade *out = apr_brigade_create(r->pool, f->c->bucket_alloc);
+    const char *body = error_body(request, err);
+
+    if (request->err) {
+        r->status = est_err_row(err->code)->status;
+        r->status_line = NULL;
+        if (r->status != HTTP_UNAUTHORIZED)
+            apr_table_unset(r->err_headers_out, "WWW-Authenticate");
+    }
+    log_error(request, err);
+    set_env(request, "refused", NULL, est_err_row(err->code)->name);
+    set_headers(request, err, r->status, r->err_headers_out);
+    ap_set_content_type(r, "text/plain; charset=utf-8");
+    ap_set_content_length(r, (apr_off_t)strlen(body));
+    apr_brigade_cleanup(in);
+    ap_remove_output_filter(f);
+    APR_BRIGADE_INSERT_TAIL(out, apr_bucket_pool_create(body, strlen(body), r->pool, f->c->bucket_alloc));
+    APR_BRIGADE_INSERT_TAIL(out, apr_bucket_eos_create(f->c->bucket_alloc));
+    return ap_pass_brigade(f->next, out);
+}
+
+static void insert_error_filter(request_rec *r)
+{
+    if (est_config_location(r)->engine || est_config_server(r->server)->verify_client == EST_VERIFY_ON)
+        ap_add_output_filter(FILTER_NAME, NULL, r, r->connection);
+}
+
+void est_answer_register_hooks(void)
+{
+    ap_register_output_filter(FILTER_NAME, error_filter, NULL, AP_FTYPE_CONTENT_SET);
+    ap_hook_insert_error_filter(insert_error_filter, NULL, NULL, APR_HOOK_MIDDLE);
+}

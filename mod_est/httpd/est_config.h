@@ -1,0 +1,57 @@
+/*
+ * Copyright 2026 The mod_est authors
+ * SPDX-License-Identifier: Apache-2.0
+ */
+#ifndef EST_CONFIG_H
+#define EST_CONFIG_H
+
+/* httpd directives: where they are kept, and the check before httpd starts. */
+
+#include "ca/ca.h"
+
+#include <httpd.h>
+#include <http_config.h>
+
+extern module AP_MODULE_DECLARE_DATA est_module;
+
+typedef enum { EST_VERIFY_OFF, EST_VERIFY_ON, EST_VERIFY_SHARED } est_verify_t;
+
+/* Once per server process: belongs to the main server */
+typedef struct {
+    const char *database;
+    int database_pool, database_timeout, policy_max_age;
+    apr_array_header_t *ca_configs; /* of ca_config_t */
+    apr_array_header_t *locations;  /* of est_location_t *: every block with EstEngine on */
+    ca_t **cas;                     /* opened by est_config_check */
+    int n_cas;
+} est_global_t;
+
+typedef struct {
+    est_global_t *global; /* the same for every server */
+    int verify_client;    /* est_verify_t */
+} est_server_t;
+
+typedef struct {
+    int engine;
+    apr_array_header_t *aliases; /* of const char *; NULL = all */
+    int max_body, strict_body;
+    const char *mount; /* path of the <Location> */
+    const char *where; /* "file:line" of its EstEngine */
+    int has_require_est, has_auth_type, has_ssl_verify; /* what else stands in the same block */
+} est_location_t;
+
+extern const command_rec est_config_commands[];
+
+void *est_config_make_location(apr_pool_t *pool, char *path);
+void *est_config_merge_location(apr_pool_t *pool, void *parent, void *child);
+void *est_config_make_server(apr_pool_t *pool, server_rec *s);
+void *est_config_merge_server(apr_pool_t *pool, void *parent, void *child);
+
+/* check_config hook: everything that needs no database. Opens the CAs. */
+int est_config_check(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp, server_rec *s);
+
+est_server_t *est_config_server(server_rec *s);
+est_global_t *est_config_global(server_rec *s);
+est_location_t *est_config_location(request_rec *r);
+
+#endif

@@ -1,0 +1,203 @@
+/*
+ * Copyright 2026 The mod_est authors
+ * SPDX-License-Identifier: Apache-2.0
+ */
+#include "est_password.h"
+#include "pki/pki_cert.h"
+#include "pki/pki_mac.h"
+
+#include <ap_provider.h>
+#include <apr_atomic.h>
+#include <apr_cstr.h>
+#include <apr_lib.h>
+#include <apr_md5.h>
+#include <apr_strings.h>
+#include <http_log.h>
+#include <http_protocol.h>
+#include <http_request.h>
+#include <mod_auth.h>
+
+APLOG_USE_MODULE(est);
+
+#define GOOD_TTL apr_time_from_sec(300)
+#define BAD_TTL apr_time_from_sec(60)
+#define FAILURE_WINDOW apr_time_from_sec(60)
+#define FAILURES_MAX 10
+#define PASSWORD_MAX 72 /* octets that bcrypt looks at; a longer one is refused, not cut */
+#define BUSY_RETRY 2    /* seconds */
+#define VERDICTS_MAX 8192
+#define FAILURES_KEPT 8192
+
+/* Verified for users that are not there, so that they cost the same: bcrypt, cost 10, of a random text nobody has kept */
+#define NOBODYS_HASH "$2y$10$yQb0H2rK5pJq1sX9dT7vUOe1m3kW8zLhC6nF4gA0iBtRxPjSvMuDa"
+
+struct est_password_t {
+    const est_env_t *env;
+    unsigned char key[32]; /* of this process; what it makes is worth nothing elsewhere */
+    est_lru_t *verdicts, *failures;
+    apr_uint32_t hashing, hashing_max;
+};
+
+static est_password_t *the_passwords;
+
+static apr_status_t cleanse(void *passwords)
+{
+    pki_mac_cleanse(((est_password_t *)passwords)->key, sizeof(the_passwords->key));
+    the_passwords = NULL;
+    return APR_SUCCESS;
+}
+
+est_err_t *est_password_make(est_password_t **out, const est_env_t *env, int threads, apr_pool_t *pool)
+{
+    est_password_t *passwords = apr_pcalloc(pool, sizeof(*passwords));
+
+    passwords->env = env;
+    passwords->hashing_max = threads >= 8 ? (apr_uint32_t)threads / 4 : 1;
+    if (!env->random(env, passwords->key, sizeof(passwords->key)))
+        return EST_FAIL(pool, internal, "no random numbers");
+    apr_pool_cleanup_register(pool, passwords, cleanse, apr_pool_cleanup_null);
+    EST_TRY(est_lru_make(&passwords->verdicts, VERDICTS_MAX, pool));
+    EST_TRY(est_lru_make(&passwords->failures, FAILURES_KEPT, pool));
+    *out = passwords;
+    return NULL;
+}
+
+void est_password_use(est_password_t *passwords)
+{
+    the_passwords = passwords;
+}
+
+static est_slice_t text_slice(const char *s)
+{
+    return est_slice(s, strlen(s));
+}
+
+/* ---- failures of an address and user */
+
+static est_slice_t failure_key(unsigned char key[32], const char *network, const char *user, apr_pool_t *pool)
+{
+    pki_sha256(key, text_slice(apr_pstrcat(pool, network, " ", user, NULL)));
+    return est_slice(key, 32);
+}
+
+static est_err_t *check_failures(const est_request_t *request, const char *user)
+{
+    unsigned char hash[32];
+    est_slice_t key = failure_key(hash, request->req.network, user, request->req.pool);
+    apr_time_t now = request->req.now, end = now;
+    est_err_t *err;
+
+    if (est_lru_counted(the_passwords->failures, key, now, &end) < FAILURES_MAX)
+        return NULL;
+    err = EST_FAIL(request->req.pool, too_many_failures, "%d within a minute", FAILURES_MAX);
+    err->retry_after = (int)apr_time_sec(end - now) + 1;
+    return err;
+}
+
+/* User name of the Authorization header, NULL when there is none or httpd will refuse it anyway */
+static const char *user_of(request_rec *r)
+{
+    const char *line = apr_table_get(r->headers_in, "Authorization"), *pair, *colon;
+
+    if (!line || apr_cstr_casecmp(ap_getword(r->pool, &line, ' '), "Basic") != 0)
+        return NULL;
+    while (apr_isspace(*line))
+        line++;
+    pair = ap_pbase64decode(r->pool, line);
+    colon = strchr(pair, ':');
+    return colon ? apr_pstrmemdup(r->pool, pair, (apr_size_t)(colon - pair)) : NULL;
+}
+
+est_err_t *est_password_prepare(est_request_t *request)
+{
+    est_req_t *req = &request->req;
+    const char *user;
+
+    if (!req->alias || !policy_access_takes_user(req->alias, req->op->op) || !(user = user_of(request->r)))
+        return NULL;
+    EST_TRY(check_failures(request, user));
+    return store_cache_client(request->service->cache, &req->cred.client, user, req->pool);
+}
+
+/* ---- verdicts */
+
+static int verdict_key(unsigned char key[32], const char *user, const char *password, const char *hash, apr_pool_t *pool)
+{
+    /* Length first: no other triple gives the same octets. The hash is in it, so that a changed password forgets the old one. */
+    char *text = apr_psprintf(pool, "%d %d %s%s%s", (int)strlen(user), (int)strlen(password), user, password, hash);
+    int ok = pki_mac_sha256(key, est_slice(the_passwords->key, sizeof(the_passwords->key)), text_slice(text));
+
+    pki_mac_cleanse(text, strlen(text));
+    return ok;
+}
+
+/* Hashes, unless too many do already: *busy then */
+static int verify(int *busy, const char *password, const char *hash)
+{
+    int good = 0;
+
+    *busy = apr_atomic_inc32(&the_passwords->hashing) >= the_passwords->hashing_max;
+    if (!*busy)
+        good = apr_password_validate(password, hash) == APR_SUCCESS;
+    apr_atomic_dec32(&the_passwords->hashing);
+    return good;
+}
+
+static est_err_t *busy_error(const est_request_t *request)
+{
+    est_err_t *err = EST_FAIL(request->req.pool, busy, "%d passwords are being verified already", (int)the_passwords->hashing_max);
+
+    err->retry_after = BUSY_RETRY;
+    return err;
+}
+
+static int is_good(est_request_t *request, const char *user, const char *password)
+{
+    const policy_client_t *client = request->req.cred.client;
+    const char *hash = client && client->hash ? client->hash : NOBODYS_HASH;
+    int known = client && client->hash, busy;
+    unsigned char hashed[32], good;
+    est_slice_t key = est_slice(hashed, sizeof(hashed)), value;
+    apr_time_t now = request->req.now;
+
+    if (strlen(password) > PASSWORD_MAX || !verdict_key(hashed, user, password, hash, request->req.pool))
+        return 0;
+    if (est_lru_get(the_passwords->verdicts, key, now, &value, request->req.pool) && value.n == 1)
+        return value.p[0];
+    good = verify(&busy, password, hash) && known;
+    if (busy) {
+        request->err = busy_error(request);
+        return 0;
+    }
+    est_lru_put(the_passwords->verdicts, key, now + (good ? GOOD_TTL : BAD_TTL), est_slice(&good, 1));
+    return good;
+}
+
+/* Whatever is wrong is AUTH_DENIED with request->err set where it is more than a wrong pair: a general error would make httpd answer 500 */
+static authn_status check_password(request_rec *r, const char *user, const char *password)
+{
+    est_request_t *request = est_request_get(r);
+    unsigned char hash[32];
+
+    if (!request || !the_passwords) {
+        ap_log_rerror(APLOG_MARK, APLOG_ERR, 0, r, "AuthBasicProvider est works only where EstEngine is on");
+        return AUTH_DENIED;
+    }
+    if (!request->req.cred.client || strcmp(request->req.cred.client->user, user) != 0)
+        request->err = store_cache_client(request->service->cache, &request->req.cred.client, user, r->pool);
+    if (request->err)
+        return AUTH_DENIED;
+    if (is_good(request, user, password))
+        return AUTH_GRANTED;
+    if (!request->err)
+        est_lru_count(the_passwords->failures, failure_key(hash, request->req.network, user, r->pool), request->req.now,
+                      FAILURE_WINDOW);
+    return AUTH_DENIED;
+}
+
+static const authn_provider provider = {check_password, NULL};
+
+void est_password_register(apr_pool_t *pconf)
+{
+    ap_register_auth_provider(pconf, AUTHN_PROVIDER_GROUP, "est", AUTHN_PROVIDER_VERSION, &provider, AP_AUTH_INTERNAL_PER_CONF);
+}

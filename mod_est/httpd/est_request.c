@@ -1,0 +1,135 @@
+/*
+ * Copyright 2026 The mod_est authors
+ * SPDX-License-Identifier: Apache-2.0
+ */
+#include "est_request.h"
+#include "est_tls.h"
+
+#include <apr_cstr.h>
+#include <apr_strings.h>
+#include <http_core.h>
+#include <http_protocol.h>
+
+est_request_t *est_request_get(request_rec *r)
+{
+    return ap_get_module_config(r->request_config, &est_module);
+}
+
+const char *est_request_path(const est_request_t *request)
+{
+    const char *mount = request->location->mount;
+    apr_size_t n = strlen(mount);
+
+    while (n && mount[n - 1] == '/')
+        n--;
+    return strlen(request->r->uri) >= n ? request->r->uri + n : "";
+}
+
+const char *est_request_new_id(const est_env_t *env, apr_pool_t *pool)
+{
+    unsigned char id[16];
+
+    return env->random(env, id, sizeof(id)) ? est_hex(est_slice(id, sizeof(id)), pool) : NULL;
+}
+
+/* Also tells an over-long Content-Length before anything is read (conformance HTTP-07) */
+static est_err_t *check_length(const est_request_t *request)
+{
+    const char *length = apr_table_get(request->r->headers_in, "Content-Length");
+    apr_off_t n;
+    char *end;
+
+    if (!length)
+        return apr_table_get(request->r->headers_in, "Transfer-Encoding") ? NULL
+                                                                          : EST_FAIL(request->req.pool, length_required, NULL);
+    if (apr_strtoff(&n, length, &end, 10) != APR_SUCCESS || *end || n < 0)
+        return EST_FAIL(request->req.pool, body_read, "Content-Length is not a number");
+    if (n > request->location->max_body)
+        return EST_FAIL(request->req.pool, body_too_large, "%s octets, at most %d allowed", length, request->location->max_body);
+    return NULL;
+}
+
+/* HTTP/2 has neither header and its length by framing */
+static int needs_length(request_rec *r)
+{
+    return r->proto_num < HTTP_VERSION(2, 0);
+}
+
+static est_err_t *read_all(est_slice_t *out, est_request_t *request)
+{
+    request_rec *r = request->r;
+    char *body = apr_palloc(r->pool, (apr_size_t)request->location->max_body + 1);
+    apr_size_t n = 0;
+    long got;
+
+    if (!ap_should_client_block(r)) {
+        *out = est_slice("", 0);
+        return NULL;
+    }
+    while ((got = ap_get_client_block(r, body + n, (apr_size_t)request->location->max_body + 1 - n)) > 0) {
+        n += (apr_size_t)got;
+        if (n > (apr_size_t)request->location->max_body)
+            return EST_FAIL(r->pool, body_too_large, "at most %d octets allowed", request->location->max_body);
+    }
+    if (got < 0)
+        return r->connection->aborted ? EST_FAIL(r->pool, body_read, "the client went away") : EST_FAIL(r->pool, body_read, NULL);
+    *out = est_slice(body, n);
+    return NULL;
+}
+
+static est_err_t *read_body(est_slice_t *out, est_req_t *req)
+{
+    est_request_t *request = (est_request_t *)req;
+    int status;
+
+    if (needs_length(request->r))
+        EST_TRY(check_length(request));
+    status = ap_setup_client_block(request->r, REQUEST_CHUNKED_DECHUNK);
+    if (status != OK)
+        return EST_FAIL(req->pool, body_read, "httpd says %d", status);
+    request->body_was_read = 1;
+    return read_all(out, request);
+}
+
+static unsigned method_of(const request_rec *r)
+{
+    if (r->method_number == M_GET)
+        return r->header_only ? EST_METHOD_HEAD : EST_METHOD_GET;
+    return r->method_number == M_POST ? EST_METHOD_POST : EST_METHOD_OTHER;
+}
+
+est_err_t *est_request_make(est_request_t **out, request_rec *r, est_service_t *service)
+{
+    est_request_t *request = apr_pcalloc(r->pool, sizeof(*request));
+    est_req_t *req = &request->req;
+    est_tls_t tls;
+
+    *out = request;
+    ap_set_module_config(r->request_config, &est_module, request);
+    request->r = r;
+    request->location = est_config_location(r);
+    request->service = service;
+    req->pool = r->pool;
+    req->now = service->env->now(service->env);
+    req->id = est_request_new_id(service->env, r->pool);
+    if (!req->id) {
+        req->id = "-";
+        return EST_FAIL(r->pool, internal, "no random numbers");
+    }
+    req->method = method_of(r);
+    req->content_type = apr_table_get(r->headers_in, "Content-Type");
+    req->content_encoding = apr_table_get(r->headers_in, "Content-Encoding");
+    req->has_user_agent = apr_table_get(r->headers_in, "User-Agent") != NULL;
+    req->base64 = apr_table_get(r->subprocess_env, "EST_BASE64");
+    req->network = r->useragent_ip;
+    req->address = r->useragent_addr;
+    req->strict_body = request->location->strict_body;
+    req->read_body = read_body;
+    req->cred.has_authorization = apr_table_get(r->headers_in, "Authorization") != NULL;
+    est_tls_get(&tls, r);
+    req->leaf = tls.leaf;
+    req->chain = tls.chain;
+    req->leaf_refused = tls.leaf_refused;
+    req->binding = tls.binding;
+    return NULL;
+}

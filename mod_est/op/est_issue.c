@@ -1,0 +1,158 @@
+/*
+ * Copyright 2026 The mod_est authors
+ * SPDX-License-Identifier: Apache-2.0
+ */
+#include "est_issue.h"
+#include "est_auth.h"
+#include "policy/policy_decide.h"
+
+#include <apr_strings.h>
+#include <string.h>
+
+/* How often policy may change under one request before it is told to come back */
+#define MAX_JUDGEMENTS 4
+
+/* Everything that makes two requests the same (policy.md, idempotency): who asks, where, for which key and names, under which policy */
+static void make_idem_key(unsigned char key[32], const est_req_t *req, const pki_csr_t *csr, const policy_grant_t *grant)
+{
+    const policy_identity_t *identity = &req->identity;
+    est_slice_t san = pki_san_encode(&grant->san, req->pool);
+    const char *head = apr_psprintf(
+        req->pool, "%d %d %" APR_INT64_T_FMT " %d %d %d %d %s", req->alias->id, req->op->op, policy_snapshot_version(req->snapshot),
+        identity->kind, (int)csr->key->spki.n, (int)grant->subject->der.n, (int)san.n,
+        identity->kind == POLICY_IDENTITY_USER ? identity->name : est_hex(est_slice(identity->cert->fingerprint, 32), req->pool));
+    apr_size_t n = strlen(head) + 1;
+    unsigned char *all = apr_palloc(req->pool, n + csr->key->spki.n + grant->subject->der.n + san.n), *p = all;
+
+    memcpy(p, head, n);
+    p += n;
+    memcpy(p, csr->key->spki.p, csr->key->spki.n);
+    p += csr->key->spki.n;
+    memcpy(p, grant->subject->der.p, grant->subject->der.n);
+    p += grant->subject->der.n;
+    memcpy(p, san.p, san.n);
+    p += san.n;
+    pki_sha256(key, est_slice(all, (apr_size_t)(p - all)));
+}
+
+/* 159 random bits: 20 octets with the sign bit clear (RFC 5280 4.1.2.2), and not 0 */
+static est_err_t *make_serial(unsigned char serial[20], const est_env_t *env, apr_pool_t *pool)
+{
+    if (!env->random(env, serial, 20))
+        return EST_FAIL(pool, internal, "no random numbers");
+    serial[0] &= 0x7f;
+    serial[19] |= 1;
+    return NULL;
+}
+
+/* The INTEGER's contents of 20 octets: without leading zeros, but never negative */
+static est_slice_t serial_contents(const unsigned char serial[20])
+{
+    int skip = 0;
+
+    while (skip < 19 && !serial[skip] && !(serial[skip + 1] & 0x80))
+        skip++;
+    return est_slice(serial + skip, (apr_size_t)(20 - skip));
+}
+
+/* One judgement and, when it is favourable, one signature */
+typedef struct {
+    policy_grant_t *grant;
+    ca_t *ca;
+    unsigned char serial[20], idem_key[32], spki_hash[32], holder_hash[32];
+    est_slice_t der;
+} attempt_t;
+
+static est_err_t *judge_and_sign(attempt_t *a, est_req_t *req, est_service_t *service, const pki_csr_t *csr)
+{
+    policy_request_t judged = {.alias = req->alias, .op = req->op->op, .identity = &req->identity, .csr = csr, .now = req->now};
+    pki_tbs_t tbs;
+
+    if (req->alias->broken)
+        return EST_FAIL(req->pool, alias_broken, "%s", req->alias->broken);
+    EST_TRY(est_auth_ca(&a->ca, req->alias, service, req->pool));
+    judged.ca_subject = a->ca->subject;
+    judged.ca_not_before = a->ca->not_before;
+    judged.ca_not_after = a->ca->not_after;
+    judged.ca_aki = a->ca->aki;
+    EST_TRY(policy_decide(&a->grant, &judged, req->pool));
+
+    EST_TRY(make_serial(a->serial, service->env, req->pool));
+    memset(&tbs, 0, sizeof(tbs));
+    memcpy(tbs.serial, a->serial, sizeof(tbs.serial));
+    tbs.not_before = a->grant->not_before;
+    tbs.not_after = a->grant->not_after;
+    tbs.subject = a->grant->subject->der;
+    tbs.spki = csr->key->spki;
+    tbs.exts = a->grant->exts;
+    tbs.n_exts = a->grant->n_exts;
+    tbs.digest = a->grant->digest;
+    return a->ca->driver->issue(a->ca, &a->der, &tbs, req->pool);
+}
+
+static est_err_t *record(store_outcome_t *outcome, attempt_t *a, est_req_t *req, est_service_t *service, const pki_csr_t *csr)
+{
+    store_issue_t row = {.id = req->id, .alias = req->alias->id, .operation = req->op->name, .identity = &req->identity};
+
+    row.policy_version = policy_snapshot_version(req->snapshot);
+    row.network = req->network;
+    row.entity = a->grant->entity;
+    if (req->alias->idempotency) {
+        make_idem_key(a->idem_key, req, csr, a->grant);
+        row.idem_key = a->idem_key;
+        row.idem_seconds = req->alias->idempotency;
+    }
+    row.ca = a->ca->name;
+    row.issuer = a->ca->subject->text;
+    row.issuer_hash = a->ca->issuer_hash;
+    row.serial = serial_contents(a->serial);
+    row.subject = a->grant->subject->text;
+    row.san = &a->grant->san;
+    pki_sha256(a->spki_hash, csr->key->spki);
+    row.spki_hash = a->spki_hash;
+    row.not_before = a->grant->not_before;
+    row.not_after = a->grant->not_after;
+    row.der = a->der;
+    if (req->identity.cert) {
+        pki_sha256(a->holder_hash, req->identity.cert->issuer);
+        row.holder_issuer_hash = a->holder_hash;
+    }
+    return service->store->vt->record_issued(service->store, outcome, &row, req->pool);
+}
+
+static est_err_t *refusal(const store_outcome_t *outcome, apr_pool_t *pool)
+{
+    const char *detail = outcome->detail ? outcome->detail : "";
+
+    if (outcome->rule && !strcmp(outcome->rule, "certificate_revoked"))
+        return EST_FAIL(pool, certificate_revoked, "%s", detail);
+    if (outcome->rule && !strcmp(outcome->rule, "certificate_unknown"))
+        return EST_FAIL(pool, certificate_unknown, "%s", detail);
+    return EST_FAIL(pool, store_failed, "refused by unknown rule \"%s\"", outcome->rule ? outcome->rule : "");
+}
+
+est_err_t *est_issue(est_slice_t *der, const char **dropped, est_req_t *req, est_service_t *service, const pki_csr_t *csr)
+{
+    for (int i = 0; i < MAX_JUDGEMENTS; i++) {
+        attempt_t attempt = {0};
+        store_outcome_t outcome = {0};
+
+        EST_TRY(judge_and_sign(&attempt, req, service, csr));
+        EST_TRY(record(&outcome, &attempt, req, service, csr));
+        *dropped = attempt.grant->dropped;
+        switch (outcome.kind) {
+        case STORE_ISSUED:
+        case STORE_REPLAY:
+            *der = outcome.der.n ? outcome.der : attempt.der;
+            return NULL;
+        case STORE_REFUSED:
+            return refusal(&outcome, req->pool);
+        case STORE_STALE:
+            if (outcome.rule && !strcmp(outcome.rule, "policy"))
+                EST_TRY(store_cache_reload(service->cache, req->pool));
+            EST_TRY(est_auth_again(req, service));
+            break;
+        }
+    }
+    return EST_FAIL(req->pool, policy_changing, "judged %d times, and changed each time", MAX_JUDGEMENTS);
+}

@@ -1,0 +1,91 @@
+/*
+ * Copyright 2026 The mod_est authors
+ * SPDX-License-Identifier: Apache-2.0
+ */
+#ifndef EST_OP_H
+#define EST_OP_H
+
+/*
+ * EST without a web server: a request and an answer as plain data, the service they meet, and the table of operations.
+ * httpd/ fills the one and sends the other; tests do the same without httpd.
+ */
+
+#include "ca/ca.h"
+#include "policy/policy_access.h"
+#include "store/store_cache.h"
+
+/* Methods as bits, so that a row of the table can list several */
+enum { EST_METHOD_OTHER = 0, EST_METHOD_GET = 1, EST_METHOD_HEAD = 2, EST_METHOD_POST = 4 };
+
+typedef struct est_req_t est_req_t;
+typedef struct est_op_t est_op_t;
+
+/* What all requests of a process share. Everything is borrowed and lives as long as the process. */
+typedef struct {
+    const est_env_t *env;
+    store_t *store;       /* NULL: no EstDatabase */
+    store_cache_t *cache; /* NULL with it */
+    ca_t *const *cas;
+    int n_cas;
+    apr_interval_time_t policy_max_age; /* EstPolicyMaxAge; 0 = none */
+    est_lru_t *paths;                   /* verdicts on certificate paths */
+} est_service_t;
+
+typedef struct {
+    int status;
+    const char *content_type; /* NULL: no body */
+    const char *body;
+    apr_size_t length;
+    int transfer_encoding; /* send Content-Transfer-Encoding: base64 */
+    int no_store;          /* send Cache-Control: no-store */
+    /* for the log and the environment; NULL = does not apply */
+    const char *serial, *summary;
+} est_resp_t;
+
+/* An operation: a row of the table in est_serve.c */
+struct est_op_t {
+    const char *name; /* last segment of the path */
+    policy_op_t op;
+    unsigned methods;
+    const char *media_type; /* of the request's body; NULL: there is none */
+    est_err_t *(*serve)(est_resp_t *resp, est_req_t *req, est_service_t *service);
+};
+
+struct est_req_t {
+    apr_pool_t *pool;
+    apr_time_t now;
+    const char *id; /* 32 hex digits; also the key of its row in est.enrollment */
+
+    /* from the transport */
+    unsigned method;
+    const char *content_type, *content_encoding;
+    int has_user_agent;
+    const char *base64;      /* "line" or "wrap" forces line breaks of the answer; NULL otherwise */
+    const char *network;     /* textual address of the client */
+    apr_sockaddr_t *address; /* the same */
+    X509 *leaf;              /* TLS client certificate, NULL = none; borrowed from the connection */
+    STACK_OF(X509) *chain;   /* what else the client sent; may be NULL */
+    const char *leaf_refused; /* why the transport's own verification says no, or NULL */
+    est_slice_t binding;     /* channel binding value of this connection (RFC 7030 3.5); n == 0: none can be had */
+    int strict_body;         /* EstStrictBody */
+    /* Reads the whole body, bounded, at most once */
+    est_err_t *(*read_body)(est_slice_t *out, est_req_t *req);
+
+    /* from est_route */
+    const est_op_t *op;
+    const policy_snapshot_t *snapshot;
+    const policy_alias_t *alias; /* NULL: no policy can be had, and the operation does without */
+
+    /* from est_auth */
+    policy_credentials_t cred;
+    int cert_checked;
+    policy_identity_t identity;
+    int granted;             /* Require est has granted: for this operation and alias alone */
+    const est_op_t *granted_op;
+    int granted_alias;
+};
+
+/* The row of an operation's name, NULL when there is none */
+const est_op_t *est_op_find(const char *name);
+
+#endif

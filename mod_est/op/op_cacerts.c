@@ -1,0 +1,18 @@
+/*
+ * Copyright 2026 The mod_est authors
+ * SPDX-License-Identifier: Apache-2.0
+ */
+#include "op_cacerts.h"
+#include "est_auth.h"
+#include "est_body.h"
+
+est_err_t *op_cacerts(est_resp_t *resp, est_req_t *req, est_service_t *service)
+{
+    ca_t *ca;
+
+    EST_TRY(est_auth_ca(&ca, req->alias, service, req->pool));
+    resp->status = 200;
+    resp->content_type = "application/pkcs7-mime";
+    est_body_write(resp, req, ca->cacerts);
+    return NULL;
+}

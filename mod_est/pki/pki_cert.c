@@ -1,0 +1,423 @@
+/*
+ * Copyright 2026 The mod_est authors
+ * SPDX-License-Identifier: Apache-2.0
+ */
+#include "pki_cert.h"
+
+#include "pki_der.h"
+#include "pki_ossl.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include <apr_strings.h>
+#include <openssl/err.h>
+#include <openssl/x509v3.h>
+
+#define OID(octets) octets, sizeof(octets) - 1
+
+void pki_sha256(unsigned char out[32], est_slice_t in)
+{
+    EVP_Digest(in.p, in.n, out, NULL, EVP_sha256(), NULL);
+}
+
+/* ---- Times ---- */
+
+/* Days from 1970-01-01 to a date of the Gregorian calendar */
+static apr_int64_t days_to(int year, int month, int day)
+{
+    apr_int64_t y = month > 2 ? year : year - 1; /* years start in March: the leap day ends them */
+    apr_int64_t day_of_year = (153 * (month > 2 ? month - 3 : month + 9) + 2) / 5 + day - 1;
+    return y * 365 + y / 4 - y / 100 + y / 400 + day_of_year - 719468;
+}
+
+/* UTCTime or GeneralizedTime in the one form that RFC 5280 4.1.2.5 allows */
+static int read_time(apr_time_t *out, est_slice_t *in)
+{
+    pki_der_t v;
+    int fields[7] = {0}, n_fields; /* century, year in it, month, day, hours, minutes, seconds */
+    if (pki_der_take(in, PKI_DER_UTC_TIME, &v))
+        n_fields = 6;
+    else if (pki_der_take(in, PKI_DER_GENERALIZED_TIME, &v))
+        n_fields = 7;
+    else
+        return 0;
+    if (v.body.n != (apr_size_t)n_fields * 2 + 1 || v.body.p[v.body.n - 1] != 'Z')
+        return 0;
+    int *field = fields + 7 - n_fields;
+    for (apr_size_t i = 0; i + 1 < v.body.n; i += 2) {
+        unsigned char tens = v.body.p[i], ones = v.body.p[i + 1];
+        if (tens < '0' || tens > '9' || ones < '0' || ones > '9')
+            return 0;
+        *field++ = (tens - '0') * 10 + ones - '0';
+    }
+    if (n_fields == 6)
+        fields[0] = fields[1] >= 50 ? 19 : 20;
+    if (fields[2] < 1 || fields[2] > 12 || fields[3] < 1 || fields[3] > 31 || fields[4] > 23 || fields[5] > 59 ||
+        fields[6] > 59)
+        return 0;
+    apr_int64_t days = days_to(fields[0] * 100 + fields[1], fields[2], fields[3]);
+    *out = apr_time_from_sec(days * 86400 + fields[4] * 3600 + fields[5] * 60 + fields[6]);
+    return 1;
+}
+
+const char *pki_time_text(apr_time_t t, apr_pool_t *pool)
+{
+    apr_time_exp_t x;
+    apr_time_exp_gmt(&x, t);
+    return apr_psprintf(pool, "%04d-%02d-%02dT%02d:%02d:%02dZ", x.tm_year + 1900, x.tm_mon + 1, x.tm_mday, x.tm_hour,
+                        x.tm_min, x.tm_sec);
+}
+
+/* RFC 5280 4.1.2.5: UTCTime until 2049. 0 when the year has not four digits. */
+static int put_time(pki_der_out_t *out, apr_time_t t)
+{
+    apr_time_exp_t x;
+    char text[32];
+    apr_time_exp_gmt(&x, t);
+    int year = x.tm_year + 1900, utc = year >= 1950 && year < 2050;
+    if (year < 0 || year > 9999)
+        return 0;
+    apr_snprintf(text, sizeof(text), "%04d%02d%02d%02d%02d%02dZ", year, x.tm_mon + 1, x.tm_mday, x.tm_hour, x.tm_min,
+                 x.tm_sec);
+    pki_der_put_value(out, utc ? PKI_DER_UTC_TIME : PKI_DER_GENERALIZED_TIME,
+                      utc ? est_slice(text + 2, 13) : est_slice(text, 15));
+    return 1;
+}
+
+/* ---- Facts ---- */
+
+static est_err_t *refused(const char *what, const est_err_t *err, apr_pool_t *pool)
+{
+    if (err)
+        return EST_FAIL(pool, certificate_refused, "%s of the certificate: %s", what, err->detail);
+    return EST_FAIL(pool, certificate_refused, "certificate is malformed: %s", what);
+}
+
+/* extensions [3] EXPLICIT SEQUENCE OF Extension; only subjectAltName is of interest here */
+static est_err_t *find_san(pki_cert_t *cert, est_slice_t in, apr_pool_t *pool)
+{
+    pki_der_t explicit, list, ext, oid, critical, value;
+    if (in.n == 0)
+        return NULL;
+    if (!pki_der_take(&in, PKI_DER_CONTEXT_CONSTRUCTED(3), &explicit) || in.n ||
+        !pki_der_take(&explicit.body, PKI_DER_SEQUENCE, &list))
+        return refused("extensions", NULL, pool);
+    while (list.body.n) {
+        if (!pki_der_take(&list.body, PKI_DER_SEQUENCE, &ext) || !pki_der_take(&ext.body, PKI_DER_OID, &oid))
+            return refused("extension", NULL, pool);
+        if (!est_slice_equal(oid.body, est_slice("\x55\x1d\x11", 3)))
+            continue;
+        pki_der_take(&ext.body, PKI_DER_BOOLEAN, &critical);
+        if (!pki_der_take(&ext.body, PKI_DER_OCTET_STRING, &value) || cert->san.n_names)
+            return refused("subjectAltName", NULL, pool);
+        est_err_t *err = pki_san_decode(&cert->san, value.body, pool);
+        if (err)
+            return refused("subjectAltName", err, pool);
+    }
+    return NULL;
+}
+
+/* TBSCertificate of RFC 5280 4.1 */
+static est_err_t *read_tbs(pki_cert_t *cert, est_slice_t in, apr_pool_t *pool)
+{
+    pki_der_t v, serial, issuer, validity, subject, spki;
+    pki_der_take(&in, PKI_DER_CONTEXT_CONSTRUCTED(0), &v); /* version; absent in v1 */
+    if (!pki_der_take(&in, PKI_DER_INTEGER, &serial) || !pki_der_take(&in, PKI_DER_SEQUENCE, &v) ||
+        !pki_der_take(&in, PKI_DER_SEQUENCE, &issuer) || !pki_der_take(&in, PKI_DER_SEQUENCE, &validity) ||
+        !pki_der_take(&in, PKI_DER_SEQUENCE, &subject) || !pki_der_take(&in, PKI_DER_SEQUENCE, &spki))
+        return refused("fields", NULL, pool);
+    if (!read_time(&cert->not_before, &validity.body) || !read_time(&cert->not_after, &validity.body))
+        return refused("validity", NULL, pool);
+    cert->serial = serial.body;
+    cert->issuer = issuer.whole;
+    cert->spki = spki.whole;
+    est_err_t *err = pki_name_decode(&cert->subject, subject.whole, pool);
+    if (err)
+        return refused("subject", err, pool);
+    pki_der_take(&in, PKI_DER_CONTEXT(1), &v); /* issuerUniqueID, subjectUniqueID */
+    pki_der_take(&in, PKI_DER_CONTEXT(2), &v);
+    return find_san(cert, in, pool);
+}
+
+static est_err_t *copy_der(est_slice_t *out, X509 *x509, apr_pool_t *pool)
+{
+    int n = i2d_X509(x509, NULL);
+    unsigned char *buf = n > 0 ? apr_palloc(pool, (apr_size_t)n) : NULL, *p = buf;
+    if (n <= 0 || i2d_X509(x509, &p) != n)
+        return EST_FAIL(pool, certificate_refused, "certificate cannot be encoded: %s", pki_ossl_reason(pool));
+    *out = est_slice(buf, (apr_size_t)n);
+    return NULL;
+}
+
+est_err_t *pki_cert_facts(pki_cert_t **out, X509 *x509, apr_pool_t *pool)
+{
+    pki_cert_t *cert = apr_pcalloc(pool, sizeof(*cert));
+    EST_TRY(copy_der(&cert->der, x509, pool));
+    est_err_t *err = pki_der_check(cert->der, pool);
+    if (err)
+        return refused("encoding", err, pool);
+    est_slice_t rest = cert->der;
+    pki_der_t whole, tbs;
+    if (!pki_der_take(&rest, PKI_DER_SEQUENCE, &whole) || !pki_der_take(&whole.body, PKI_DER_SEQUENCE, &tbs))
+        return refused("fields", NULL, pool);
+    EST_TRY(read_tbs(cert, tbs.body, pool));
+    pki_sha256(cert->fingerprint, cert->der);
+    *out = cert;
+    return NULL;
+}
+
+/* ---- Signers ---- */
+
+typedef struct {
+    const char *der; /* AlgorithmIdentifier */
+    apr_size_t der_len;
+    const EVP_MD *(*digest)(void);
+} signature_t;
+
+#define RSA_WITH(n) OID("\x30\x0d\x06\x09\x2a\x86\x48\x86\xf7\x0d\x01\x01" n "\x05\x00")
+#define ECDSA_WITH(n) OID("\x30\x0a\x06\x08\x2a\x86\x48\xce\x3d\x04\x03" n)
+
+/* By key type and digest; DEFAULT is filled by curve */
+static const signature_t rsa_signatures[] = {
+    [PKI_DIGEST_SHA256] = {RSA_WITH("\x0b"), EVP_sha256},
+    [PKI_DIGEST_SHA384] = {RSA_WITH("\x0c"), EVP_sha384},
+    [PKI_DIGEST_SHA512] = {RSA_WITH("\x0d"), EVP_sha512},
+};
+static const signature_t ecdsa_signatures[] = {
+    [PKI_DIGEST_SHA256] = {ECDSA_WITH("\x02"), EVP_sha256},
+    [PKI_DIGEST_SHA384] = {ECDSA_WITH("\x03"), EVP_sha384},
+    [PKI_DIGEST_SHA512] = {ECDSA_WITH("\x04"), EVP_sha512},
+};
+static const signature_t ed25519_signature = {OID("\x30\x05\x06\x03\x2b\x65\x70"), NULL};
+static const signature_t ed448_signature = {OID("\x30\x05\x06\x03\x2b\x65\x71"), NULL};
+
+struct pki_signer_t {
+    X509 *ca;
+    EVP_PKEY *key;
+    const signature_t *fixed;  /* Edwards curves: digests are no choice */
+    const signature_t *choice; /* others: by pki_digest_t */
+    pki_digest_t standard;
+    est_slice_t issuer;
+    est_slice_t aki;
+};
+
+static int choose_signature(pki_signer_t *signer, EVP_PKEY *public_key)
+{
+    char group[64];
+    size_t len;
+    switch (EVP_PKEY_get_base_id(public_key)) {
+    case EVP_PKEY_RSA:
+        signer->choice = rsa_signatures;
+        signer->standard = PKI_DIGEST_SHA256;
+        return 1;
+    case EVP_PKEY_EC:
+        signer->choice = ecdsa_signatures;
+        if (EVP_PKEY_get_group_name(public_key, group, sizeof(group), &len) != 1)
+            return 0;
+        signer->standard = strcmp(group, SN_X9_62_prime256v1) == 0 ? PKI_DIGEST_SHA256
+                           : strcmp(group, SN_secp384r1) == 0      ? PKI_DIGEST_SHA384
+                           : strcmp(group, SN_secp521r1) == 0      ? PKI_DIGEST_SHA512
+                                                                   : PKI_DIGEST_DEFAULT;
+        return signer->standard != PKI_DIGEST_DEFAULT;
+    case EVP_PKEY_ED25519:
+        signer->fixed = &ed25519_signature;
+        return 1;
+    case EVP_PKEY_ED448:
+        signer->fixed = &ed448_signature;
+        return 1;
+    default:
+        return 0;
+    }
+}
+
+/* keyIdentifier [0] of AuthorityKeyIdentifier: the CA's SKI, or what it would be where its certificate has none */
+static est_err_t *make_aki(pki_signer_t *signer, apr_pool_t *pool)
+{
+    const ASN1_OCTET_STRING *ski = X509_get0_subject_key_id(signer->ca);
+    unsigned char digest[EVP_MAX_MD_SIZE];
+    unsigned digest_len;
+    est_slice_t id;
+    if (ski)
+        id = est_slice(ASN1_STRING_get0_data(ski), (apr_size_t)ASN1_STRING_length(ski));
+    else if (X509_pubkey_digest(signer->ca, EVP_sha1(), digest, &digest_len))
+        id = est_slice(digest, digest_len);
+    else
+        return EST_FAIL(pool, config, "no key identifier of the CA: %s", pki_ossl_reason(pool));
+    pki_der_out_t *out = pki_der_out_make(id.n + 8, pool);
+    pki_der_put_value(out, PKI_DER_CONTEXT(0), id);
+    pki_der_wrap(out, PKI_DER_SEQUENCE, 0);
+    signer->aki = pki_ext_encode("2.5.29.35", 0, pki_der_result(out), pool);
+    return NULL;
+}
+
+est_err_t *pki_signer_make(pki_signer_t **out, X509 *ca, EVP_PKEY *key, apr_pool_t *pool)
+{
+    pki_signer_t *signer = apr_pcalloc(pool, sizeof(*signer));
+    EVP_PKEY *public_key = X509_get0_pubkey(ca);
+    if (!public_key || EVP_PKEY_eq(public_key, key) != 1) {
+        ERR_clear_error();
+        return EST_FAIL(pool, config, "key does not belong to the CA certificate");
+    }
+    if (X509_check_ca(ca) == 0 || !(X509_get_key_usage(ca) & KU_KEY_CERT_SIGN))
+        return EST_FAIL(pool, config, "certificate is not one of a CA (basicConstraints, keyCertSign)");
+    if (!choose_signature(signer, public_key))
+        return EST_FAIL(pool, config, "CA key is none of RSA, EC P-256, P-384, P-521, Ed25519, Ed448");
+
+    unsigned char *der = NULL;
+    int n = i2d_X509_NAME(X509_get_subject_name(ca), &der);
+    if (n <= 0 || X509_NAME_entry_count(X509_get_subject_name(ca)) == 0) {
+        OPENSSL_free(der);
+        return EST_FAIL(pool, config, "CA certificate has no subject");
+    }
+    signer->issuer = est_slice_dup(est_slice(der, (apr_size_t)n), pool);
+    OPENSSL_free(der);
+    X509_up_ref(ca);
+    signer->ca = pki_ossl_own_x509(ca, pool);
+    signer->key = key;
+    EST_TRY(make_aki(signer, pool));
+    *out = signer;
+    return NULL;
+}
+
+X509 *pki_signer_cert(const pki_signer_t *signer)
+{
+    return signer->ca;
+}
+
+est_slice_t pki_signer_aki(const pki_signer_t *signer)
+{
+    return signer->aki;
+}
+
+/* ---- Signing ---- */
+
+static est_err_t *put_serial(pki_der_out_t *out, const unsigned char serial[20], apr_pool_t *pool)
+{
+    apr_size_t skip = 0;
+    while (skip < 20 && serial[skip] == 0)
+        skip++;
+    if (skip == 20 || serial[0] & 0x80) /* would be 0, or of more than 20 octets (CP-01) */
+        return EST_FAIL(pool, ca_failed, "serial number is zero or of more than 159 bits");
+    if (serial[skip] & 0x80)
+        skip--;
+    pki_der_put_value(out, PKI_DER_INTEGER, est_slice(serial + skip, 20 - skip));
+    return NULL;
+}
+
+/* TBSCertificate of RFC 5280 4.1, written from its end */
+static est_err_t *put_tbs(pki_der_out_t *out, const pki_tbs_t *tbs, const pki_signer_t *signer, est_slice_t algorithm,
+                          apr_pool_t *pool)
+{
+    apr_size_t start = pki_der_mark(out);
+    if (tbs->n_exts) {
+        for (int i = tbs->n_exts - 1; i >= 0; i--)
+            pki_der_put(out, tbs->exts[i]);
+        pki_der_wrap(out, PKI_DER_SEQUENCE, start);
+        pki_der_wrap(out, PKI_DER_CONTEXT_CONSTRUCTED(3), start);
+    }
+    pki_der_put(out, tbs->spki);
+    pki_der_put(out, tbs->subject);
+
+    apr_size_t validity = pki_der_mark(out);
+    if (apr_time_sec(tbs->not_after) <= apr_time_sec(tbs->not_before) || !put_time(out, tbs->not_after) ||
+        !put_time(out, tbs->not_before))
+        return EST_FAIL(pool, ca_failed, "validity from %s to %s is not possible", pki_time_text(tbs->not_before, pool),
+                        pki_time_text(tbs->not_after, pool));
+    pki_der_wrap(out, PKI_DER_SEQUENCE, validity);
+
+    pki_der_put(out, signer->issuer);
+    pki_der_put(out, algorithm);
+    EST_TRY(put_serial(out, tbs->serial, pool));
+    pki_der_put(out, est_slice("\xa0\x03\x02\x01\x02", 5)); /* version [0] EXPLICIT v3(2) */
+    pki_der_wrap(out, PKI_DER_SEQUENCE, start);
+    return NULL;
+}
+
+static est_err_t *sign(est_slice_t *signature, est_slice_t octets, EVP_PKEY *key, const EVP_MD *digest,
+                       apr_pool_t *pool)
+{
+    int max = EVP_PKEY_get_size(key);
+    size_t n = max > 0 ? (size_t)max : 0;
+    unsigned char *buf = apr_palloc(pool, n);
+    EVP_MD_CTX *ctx = EVP_MD_CTX_new();
+    int ok = ctx && n && EVP_DigestSignInit(ctx, NULL, digest, NULL, key) == 1 &&
+             EVP_DigestSign(ctx, buf, &n, octets.p, octets.n) == 1;
+    EVP_MD_CTX_free(ctx);
+    if (!ok)
+        return EST_FAIL(pool, ca_failed, "signing failed: %s", pki_ossl_reason(pool));
+    *signature = est_slice(buf, n);
+    return NULL;
+}
+
+est_err_t *pki_cert_sign(est_slice_t *der, const pki_tbs_t *tbs, const pki_signer_t *signer, apr_pool_t *pool)
+{
+    const signature_t *how = signer->fixed;
+    if (!how)
+        how = &signer->choice[tbs->digest == PKI_DIGEST_DEFAULT ? signer->standard : tbs->digest];
+    est_slice_t algorithm = est_slice(how->der, how->der_len);
+    apr_size_t size = 160 + signer->issuer.n + tbs->subject.n + tbs->spki.n;
+    for (int i = 0; i < tbs->n_exts; i++)
+        size += tbs->exts[i].n;
+
+    pki_der_out_t *body = pki_der_out_make(size, pool);
+    EST_TRY(put_tbs(body, tbs, signer, algorithm, pool));
+    est_slice_t octets = pki_der_result(body), signature;
+    EST_TRY(sign(&signature, octets, signer->key, how->digest ? how->digest() : NULL, pool));
+
+    pki_der_out_t *out = pki_der_out_make(octets.n + signature.n + 48, pool);
+    pki_der_put_bits(out, signature);
+    pki_der_put(out, algorithm);
+    pki_der_put(out, octets);
+    pki_der_wrap(out, PKI_DER_SEQUENCE, 0);
+    *der = pki_der_result(out);
+    return NULL;
+}
+
+/* ---- Certs-only message ---- */
+
+/* X.690 11.6 */
+static int compare_der(const void *a, const void *b)
+{
+    const est_slice_t *x = a, *y = b;
+    int order = memcmp(x->p, y->p, x->n < y->n ? x->n : y->n);
+    return order ? order : (x->n > y->n) - (x->n < y->n);
+}
+
+/* ContentInfo { signedData, [0] SignedData { version 1, digestAlgorithms {}, encapContentInfo { id-data },
+ * certificates [0] IMPLICIT, signerInfos {} } }, RFC 5652 5.1 */
+est_slice_t pki_certs_only(const est_slice_t *certs, int n_certs, apr_pool_t *pool)
+{
+    static const char empty_set[] = "\x31\x00";
+    static const char head[] = "\x02\x01\x01\x31\x00\x30\x0b\x06\x09\x2a\x86\x48\x86\xf7\x0d\x01\x07\x01";
+    static const char signed_data[] = "\x2a\x86\x48\x86\xf7\x0d\x01\x07\x02";
+    apr_size_t count = n_certs > 0 ? (apr_size_t)n_certs : 0, size = 64;
+    est_slice_t *sorted = apr_pmemdup(pool, certs, sizeof(*certs) * count);
+    qsort(sorted, count, sizeof(*sorted), compare_der);
+    for (apr_size_t i = 0; i < count; i++)
+        size += sorted[i].n;
+
+    pki_der_out_t *out = pki_der_out_make(size, pool);
+    pki_der_put(out, est_slice(empty_set, 2));
+    apr_size_t mark = pki_der_mark(out);
+    for (apr_size_t i = count; i-- > 0;)
+        pki_der_put(out, sorted[i]);
+    if (count)
+        pki_der_wrap(out, PKI_DER_CONTEXT_CONSTRUCTED(0), mark);
+    pki_der_put(out, est_slice(head, sizeof(head) - 1));
+    pki_der_wrap(out, PKI_DER_SEQUENCE, 0);
+    pki_der_wrap(out, PKI_DER_CONTEXT_CONSTRUCTED(0), 0);
+    pki_der_put_value(out, PKI_DER_OID, est_slice(signed_data, sizeof(signed_data) - 1));
+    pki_der_wrap(out, PKI_DER_SEQUENCE, 0);
+    return pki_der_result(out);
+}
+
+const char *pki_cert_serial_text(est_slice_t der, apr_pool_t *pool)
+{
+    pki_der_t cert, tbs, item;
+
+    if (!pki_der_take(&der, PKI_DER_SEQUENCE, &cert) || !pki_der_take(&cert.body, PKI_DER_SEQUENCE, &tbs))
+        return "";
+    pki_der_take(&tbs.body, PKI_DER_CONTEXT_CONSTRUCTED(0), &item); /* version */
+    return pki_der_take(&tbs.body, PKI_DER_INTEGER, &item) ? est_hex(item.body, pool) : "";
+}

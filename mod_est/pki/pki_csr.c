@@ -1,0 +1,241 @@
+/*
+ * Copyright 2026 The mod_est authors
+ * SPDX-License-Identifier: Apache-2.0
+ */
+#include "pki_csr.h"
+
+#include "pki_der.h"
+
+#include <string.h>
+
+#include <apr_strings.h>
+#include <openssl/err.h>
+#include <openssl/objects.h>
+
+#define OID(octets) octets, sizeof(octets) - 1
+#define CHALLENGE_MAX 255 /* RFC 2985 5.4.1, pkcs-9-ub-challengePassword */
+
+static int is_oid(est_slice_t oid, const char *octets, apr_size_t n)
+{
+    return oid.n == n && memcmp(oid.p, octets, n) == 0;
+}
+
+/* ---- Requested extensions ---- */
+
+/* Extension ::= SEQUENCE { extnID OBJECT IDENTIFIER, critical BOOLEAN DEFAULT FALSE, extnValue OCTET STRING } */
+static est_err_t *decode_extension(pki_req_ext_t *ext, est_slice_t *in, apr_pool_t *pool)
+{
+    pki_der_t seq, oid, critical, value;
+    if (!pki_der_take(in, PKI_DER_SEQUENCE, &seq) || !pki_der_take(&seq.body, PKI_DER_OID, &oid))
+        return EST_FAIL(pool, csr_attribute, "requested extension is malformed");
+    ext->oid = pki_oid_to_text(oid.body, pool);
+    if (!ext->oid)
+        return EST_FAIL(pool, csr_attribute, "OID of a requested extension is malformed");
+    ext->nid = OBJ_txt2nid(ext->oid);
+    if (pki_der_take(&seq.body, PKI_DER_BOOLEAN, &critical)) {
+        ext->critical = 1;
+        if (critical.body.n != 1 || critical.body.p[0] == 0) /* X.690 11.5: a default is not encoded */
+            return EST_FAIL(pool, csr_attribute, "extension %s: critical FALSE must be left out", ext->oid);
+    }
+    if (!pki_der_take(&seq.body, PKI_DER_OCTET_STRING, &value) || seq.body.n)
+        return EST_FAIL(pool, csr_attribute, "extension %s is malformed", ext->oid);
+    ext->value = value.body;
+    est_err_t *err = pki_der_check(value.body, pool);
+    return err ? EST_FAIL(pool, csr_attribute, "value of extension %s: %s", ext->oid, err->detail) : NULL;
+}
+
+static est_err_t *decode_extensions(pki_csr_t *csr, est_slice_t in, apr_pool_t *pool)
+{
+    pki_req_ext_t exts[PKI_CSR_MAX_EXTENSIONS];
+    pki_der_t list;
+    int n = 0;
+    if (!pki_der_take(&in, PKI_DER_SEQUENCE, &list) || in.n || list.body.n == 0)
+        return EST_FAIL(pool, csr_attribute, "extensionRequest does not hold one non-empty Extensions");
+    while (list.body.n) {
+        if (n == PKI_CSR_MAX_EXTENSIONS)
+            return EST_FAIL(pool, csr_attribute, "more than %d requested extensions", PKI_CSR_MAX_EXTENSIONS);
+        memset(&exts[n], 0, sizeof(exts[n]));
+        EST_TRY(decode_extension(&exts[n], &list.body, pool));
+        for (int i = 0; i < n; i++) {
+            if (strcmp(exts[i].oid, exts[n].oid) == 0)
+                return EST_FAIL(pool, csr_attribute, "extension %s is requested twice", exts[n].oid);
+        }
+        if (exts[n].nid == NID_subject_alt_name)
+            EST_TRY(pki_san_decode(&csr->san, exts[n].value, pool));
+        n++;
+    }
+    csr->exts = apr_pmemdup(pool, exts, sizeof(exts[0]) * (apr_size_t)n);
+    csr->n_exts = n;
+    return NULL;
+}
+
+/* ---- Attributes ---- */
+
+static est_err_t *decode_challenge(pki_csr_t *csr, est_slice_t in, apr_pool_t *pool)
+{
+    pki_der_t v;
+    if (!pki_der_next(&in, &v) || in.n)
+        return EST_FAIL(pool, csr_attribute, "challengePassword does not hold one value");
+    if (v.tag != PKI_DER_UTF8_STRING && v.tag != PKI_DER_PRINTABLE_STRING && v.tag != PKI_DER_IA5_STRING)
+        return EST_FAIL(pool, csr_attribute, "challengePassword is not a UTF8String or PrintableString (tag 0x%02x)",
+                        v.tag);
+    if (v.body.n < 1 || v.body.n > CHALLENGE_MAX)
+        return EST_FAIL(pool, csr_attribute, "challengePassword of %d octets; allowed are 1 to %d", (int)v.body.n,
+                        CHALLENGE_MAX);
+    const char *flaw = pki_text_flaw((const char *)v.body.p, v.body.n);
+    if (flaw)
+        return EST_FAIL(pool, csr_attribute, "challengePassword: %s", flaw);
+    csr->challenge = apr_pstrmemdup(pool, (const char *)v.body.p, v.body.n);
+    return NULL;
+}
+
+/* Attributes ::= SET OF Attribute, under [0] IMPLICIT. Their order is not asked for: Go's x509 package, and with it
+ * globalsign/est, writes them as they come, and nothing of this SET is ever written again. */
+static est_err_t *decode_attributes(pki_csr_t *csr, est_slice_t in, apr_pool_t *pool)
+{
+    pki_req_attr_t others[PKI_CSR_MAX_ATTRIBUTES];
+    int n = 0;
+    while (in.n) {
+        pki_der_t attr, oid, values;
+        if (!pki_der_take(&in, PKI_DER_SEQUENCE, &attr) || !pki_der_take(&attr.body, PKI_DER_OID, &oid) ||
+            !pki_der_take(&attr.body, PKI_DER_SET, &values) || attr.body.n || values.body.n == 0)
+            return EST_FAIL(pool, csr_attribute, "attribute is malformed or without a value");
+        if (is_oid(oid.body, OID("\x2a\x86\x48\x86\xf7\x0d\x01\x09\x0e"))) {
+            if (csr->exts)
+                return EST_FAIL(pool, csr_attribute, "two extensionRequest attributes");
+            EST_TRY(decode_extensions(csr, values.body, pool));
+        } else if (is_oid(oid.body, OID("\x2a\x86\x48\x86\xf7\x0d\x01\x09\x07"))) {
+            if (csr->challenge)
+                return EST_FAIL(pool, csr_attribute, "two challengePassword attributes");
+            EST_TRY(decode_challenge(csr, values.body, pool));
+        } else {
+            if (n == PKI_CSR_MAX_ATTRIBUTES)
+                return EST_FAIL(pool, csr_attribute, "more than %d other attributes", PKI_CSR_MAX_ATTRIBUTES);
+            others[n++] = (pki_req_attr_t){pki_oid_to_text(oid.body, pool), values.body};
+        }
+    }
+    csr->attrs = n ? apr_pmemdup(pool, others, sizeof(others[0]) * (apr_size_t)n) : NULL;
+    csr->n_attrs = n;
+    return NULL;
+}
+
+/* ---- The request ---- */
+
+/* What people send instead (B-03), told by the first inner values */
+static const char *other_kind(est_slice_t first)
+{
+    pki_der_t v;
+    if (first.n && first.p[0] == PKI_DER_OID)
+        return " but a CMS or PKCS#7 message";
+    if (first.n && first.p[0] == PKI_DER_INTEGER)
+        return " but a PKCS#12 or private key";
+    if (!pki_der_take(&first, PKI_DER_SEQUENCE, &v) || !v.body.n)
+        return "";
+    if (v.body.p[0] == PKI_DER_CONTEXT_CONSTRUCTED(0))
+        return " but a certificate";
+    return v.body.p[0] == PKI_DER_OID ? " but a public key" : "";
+}
+
+/* CertificationRequestInfo ::= SEQUENCE { version INTEGER { v1(0) }, subject Name, subjectPKInfo SubjectPublicKeyInfo,
+ * attributes [0] Attributes }. Attributes are left out by some clients, though RFC 2986 has them always; accepted. */
+static est_err_t *decode_info(pki_csr_t *csr, est_slice_t in, apr_pool_t *pool)
+{
+    pki_der_t version, subject, spki, attributes = {0};
+    if (!pki_der_take(&in, PKI_DER_INTEGER, &version) || version.body.n != 1 || version.body.p[0] != 0)
+        return EST_FAIL(pool, csr_invalid, "version is not 0");
+    if (!pki_der_take(&in, PKI_DER_SEQUENCE, &subject) || !pki_der_take(&in, PKI_DER_SEQUENCE, &spki))
+        return EST_FAIL(pool, csr_invalid, "subject or public key is missing");
+    if (in.n && (!pki_der_take(&in, PKI_DER_CONTEXT_CONSTRUCTED(0), &attributes) || in.n))
+        return EST_FAIL(pool, csr_invalid, "something other than attributes after the public key");
+    EST_TRY(pki_name_decode(&csr->subject, subject.whole, pool));
+    EST_TRY(decode_attributes(csr, attributes.body, pool));
+    return pki_key_decode(&csr->key, spki.whole, pool); /* last: the dear one for RSA */
+}
+
+/* CertificationRequest ::= SEQUENCE { certificationRequestInfo, signatureAlgorithm AlgorithmIdentifier,
+ * signature BIT STRING } */
+est_err_t *pki_csr_decode(pki_csr_t **out, est_slice_t der, apr_pool_t *pool)
+{
+    EST_TRY(pki_der_check(der, pool));
+    pki_csr_t *csr = apr_pcalloc(pool, sizeof(*csr));
+    est_slice_t rest = der;
+    pki_der_t request, info, algorithm, signature;
+    if (!pki_der_take(&rest, PKI_DER_SEQUENCE, &request))
+        return EST_FAIL(pool, csr_invalid, "not a SEQUENCE");
+    est_slice_t inside = request.body;
+    if (!pki_der_take(&inside, PKI_DER_SEQUENCE, &info) || !info.body.n || info.body.p[0] != PKI_DER_INTEGER ||
+        !pki_der_take(&inside, PKI_DER_SEQUENCE, &algorithm) ||
+        !pki_der_take(&inside, PKI_DER_BIT_STRING, &signature) || inside.n)
+        return EST_FAIL(pool, csr_invalid, "not a PKCS#10 certificate request%s", other_kind(request.body));
+    if (signature.body.n < 2 || signature.body.p[0] != 0)
+        return EST_FAIL(pool, csr_invalid, "signature is empty or has unused bits");
+    csr->der = der;
+    csr->info = info.whole;
+    csr->signature_algorithm = algorithm.whole;
+    csr->signature = est_slice(signature.body.p + 1, signature.body.n - 1);
+    EST_TRY(decode_info(csr, info.body, pool));
+    *out = csr;
+    return NULL;
+}
+
+/* ---- Proof of possession ---- */
+
+typedef struct {
+    const char
+        *der; /* contents of the AlgorithmIdentifier, parameters included (RFC 4055 5, RFC 5758 3.2, RFC 8410 3) */
+    apr_size_t der_len;
+    pki_key_type_t type;
+    const EVP_MD *(*digest)(void);
+} signature_algorithm_t;
+
+#define RSA_WITH(n) OID("\x06\x09\x2a\x86\x48\x86\xf7\x0d\x01\x01" n "\x05\x00")
+#define ECDSA_WITH(n) OID("\x06\x08\x2a\x86\x48\xce\x3d\x04\x03" n)
+
+static const signature_algorithm_t signature_algorithms[] = {
+    {ECDSA_WITH("\x02"), PKI_KEY_EC, EVP_sha256},         {ECDSA_WITH("\x03"), PKI_KEY_EC, EVP_sha384},
+    {ECDSA_WITH("\x04"), PKI_KEY_EC, EVP_sha512},         {RSA_WITH("\x0b"), PKI_KEY_RSA, EVP_sha256},
+    {RSA_WITH("\x0c"), PKI_KEY_RSA, EVP_sha384},          {RSA_WITH("\x0d"), PKI_KEY_RSA, EVP_sha512},
+    {OID("\x06\x03\x2b\x65\x70"), PKI_KEY_ED25519, NULL}, {OID("\x06\x03\x2b\x65\x71"), PKI_KEY_ED448, NULL},
+};
+
+static est_err_t *bad_algorithm(const pki_csr_t *csr, est_slice_t algorithm, apr_pool_t *pool)
+{
+    pki_der_t oid;
+    const char *text = pki_der_take(&algorithm, PKI_DER_OID, &oid) ? pki_oid_to_text(oid.body, pool) : NULL;
+    int nid = text ? OBJ_txt2nid(text) : NID_undef;
+    return EST_FAIL(pool, csr_algorithm,
+                    "%s with a key of type %s; accepted are RSA PKCS#1 v1.5 and ECDSA with SHA-256, SHA-384 or "
+                    "SHA-512, Ed25519 and Ed448",
+                    nid != NID_undef ? OBJ_nid2sn(nid)
+                    : text           ? text
+                                     : "unknown",
+                    csr->key->label);
+}
+
+est_err_t *pki_csr_verify(const pki_csr_t *csr, apr_pool_t *pool)
+{
+    est_slice_t in = csr->signature_algorithm;
+    const signature_algorithm_t *algorithm = NULL;
+    pki_der_t seq;
+    if (!pki_der_take(&in, PKI_DER_SEQUENCE, &seq))
+        return EST_FAIL(pool, csr_invalid, "signature algorithm is malformed");
+    for (apr_size_t i = 0; i < sizeof(signature_algorithms) / sizeof(signature_algorithms[0]) && !algorithm; i++) {
+        const signature_algorithm_t *row = &signature_algorithms[i];
+        if (row->type == csr->key->type && is_oid(seq.body, row->der, row->der_len))
+            algorithm = row;
+    }
+    if (!algorithm)
+        return bad_algorithm(csr, seq.body, pool);
+
+    /* anything but 1 is a failure: some inputs make it negative */
+    EVP_MD_CTX *ctx = EVP_MD_CTX_new();
+    int verified =
+        ctx &&
+        EVP_DigestVerifyInit(ctx, NULL, algorithm->digest ? algorithm->digest() : NULL, NULL, csr->key->pkey) == 1 &&
+        EVP_DigestVerify(ctx, csr->signature.p, csr->signature.n, csr->info.p, csr->info.n) == 1;
+    EVP_MD_CTX_free(ctx);
+    if (verified)
+        return NULL;
+    ERR_clear_error();
+    return EST_FAIL(pool, csr_signature, "not made by the key of the request (%s) over the request", csr->key->label);
+}

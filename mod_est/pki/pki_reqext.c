@@ -1,0 +1,135 @@
+/*
+ * Copyright 2026 The mod_est authors
+ * SPDX-License-Identifier: Apache-2.0
+ */
+#include "pki_reqext.h"
+#include "pki_der.h"
+
+#include <openssl/objects.h>
+
+#define KEY_USAGE_KEY_CERT_SIGN (1 << 5)
+#define KEY_USAGE_CRL_SIGN (1 << 6)
+
+/* The bits of a keyUsage value (contents of extnValue), -1 when malformed */
+static int usage_bits(est_slice_t value)
+{
+    pki_der_t bits;
+    int usage = 0;
+
+    if (!pki_der_take(&value, PKI_DER_BIT_STRING, &bits) || value.n || bits.body.n < 2 || bits.body.n > 3 ||
+        bits.body.p[0] > 7)
+        return -1;
+    for (apr_size_t i = 0; i < (bits.body.n - 1) * 8; i++)
+        if (bits.body.p[1 + i / 8] & (0x80 >> (i % 8)))
+            usage |= 1 << i;
+    return usage;
+}
+
+static pki_reqext_kind_t judge_key_usage(const char **what, est_slice_t value)
+{
+    int usage = usage_bits(value);
+
+    if (usage < 0)
+        return PKI_REQEXT_MALFORMED;
+    if (usage & (KEY_USAGE_KEY_CERT_SIGN | KEY_USAGE_CRL_SIGN)) {
+        *what = usage & KEY_USAGE_KEY_CERT_SIGN ? "keyCertSign" : "cRLSign";
+        return PKI_REQEXT_POWER;
+    }
+    return PKI_REQEXT_PLAIN;
+}
+
+/* Purposes that make whoever holds the certificate speak for others */
+static const struct {
+    const char *oid; /* contents octets */
+    apr_size_t n;
+    const char *name;
+} powers[] = {
+    {"\x2b\x06\x01\x05\x05\x07\x03\x1b", 8, "id-kp-cmcCA"},
+    {"\x2b\x06\x01\x05\x05\x07\x03\x1c", 8, "id-kp-cmcRA"},
+    {"\x2b\x06\x01\x05\x05\x07\x03\x1d", 8, "id-kp-cmcArchive"},
+    {"\x2b\x06\x01\x05\x05\x07\x03\x08", 8, "timeStamping"},
+    {"\x2b\x06\x01\x05\x05\x07\x03\x09", 8, "OCSPSigning"},
+    {"\x55\x1d\x25\x00", 4, "anyExtendedKeyUsage"},
+};
+
+static pki_reqext_kind_t judge_purposes(const char **what, est_slice_t value)
+{
+    pki_der_t list, oid;
+
+    if (!pki_der_take(&value, PKI_DER_SEQUENCE, &list) || value.n || !list.body.n)
+        return PKI_REQEXT_MALFORMED;
+    while (list.body.n) {
+        if (!pki_der_take(&list.body, PKI_DER_OID, &oid))
+            return PKI_REQEXT_MALFORMED;
+        for (apr_size_t i = 0; i < sizeof(powers) / sizeof(powers[0]); i++)
+            if (est_slice_equal(oid.body, est_slice(powers[i].oid, powers[i].n))) {
+                *what = powers[i].name;
+                return PKI_REQEXT_POWER;
+            }
+    }
+    return PKI_REQEXT_PLAIN;
+}
+
+static pki_reqext_kind_t judge_basic_constraints(const char **what, est_slice_t value)
+{
+    pki_der_t seq, ca;
+
+    if (!pki_der_take(&value, PKI_DER_SEQUENCE, &seq) || value.n)
+        return PKI_REQEXT_MALFORMED;
+    if (!seq.body.n)
+        return PKI_REQEXT_PLAIN;
+    if (!pki_der_take(&seq.body, PKI_DER_BOOLEAN, &ca) || ca.body.n != 1)
+        return PKI_REQEXT_MALFORMED;
+    if (ca.body.p[0] || seq.body.n) {
+        *what = "CA:TRUE";
+        return PKI_REQEXT_POWER;
+    }
+    return PKI_REQEXT_PLAIN; /* cA FALSE written out: not DER, but clear and left out anyway */
+}
+
+pki_reqext_kind_t pki_reqext_judge(const char **what, const pki_req_ext_t *ext)
+{
+    *what = "malformed";
+    switch (ext->nid) {
+    case NID_key_usage:
+        return judge_key_usage(what, ext->value);
+    case NID_ext_key_usage:
+        return judge_purposes(what, ext->value);
+    case NID_basic_constraints:
+        return judge_basic_constraints(what, ext->value);
+    case NID_name_constraints:
+    case NID_policy_constraints:
+    case NID_policy_mappings:
+    case NID_inhibit_any_policy:
+    case NID_ct_precert_poison:
+        *what = OBJ_nid2sn(ext->nid);
+        return PKI_REQEXT_POWER;
+    case NID_undef:
+        *what = ext->oid;
+        return PKI_REQEXT_UNKNOWN;
+    default:
+        *what = OBJ_nid2sn(ext->nid);
+        return PKI_REQEXT_PLAIN;
+    }
+}
+
+int pki_reqext_key_usage(const pki_req_ext_t *ext)
+{
+    int usage = ext->nid == NID_key_usage ? usage_bits(ext->value) : 0;
+
+    return usage > 0 ? usage : 0;
+}
+
+int pki_reqext_given_key_usage(est_slice_t extension)
+{
+    static const unsigned char key_usage[] = {0x55, 0x1d, 0x0f};
+    pki_der_t seq, item;
+    int usage;
+
+    if (!pki_der_take(&extension, PKI_DER_SEQUENCE, &seq) || !pki_der_take(&seq.body, PKI_DER_OID, &item) ||
+        !est_slice_equal(item.body, est_slice(key_usage, sizeof(key_usage))))
+        return 0;
+    pki_der_take(&seq.body, PKI_DER_BOOLEAN, &item);
+    usage = pki_der_take(&seq.body, PKI_DER_OCTET_STRING, &item) ? usage_bits(item.body) : 0;
+    return usage > 0 ? usage : 0;
+}

@@ -1,0 +1,29 @@
+/*
+ * Copyright 2026 The mod_est authors
+ * SPDX-License-Identifier: Apache-2.0
+ */
+#ifndef PKI_REQEXT_H
+#define PKI_REQEXT_H
+
+/* What a requested extension asks for: facts on which policy refuses it (conformance EN-08, EN-09, EN-11, CP-12). */
+
+#include "pki_csr.h"
+
+typedef enum {
+    PKI_REQEXT_PLAIN,    /* may be left out or given as the profile says */
+    PKI_REQEXT_POWER,    /* asks for what an end entity never gets: a CA's or an RA's powers */
+    PKI_REQEXT_UNKNOWN,  /* nothing is known of it */
+    PKI_REQEXT_MALFORMED /* not an encoding of what its OID says */
+} pki_reqext_kind_t;
+
+/* *what names the power ("keyCertSign", "id-kp-cmcRA") or the flaw; static */
+pki_reqext_kind_t pki_reqext_judge(const char **what, const pki_req_ext_t *ext);
+
+/* keyUsage bits that a requested extension asks for: bit i of RFC 5280 4.2.1.3 is 1 << i. 0 when it is another
+ * extension or malformed */
+int pki_reqext_key_usage(const pki_req_ext_t *ext);
+
+/* The same of a whole Extension, DER, as a profile gives it */
+int pki_reqext_given_key_usage(est_slice_t extension);
+
+#endif

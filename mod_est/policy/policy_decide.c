@@ -1,0 +1,271 @@
+/*
+ * Copyright 2026 The mod_est authors
+ * SPDX-License-Identifier: Apache-2.0
+ */
+#include "policy_decide.h"
+#include "pki/pki_reqext.h"
+#include "policy_names.h"
+
+#include <apr_strings.h>
+#include <string.h>
+
+/* What the rules work on: the request, and the grant that they fill step by step */
+typedef struct {
+    const policy_request_t *req;
+    const policy_profile_t *profile;
+    policy_grant_t *grant;
+    apr_pool_t *pool;
+    int not_applicable; /* set by a rule that has nothing to say here */
+} judge_t;
+
+static est_err_t *rule_alias_active(judge_t *j)
+{
+    const policy_alias_t *alias = j->req->alias;
+
+    if (!alias->profile || !alias->profile_active)
+        return EST_FAIL(j->pool, alias_inactive, "alias \"%s\" has no active profile", alias->name);
+    if (!alias->group || !alias->group_active)
+        return EST_FAIL(j->pool, alias_inactive, "alias \"%s\" has no active group", alias->name);
+    return NULL;
+}
+
+static est_err_t *rule_key(judge_t *j)
+{
+    for (int i = 0; i < j->profile->n_keys; i++)
+        if (pki_key_rule_allows(&j->profile->keys[i], j->req->csr->key))
+            return NULL;
+    return EST_FAIL(j->pool, key_not_allowed, "%s, profile \"%s\" wants %s", j->req->csr->key->label, j->profile->name,
+                    j->profile->keys_text);
+}
+
+/* RFC 7030 4.2.2: subject and subjectAltName "MUST be identical" to those of the certificate that is renewed */
+static est_err_t *rule_same_names(judge_t *j)
+{
+    const pki_cert_t *cert = j->req->identity->cert;
+
+    if (j->req->op != POLICY_OP_REENROLL) {
+        j->not_applicable = 1;
+        return NULL;
+    }
+    if (!cert)
+        return EST_FAIL(j->pool, certificate_required, NULL);
+    if (!pki_name_equal(j->req->csr->subject, cert->subject))
+        return EST_FAIL(j->pool, names_differ, "request \"%s\", certificate \"%s\"", j->req->csr->subject->text,
+                        cert->subject->text);
+    if (!pki_san_equal(&j->req->csr->san, &cert->san))
+        return EST_FAIL(j->pool, names_differ, "request %s, certificate %s", policy_names_text(&j->req->csr->san, j->pool),
+                        policy_names_text(&cert->san, j->pool));
+    return NULL;
+}
+
+static est_err_t *rule_subject(judge_t *j)
+{
+    return policy_names_subject(&j->grant->subject, &j->grant->dropped, j->profile, j->req->csr->subject, j->pool);
+}
+
+static est_err_t *rule_san(judge_t *j)
+{
+    return policy_names_san(&j->grant->san, &j->grant->dropped, j->profile, &j->req->csr->san, j->pool);
+}
+
+/* RFC 5280 4.1.2.6: a certificate without a subject says who it is for in the subjectAltName */
+static est_err_t *rule_named(judge_t *j)
+{
+    if (j->grant->subject->n_attrs || j->grant->san.n_names)
+        return NULL;
+    return EST_FAIL(j->pool, name_invalid, "neither subject nor subjectAltName%s%s", j->grant->dropped ? " is left of " : "",
+                    j->grant->dropped ? j->grant->dropped : "");
+}
+
+/* A certificate with the CA's own name would look self-issued (conformance N-14) */
+static est_err_t *rule_not_the_ca(judge_t *j)
+{
+    if (pki_name_equal(j->grant->subject, j->req->ca_subject))
+        return EST_FAIL(j->pool, name_refused, "the subject is the CA's own");
+    return NULL;
+}
+
+static est_err_t *rule_group_names(judge_t *j)
+{
+    return policy_names_group(j->req->alias->group, j->grant->subject, &j->grant->san, j->pool);
+}
+
+static est_err_t *rule_own_names(judge_t *j)
+{
+    return policy_names_identity(j->req->identity, j->grant->subject, &j->grant->san, j->pool);
+}
+
+/* keyUsage bits that the profile gives; 0 when it gives none */
+static int profile_key_usage(const policy_profile_t *profile)
+{
+    int usage = 0;
+
+    for (int i = 0; i < profile->n_exts; i++)
+        usage |= pki_reqext_given_key_usage(profile->exts[i]);
+    return usage;
+}
+
+/* What is asked for and not given is left out, but never turned into its opposite (conformance EN-08): a key wanted
+ * only for what the profile does not give is refused. */
+static est_err_t *check_extension(judge_t *j, const pki_req_ext_t *ext)
+{
+    int wanted = pki_reqext_key_usage(ext), given = profile_key_usage(j->profile);
+    const char *what;
+
+    switch (pki_reqext_judge(&what, ext)) {
+    case PKI_REQEXT_MALFORMED:
+        return EST_FAIL(j->pool, extension_refused, "extension %s is malformed", ext->oid);
+    case PKI_REQEXT_POWER:
+        return EST_FAIL(j->pool, extension_refused, "%s is never given to an end entity", what);
+    case PKI_REQEXT_UNKNOWN:
+        if (ext->critical)
+            return EST_FAIL(j->pool, extension_refused, "critical extension %s is not known", ext->oid);
+        return NULL;
+    case PKI_REQEXT_PLAIN:
+        break;
+    }
+    if (wanted && given && !(wanted & given))
+        return EST_FAIL(j->pool, extension_refused, "profile \"%s\" gives none of the requested key usages",
+                        j->profile->name);
+    return NULL;
+}
+
+static est_err_t *rule_extensions(judge_t *j)
+{
+    if (!j->req->csr->n_exts)
+        j->not_applicable = 1;
+    for (int i = 0; i < j->req->csr->n_exts; i++)
+        EST_TRY(check_extension(j, &j->req->csr->exts[i]));
+    return NULL;
+}
+
+static est_err_t *rule_validity(judge_t *j)
+{
+    const policy_request_t *req = j->req;
+    apr_time_t start = req->now - apr_time_from_sec(j->profile->backdate);
+    apr_time_t end = req->now + apr_time_from_sec(j->profile->validity);
+
+    if (j->profile->latest_end && end > j->profile->latest_end)
+        end = j->profile->latest_end;
+    if (end > req->ca_not_after && j->profile->beyond_ca == POLICY_BEYOND_CA_REFUSE)
+        return EST_FAIL(j->pool, ca_ends, "the CA ends %s, the certificate would %s", pki_time_text(req->ca_not_after, j->pool),
+                        pki_time_text(end, j->pool));
+    if (end > req->ca_not_after)
+        end = req->ca_not_after;
+    if (start < req->ca_not_before)
+        start = req->ca_not_before;
+    if (end <= req->now || start >= end)
+        return EST_FAIL(j->pool, ca_ends, "nothing is left of the validity: it would end %s", pki_time_text(end, j->pool));
+    j->grant->not_before = start;
+    j->grant->not_after = end;
+    return NULL;
+}
+
+typedef struct {
+    const char *name;
+    const char *text;
+    est_err_t *(*judge)(judge_t *j);
+} rule_t;
+
+/* In the order in which they are asked. A rule may use what those before it put into the grant. */
+static const rule_t rules[] = {
+    {"alias_active", "the alias has an active profile and an active group", rule_alias_active},
+    {"key", "the profile allows the key's type and size", rule_key},
+    {"same_names", "re-enrolment: subject and subjectAltName equal those of the certificate being renewed", rule_same_names},
+    {"subject", "the profile allows each attribute of the subject, and none that it requires is missing", rule_subject},
+    {"san", "the profile allows each subjectAltName, and none that it requires is missing", rule_san},
+    {"named", "there is a subject or a subjectAltName", rule_named},
+    {"not_the_ca", "the subject is not the CA's own name", rule_not_the_ca},
+    {"group_names", "each name matches a pattern of the alias's group", rule_group_names},
+    {"own_names", "each name is one that this client may ask for", rule_own_names},
+    {"extensions", "no extension asks for the powers of a CA or an RA, and no unknown one is critical", rule_extensions},
+    {"validity", "the validity ends before the CA's, or is cut there", rule_validity},
+};
+#define N_RULES ((int)(sizeof(rules) / sizeof(rules[0])))
+
+const char *policy_rule_name(int i)
+{
+    return i >= 0 && i < N_RULES ? rules[i].name : NULL;
+}
+
+const char *policy_rule_text(int i)
+{
+    return i >= 0 && i < N_RULES ? rules[i].text : NULL;
+}
+
+static void start(judge_t *j, const policy_request_t *request, apr_pool_t *pool)
+{
+    memset(j, 0, sizeof(*j));
+    j->req = request;
+    j->profile = request->alias->profile;
+    j->grant = apr_pcalloc(pool, sizeof(*j->grant));
+    j->pool = pool;
+}
+
+static est_err_t *finish(judge_t *j)
+{
+    policy_grant_t *grant = j->grant;
+
+    if (j->profile->n_exts + 3 > POLICY_MAX_EXTS)
+        return EST_FAIL(j->pool, alias_broken, "profile \"%s\" has over %d extensions", j->profile->name, POLICY_MAX_EXTS - 3);
+    for (int i = 0; i < j->profile->n_exts; i++)
+        grant->exts[grant->n_exts++] = j->profile->exts[i];
+    grant->exts[grant->n_exts++] = pki_ext_ski(j->req->csr->key->spki, j->pool);
+    grant->exts[grant->n_exts++] = j->req->ca_aki;
+    if (grant->san.n_names)
+        grant->exts[grant->n_exts++] = pki_ext_encode("2.5.29.17", grant->subject->n_attrs == 0,
+                                                      pki_san_encode(&grant->san, j->pool), j->pool);
+    grant->digest = j->profile->digest;
+    grant->entity = policy_names_entity(grant->subject, &grant->san, j->pool);
+    return NULL;
+}
+
+est_err_t *policy_decide(policy_grant_t **out, const policy_request_t *request, apr_pool_t *pool)
+{
+    judge_t j;
+
+    start(&j, request, pool);
+    for (int i = 0; i < N_RULES; i++) {
+        est_err_t *err = rules[i].judge(&j);
+
+        if (err) {
+            err->rule = rules[i].name;
+            return err;
+        }
+    }
+    EST_TRY(finish(&j));
+    *out = j.grant;
+    return NULL;
+}
+
+const policy_finding_t *policy_explain(policy_grant_t **out, int *n, const policy_request_t *request, apr_pool_t *pool)
+{
+    policy_finding_t *findings = apr_pcalloc(pool, N_RULES * sizeof(*findings));
+    judge_t j;
+    int failed = 0;
+
+    *out = NULL;
+    start(&j, request, pool);
+    for (*n = 0; *n < N_RULES; (*n)++) {
+        policy_finding_t *finding = &findings[*n];
+        est_err_t *err;
+
+        j.not_applicable = 0;
+        err = rules[*n].judge(&j);
+        finding->rule = rules[*n].name;
+        finding->verdict = err ? POLICY_FAIL : j.not_applicable ? POLICY_NOT_APPLICABLE : POLICY_PASS;
+        finding->err = err;
+        failed |= err != NULL;
+        /* Without a profile the rules behind the first have nothing to compare with */
+        if (err && !j.profile) {
+            (*n)++;
+            break;
+        }
+        /* A later rule judges what would have been there had this one passed */
+        if (!j.grant->subject)
+            j.grant->subject = request->csr->subject;
+    }
+    if (!failed && !finish(&j))
+        *out = j.grant;
+    return findings;
+}

@@ -1,0 +1,57 @@
+/*
+ * Copyright 2026 The mod_est authors
+ * SPDX-License-Identifier: Apache-2.0
+ */
+#ifndef POLICY_DECIDE_H
+#define POLICY_DECIDE_H
+
+/* The judgement of a certificate request: a table of rules, each a pure function. */
+
+#include "pki/pki_csr.h"
+#include "policy_access.h"
+
+#define POLICY_MAX_EXTS 40
+
+typedef struct {
+    const policy_alias_t *alias;
+    policy_op_t op;
+    const policy_identity_t *identity;
+    const pki_csr_t *csr;
+    apr_time_t now;
+    const pki_name_t *ca_subject; /* of the CA that would sign */
+    apr_time_t ca_not_before, ca_not_after;
+    est_slice_t ca_aki; /* AuthorityKeyIdentifier extension of what it signs */
+} policy_request_t;
+
+/* The certificate that may be issued; borrows from request and profile */
+typedef struct {
+    const char *entity; /* name of the end entity */
+    const pki_name_t *subject;
+    pki_sans_t san;
+    apr_time_t not_before, not_after;
+    pki_digest_t digest;
+    est_slice_t exts[POLICY_MAX_EXTS];
+    int n_exts;
+    const char *dropped; /* what was left out of the request, for the log; NULL = nothing */
+} policy_grant_t;
+
+typedef enum { POLICY_PASS, POLICY_FAIL, POLICY_NOT_APPLICABLE } policy_verdict_t;
+
+/* What one rule found, for an explanation */
+typedef struct {
+    const char *rule;
+    policy_verdict_t verdict;
+    const est_err_t *err; /* FAIL */
+} policy_finding_t;
+
+/* Runs the rules in order up to the first that fails and returns its error, with err->rule set; NULL: *out is filled. */
+est_err_t *policy_decide(policy_grant_t **out, const policy_request_t *request, apr_pool_t *pool);
+
+/* Runs every rule and lists what each found; *n of them, in pool. *out as policy_decide when all pass, else NULL. */
+const policy_finding_t *policy_explain(policy_grant_t **out, int *n, const policy_request_t *request, apr_pool_t *pool);
+
+/* The rules by name with one line of explanation each, for the manual; NULL behind the last */
+const char *policy_rule_name(int i);
+const char *policy_rule_text(int i);
+
+#endif

@@ -1,0 +1,276 @@
+/*
+ * Copyright 2026 The mod_est authors
+ * SPDX-License-Identifier: Apache-2.0
+ */
+#include "policy_names.h"
+#include "policy_glob.h"
+
+#include <apr_cstr.h>
+#include <apr_strings.h>
+#include <string.h>
+
+/* Does the text look like a DNS name, so that patterns treat its dots as label ends? */
+static int looks_like_dns(const char *s)
+{
+    return strchr(s, '.') && !s[strspn(s, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_.*")];
+}
+
+static void add_dropped(const char **dropped, const char *type, const char *value, apr_pool_t *pool)
+{
+    *dropped = apr_psprintf(pool, "%s%s%s=%s", *dropped ? *dropped : "", *dropped ? ", " : "", type, value);
+}
+
+/* ---- the profile's rules for the subject */
+
+static const policy_subject_rule_t *subject_rule(const policy_profile_t *profile, const pki_attr_t *attr)
+{
+    for (int i = 0; i < profile->n_subject_rules; i++)
+        if (profile->subject_rules[i].nid == attr->nid)
+            return &profile->subject_rules[i];
+    return NULL;
+}
+
+/* NULL: the rule is content; else what is wrong */
+static const char *subject_flaw(const policy_subject_rule_t *rule, const pki_attr_t *attr, int seen, apr_pool_t *pool)
+{
+    if (!rule)
+        return "the profile has no rule for it";
+    if (seen >= rule->max_count)
+        return apr_psprintf(pool, "at most %d allowed", rule->max_count);
+    if (!policy_glob_match(rule->pattern, attr->value, looks_like_dns(attr->value)))
+        return apr_psprintf(pool, "pattern is \"%s\"", rule->pattern);
+    return NULL;
+}
+
+static int count_attr(const pki_attr_t *attrs, int n, int nid)
+{
+    int count = 0;
+
+    for (int i = 0; i < n; i++)
+        count += attrs[i].nid == nid;
+    return count;
+}
+
+est_err_t *policy_names_subject(const pki_name_t **out, const char **dropped, const policy_profile_t *profile,
+                                const pki_name_t *wanted, apr_pool_t *pool)
+{
+    pki_attr_t *kept = apr_palloc(pool, ((apr_size_t)wanted->n_attrs + 1) * sizeof(*kept));
+    pki_name_t *name;
+    int n = 0;
+
+    for (int i = 0; i < wanted->n_attrs; i++) {
+        const pki_attr_t *attr = &wanted->attrs[i];
+        const policy_subject_rule_t *rule = subject_rule(profile, attr);
+        const char *flaw = subject_flaw(rule, attr, count_attr(kept, n, attr->nid), pool);
+
+        if (!flaw)
+            kept[n++] = *attr;
+        else if ((rule ? rule->on_violation : profile->subject_other) == POLICY_DROP)
+            add_dropped(dropped, attr->type, attr->value, pool);
+        else
+            return EST_FAIL(pool, name_refused, "subject %s=\"%s\": %s", attr->type, attr->value, flaw);
+    }
+    for (int i = 0; i < profile->n_subject_rules; i++)
+        if (profile->subject_rules[i].required && !count_attr(kept, n, profile->subject_rules[i].nid))
+            return EST_FAIL(pool, name_invalid, "profile \"%s\" requires %s in the subject", profile->name,
+                            profile->subject_rules[i].attribute);
+    EST_TRY(pki_name_encode(&name, kept, n, pool));
+    *out = name;
+    return NULL;
+}
+
+/* ---- and for the subjectAltName */
+
+static int in_network(const char *network, const char *address, apr_pool_t *pool)
+{
+    char *copy = apr_pstrdup(pool, network), *slash = strchr(copy, '/');
+    apr_ipsubnet_t *subnet;
+    apr_sockaddr_t *sa;
+
+    if (slash)
+        *slash++ = '\0';
+    /* address is numeric already: nothing is looked up */
+    return apr_ipsubnet_create(&subnet, copy, slash, pool) == APR_SUCCESS &&
+           apr_sockaddr_info_get(&sa, address, APR_UNSPEC, 0, 0, pool) == APR_SUCCESS && apr_ipsubnet_test(subnet, sa);
+}
+
+static int san_matches(const policy_san_rule_t *rule, const pki_san_t *san, apr_pool_t *pool)
+{
+    if (rule->type == PKI_SAN_IP && strcmp(rule->pattern, "**") != 0)
+        return in_network(rule->pattern, san->value, pool);
+    return policy_glob_match(rule->pattern, san->value, san->type == PKI_SAN_DNS);
+}
+
+/* Several rules of one type are alternatives, each with a count of its own. *rule: the one that takes the name, or the last of its type,
+ * whose on_violation then holds, or NULL. */
+static const char *san_flaw(const policy_san_rule_t **rule, int *counts, const policy_profile_t *profile, const pki_san_t *san,
+                            apr_pool_t *pool)
+{
+    const char *flaw = "the profile has no rule for this type";
+
+    *rule = NULL;
+    if (san->type == PKI_SAN_DNS && san->value[0] == '*' && !profile->dns_wildcards)
+        return "wildcards are not allowed";
+    for (int i = 0; i < profile->n_san_rules; i++) {
+        const policy_san_rule_t *candidate = &profile->san_rules[i];
+
+        if (candidate->type != san->type)
+            continue;
+        *rule = candidate;
+        if (!san_matches(candidate, san, pool)) {
+            flaw = apr_psprintf(pool, "pattern is \"%s\"", candidate->pattern);
+        } else if (counts[i] >= candidate->max_count) {
+            flaw = apr_psprintf(pool, "at most %d allowed", candidate->max_count);
+        } else {
+            counts[i]++;
+            return NULL;
+        }
+    }
+    return flaw;
+}
+
+est_err_t *policy_names_san(pki_sans_t *out, const char **dropped, const policy_profile_t *profile, const pki_sans_t *wanted,
+                            apr_pool_t *pool)
+{
+    pki_san_t *kept = apr_palloc(pool, ((apr_size_t)wanted->n_names + 1) * sizeof(*kept));
+    int *counts = apr_pcalloc(pool, ((apr_size_t)profile->n_san_rules + 1) * sizeof(*counts));
+    int n = 0;
+
+    for (int i = 0; i < wanted->n_names; i++) {
+        const pki_san_t *san = &wanted->names[i];
+        const policy_san_rule_t *rule;
+        const char *flaw = san_flaw(&rule, counts, profile, san, pool);
+
+        if (!flaw)
+            kept[n++] = *san;
+        else if ((rule ? rule->on_violation : profile->san_other) == POLICY_DROP)
+            add_dropped(dropped, pki_san_type_name(san->type), san->value, pool);
+        else
+            return EST_FAIL(pool, name_refused, "%s: %s", pki_san_text(san, pool), flaw);
+    }
+    for (int i = 0; i < profile->n_san_rules; i++)
+        if (profile->san_rules[i].required && !counts[i])
+            return EST_FAIL(pool, name_invalid, "profile \"%s\" requires a subjectAltName of type %s (%s)", profile->name,
+                            pki_san_type_name(profile->san_rules[i].type), profile->san_rules[i].pattern);
+    out->names = kept;
+    out->n_names = n;
+    return NULL;
+}
+
+/* ---- names against lists of patterns */
+
+static int matches_any(const char *const *patterns, int n, const char *value, int dns)
+{
+    for (int i = 0; i < n; i++)
+        if (policy_glob_match(patterns[i], value, dns))
+            return 1;
+    return 0;
+}
+
+/* The first name that no pattern covers, or NULL; *type says what it is. O=Example alone is nobody's name. */
+static const char *uncovered(const char **type, const char *const *patterns, int n, const pki_name_t *subject,
+                             const pki_sans_t *san)
+{
+    int named = san->n_names > 0;
+
+    for (int i = 0; i < subject->n_attrs; i++) {
+        const pki_attr_t *attr = &subject->attrs[i];
+
+        if (!pki_name_attr_is_identity(attr->nid))
+            continue;
+        named = 1;
+        *type = attr->type;
+        if (!matches_any(patterns, n, attr->value, looks_like_dns(attr->value)))
+            return attr->value;
+    }
+    for (int i = 0; i < san->n_names; i++) {
+        *type = pki_san_type_name(san->names[i].type);
+        if (!matches_any(patterns, n, san->names[i].value, san->names[i].type == PKI_SAN_DNS))
+            return san->names[i].value;
+    }
+    *type = "subject";
+    return named ? NULL : subject->text;
+}
+
+est_err_t *policy_names_group(const policy_group_t *group, const pki_name_t *subject, const pki_sans_t *san, apr_pool_t *pool)
+{
+    const char *type, *value = uncovered(&type, group->names, group->n_names, subject, san);
+
+    if (!value)
+        return NULL;
+    return EST_FAIL(pool, name_refused, "%s \"%s\" matches no pattern of group \"%s\"", type, value, group->name);
+}
+
+/* Is the name, letter by letter, the user's own? A pattern would give the stars in a user name a meaning. */
+static int is_own(const char *user, const char *value, int dns)
+{
+    return dns ? apr_cstr_casecmp(user, value) == 0 : strcmp(user, value) == 0;
+}
+
+static est_err_t *check_own_user(const char *user, const pki_name_t *subject, const pki_sans_t *san, apr_pool_t *pool)
+{
+    int named = 0;
+
+    for (int i = 0; i < subject->n_attrs; i++) {
+        const pki_attr_t *attr = &subject->attrs[i];
+
+        if (!pki_name_attr_is_identity(attr->nid))
+            continue;
+        if (!is_own(user, attr->value, looks_like_dns(attr->value)))
+            return EST_FAIL(pool, name_not_yours, "client \"%s\" asks for %s \"%s\"", user, attr->type, attr->value);
+        named = 1;
+    }
+    for (int i = 0; i < san->n_names; i++) {
+        if (!is_own(user, san->names[i].value, san->names[i].type == PKI_SAN_DNS))
+            return EST_FAIL(pool, name_not_yours, "client \"%s\" asks for %s", user, pki_san_text(&san->names[i], pool));
+        named = 1;
+    }
+    return named ? NULL : EST_FAIL(pool, name_not_yours, "client \"%s\" asks for \"%s\"", user, subject->text);
+}
+
+static est_err_t *check_own_cert(const pki_cert_t *cert, const pki_name_t *subject, const pki_sans_t *san, apr_pool_t *pool)
+{
+    if (!pki_name_equal(subject, cert->subject))
+        return EST_FAIL(pool, name_not_yours, "certificate of \"%s\" asks for \"%s\"", cert->subject->text, subject->text);
+    if (!pki_san_subset(san, &cert->san))
+        return EST_FAIL(pool, name_not_yours, "certificate has %s, asks for %s", policy_names_text(&cert->san, pool),
+                        policy_names_text(san, pool));
+    return NULL;
+}
+
+est_err_t *policy_names_identity(const policy_identity_t *identity, const pki_name_t *subject, const pki_sans_t *san,
+                                 apr_pool_t *pool)
+{
+    const policy_client_t *client = identity->client;
+    const char *type, *value;
+
+    if (identity->kind == POLICY_IDENTITY_CERTIFICATE)
+        return check_own_cert(identity->cert, subject, san, pool);
+    if (identity->kind != POLICY_IDENTITY_USER)
+        return EST_FAIL(pool, name_not_yours, "nobody is authenticated");
+    if (!client || (client->n_names == 1 && !strcmp(client->names[0], "own")))
+        return check_own_user(identity->name, subject, san, pool);
+    if (client->n_names == 1 && !strcmp(client->names[0], "*"))
+        return NULL;
+    value = uncovered(&type, client->names, client->n_names, subject, san);
+    if (!value)
+        return NULL;
+    return EST_FAIL(pool, name_not_yours, "client \"%s\" asks for %s \"%s\"", client->user, type, value);
+}
+
+const char *policy_names_entity(const pki_name_t *subject, const pki_sans_t *san, apr_pool_t *pool)
+{
+    for (int i = 0; i < subject->n_attrs; i++)
+        if (!strcmp(subject->attrs[i].type, "CN"))
+            return subject->attrs[i].value;
+    return san->n_names ? pki_san_text(&san->names[0], pool) : subject->text;
+}
+
+const char *policy_names_text(const pki_sans_t *san, apr_pool_t *pool)
+{
+    const char *text = NULL;
+
+    for (int i = 0; i < san->n_names; i++)
+        text = text ? apr_pstrcat(pool, text, ", ", pki_san_text(&san->names[i], pool), NULL) : pki_san_text(&san->names[i], pool);
+    return text ? text : "(none)";
+}

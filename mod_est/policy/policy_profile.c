@@ -1,0 +1,136 @@
+/*
+ * Copyright 2026 The mod_est authors
+ * SPDX-License-Identifier: Apache-2.0
+ */
+#include "policy_profile.h"
+#include "pki/pki_name.h"
+#include "policy_glob.h"
+#include "policy_text.h"
+
+#include <apr_network_io.h>
+#include <apr_strings.h>
+#include <string.h>
+
+/* The constraints of the tables refuse all this when it is written. A restored dump or a disabled trigger can still
+ * bring it here, and then it must not become a certificate. */
+
+static const char *const violations[] = {"refuse", "drop", NULL};
+static const char *const beyond_ca[] = {"cap", "refuse", NULL};
+static const char *const digests[] = {"default", "sha256", "sha384", "sha512", NULL};
+
+#define MAX_SECONDS (APR_INT64_C(100) * 366 * 86400)
+#define MAX_COUNT 1000
+
+static est_err_t *make_keys(policy_profile_t *profile, const char *text, apr_pool_t *pool)
+{
+    const char *const *rules = policy_text_list(&profile->n_keys, text, pool);
+    pki_key_rule_t *keys = apr_pcalloc(pool, ((apr_size_t)profile->n_keys + 1) * sizeof(*keys));
+
+    if (!profile->n_keys)
+        return EST_FAIL(pool, config, "profile \"%s\" allows no key type", profile->name);
+    for (int i = 0; i < profile->n_keys; i++)
+        EST_TRY(pki_key_rule_parse(&keys[i], rules[i], pool));
+    profile->keys = keys;
+    profile->keys_text = rules[0];
+    for (int i = 1; i < profile->n_keys; i++)
+        profile->keys_text = apr_pstrcat(pool, profile->keys_text, " ", rules[i], NULL);
+    return NULL;
+}
+
+static est_err_t *make_subject_rules(policy_profile_t *profile, const policy_profile_rows_t *rows, apr_pool_t *pool)
+{
+    policy_subject_rule_t *rules = apr_pcalloc(pool, ((apr_size_t)rows->n_subject_rules + 1) * sizeof(*rules));
+
+    for (int i = 0; i < rows->n_subject_rules; i++) {
+        const policy_subject_row_t *row = &rows->subject_rules[i];
+        policy_subject_rule_t *rule = &rules[i];
+        int bad = 0;
+
+        rule->attribute = row->attribute ? apr_pstrdup(pool, row->attribute) : "";
+        rule->nid = pki_name_attr_nid(rule->attribute);
+        rule->required = policy_text_bool(row->required);
+        rule->pattern = row->pattern ? apr_pstrdup(pool, row->pattern) : "";
+        rule->max_count = (int)policy_text_int(row->max_count, 1, MAX_COUNT, &bad);
+        rule->on_violation = (policy_violation_t)policy_text_word(row->on_violation, violations, &bad);
+        if (bad || !rule->nid || strlen(rule->pattern) > POLICY_GLOB_MAX)
+            return EST_FAIL(pool, config, "subject rule for \"%s\" of profile \"%s\" cannot be understood",
+                            rule->attribute, profile->name);
+    }
+    profile->subject_rules = rules;
+    profile->n_subject_rules = rows->n_subject_rules;
+    return NULL;
+}
+
+/* Is this something that rule_san can compare an address with? */
+static int is_network(const char *pattern, apr_pool_t *pool)
+{
+    char *network = apr_pstrdup(pool, pattern), *slash = strchr(network, '/');
+    apr_ipsubnet_t *subnet;
+
+    if (!strcmp(pattern, "**"))
+        return 1;
+    if (slash)
+        *slash++ = '\0';
+    return apr_ipsubnet_create(&subnet, network, slash, pool) == APR_SUCCESS;
+}
+
+static est_err_t *make_san_rules(policy_profile_t *profile, const policy_profile_rows_t *rows, apr_pool_t *pool)
+{
+    policy_san_rule_t *rules = apr_pcalloc(pool, ((apr_size_t)rows->n_san_rules + 1) * sizeof(*rules));
+
+    for (int i = 0; i < rows->n_san_rules; i++) {
+        const policy_san_row_t *row = &rows->san_rules[i];
+        policy_san_rule_t *rule = &rules[i];
+        int bad = 0, type = row->type ? pki_san_type_from_name(row->type) : -1;
+
+        rule->type = (pki_san_type_t)type;
+        rule->pattern = row->pattern ? apr_pstrdup(pool, row->pattern) : "";
+        rule->required = policy_text_bool(row->required);
+        rule->max_count = (int)policy_text_int(row->max_count, 1, MAX_COUNT, &bad);
+        rule->on_violation = (policy_violation_t)policy_text_word(row->on_violation, violations, &bad);
+        if (bad || type < 0 || strlen(rule->pattern) > POLICY_GLOB_MAX ||
+            (rule->type == PKI_SAN_IP && !is_network(rule->pattern, pool)))
+            return EST_FAIL(pool, config, "SAN rule %d (type \"%s\") of profile \"%s\" cannot be understood", i + 1,
+                            row->type ? row->type : "", profile->name);
+    }
+    profile->san_rules = rules;
+    profile->n_san_rules = rows->n_san_rules;
+    return NULL;
+}
+
+static est_err_t *make_exts(policy_profile_t *profile, const policy_profile_rows_t *rows, apr_pool_t *pool)
+{
+    est_slice_t *exts = apr_pcalloc(pool, ((apr_size_t)rows->n_exts + 1) * sizeof(*exts));
+
+    for (int i = 0; i < rows->n_exts; i++)
+        EST_TRY(pki_ext_build(&exts[i], &rows->exts[i], rows->sections, rows->n_sections, pool));
+    profile->exts = exts;
+    profile->n_exts = rows->n_exts;
+    return NULL;
+}
+
+est_err_t *policy_profile_make(policy_profile_t **out, const policy_profile_rows_t *rows, apr_pool_t *pool)
+{
+    const policy_profile_row_t *row = &rows->profile;
+    policy_profile_t *profile = apr_pcalloc(pool, sizeof(*profile));
+    int bad = 0;
+
+    profile->id = (int)policy_text_int(row->id, 1, APR_INT32_MAX, &bad);
+    profile->name = row->name ? apr_pstrdup(pool, row->name) : "";
+    profile->validity = policy_text_int(row->validity, 1, MAX_SECONDS, &bad);
+    profile->backdate = policy_text_int(row->backdate, 0, MAX_SECONDS, &bad);
+    profile->latest_end = policy_text_time(row->latest_end, &bad);
+    profile->beyond_ca = (policy_beyond_ca_t)policy_text_word(row->beyond_ca, beyond_ca, &bad);
+    profile->digest = (pki_digest_t)policy_text_word(row->digest, digests, &bad);
+    profile->subject_other = (policy_violation_t)policy_text_word(row->subject_other, violations, &bad);
+    profile->san_other = (policy_violation_t)policy_text_word(row->san_other, violations, &bad);
+    profile->dns_wildcards = policy_text_bool(row->dns_wildcards);
+    if (bad)
+        return EST_FAIL(pool, config, "a column of profile \"%s\" cannot be understood", profile->name);
+    EST_TRY(make_keys(profile, row->keys, pool));
+    EST_TRY(make_subject_rules(profile, rows, pool));
+    EST_TRY(make_san_rules(profile, rows, pool));
+    EST_TRY(make_exts(profile, rows, pool));
+    *out = profile;
+    return NULL;
+}

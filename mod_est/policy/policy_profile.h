@@ -1,0 +1,80 @@
+/*
+ * Copyright 2026 The mod_est authors
+ * SPDX-License-Identifier: Apache-2.0
+ */
+#ifndef POLICY_PROFILE_H
+#define POLICY_PROFILE_H
+
+/* Certificate profiles: what a certificate may be. Made once per policy snapshot from rows, validated, then immutable. */
+
+#include "pki/pki_cert.h"
+#include "pki/pki_key.h"
+#include "pki/pki_san.h"
+
+typedef enum { POLICY_REFUSE, POLICY_DROP } policy_violation_t;
+typedef enum { POLICY_BEYOND_CA_CAP, POLICY_BEYOND_CA_REFUSE } policy_beyond_ca_t;
+
+typedef struct {
+    const char *attribute; /* as in the row, for messages */
+    int nid;
+    int required;
+    const char *pattern;
+    int max_count;
+    policy_violation_t on_violation;
+} policy_subject_rule_t;
+
+typedef struct {
+    pki_san_type_t type;
+    const char *pattern; /* IP: a network in CIDR notation or ** */
+    int required;
+    int max_count;
+    policy_violation_t on_violation;
+} policy_san_rule_t;
+
+typedef struct {
+    int id;
+    const char *name;
+    apr_int64_t validity, backdate; /* seconds */
+    apr_time_t latest_end;          /* 0 = none */
+    policy_beyond_ca_t beyond_ca;
+    pki_digest_t digest;
+    policy_violation_t subject_other, san_other; /* attributes and types without a rule */
+    int dns_wildcards;
+    const pki_key_rule_t *keys;
+    int n_keys;
+    const char *keys_text; /* for messages */
+    const policy_subject_rule_t *subject_rules;
+    int n_subject_rules;
+    const policy_san_rule_t *san_rules;
+    int n_san_rules;
+    const est_slice_t *exts; /* constant extensions, each a whole Extension, DER */
+    int n_exts;
+} policy_profile_t;
+
+/* Rows of the tables as text, NULL where SQL says NULL; the members are named after the columns. */
+typedef struct {
+    const char *id, *name, *validity, *backdate, *latest_end, *beyond_ca, *keys, *digest, *subject_other, *san_other, *dns_wildcards;
+} policy_profile_row_t;
+typedef struct {
+    const char *attribute, *required, *pattern, *max_count, *on_violation;
+} policy_subject_row_t;
+typedef struct {
+    const char *type, *pattern, *max_count, *required, *on_violation;
+} policy_san_row_t;
+
+typedef struct {
+    policy_profile_row_t profile;
+    const policy_subject_row_t *subject_rules;
+    int n_subject_rules;
+    const policy_san_row_t *san_rules;
+    int n_san_rules;
+    const pki_ext_row_t *exts;
+    int n_exts;
+    const pki_ext_section_t *sections;
+    int n_sections;
+} policy_profile_rows_t;
+
+/* Validates and builds; everything is copied into pool. Fails with config, the detail names row and value. */
+est_err_t *policy_profile_make(policy_profile_t **out, const policy_profile_rows_t *rows, apr_pool_t *pool);
+
+#endif

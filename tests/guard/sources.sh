@@ -1,0 +1,37 @@
+# Copyright 2026 The mod_est authors
+# SPDX-License-Identifier: Apache-2.0
+#
+# No file is forgotten by the build or the release, each says whose it is, and none grows too long.
+. "$(dirname "$0")/tap.sh"
+
+cd "$top_srcdir"
+
+# A test's program has its source's name without .c
+findings=$(for file in mod_est/*/*.[ch] mod_est/*/*.def tests/unit/*.[ch] tests/fuzz/*.[ch] tests/guard/* docs/*.md $(find sql -name '*.sql'); do
+    grep -q -F -w -e "$file" -e "${file%.c}" Makefile.am || echo "$file"
+done)
+tap "every source, test, guard, page and schema file stands in Makefile.am" "$findings"
+
+findings=$(find mod_est sql tests build-aux conf quickstart runtests .ci configure.ac Makefile.am -type f \
+    \( -name '*.[ch]' -o -name '*.def' -o -name '*.sql' -o -name '*.awk' -o -name '*.sh' -o -name '*.py' -o -name '*.java' -o -name '*.conf' \
+    -o -name quickstart -o -name runtests -o -name run -o -name packages -o -name configure.ac -o -name Makefile.am \) | sort |
+    while read -r file; do
+        case $file in
+        build-aux/tap-driver.sh | build-aux/ltmain.sh) continue ;; # libtool's and automake's
+        esac
+        head -n 5 "$file" | grep -q 'Copyright 20[0-9][0-9] The mod_est authors' &&
+            head -n 6 "$file" | grep -q 'SPDX-License-Identifier: Apache-2.0' || echo "$file"
+    done)
+tap "every source file names its copyright and licence" "$findings"
+
+# tests/guard/long-files.txt: path, then why
+findings=$(wc -l mod_est/*/*.[ch] | awk '$2 != "total" && $1 > 600 { print $2 }' | while read -r file; do
+    grep -q "^$file " tests/guard/long-files.txt || wc -l "$file"
+done)
+tap "a file of more than 600 lines has its reason in tests/guard/long-files.txt" "$findings"
+
+findings=$(find mod_est sql tests build-aux/common.sh build-aux/packages* conf docs quickstart runtests README.md -type f \
+    \( -name '*.[ch]' -o -name '*.sql' -o -name '*.sh' -o -name '*.py' -o -name '*.md' -o -name '*.conf' -o -name quickstart -o -name runtests \) \
+    -exec grep -n -H -e '[[:space:]]$' {} + || :)
+tap "no line ends in white space" "$findings"
+tap_end
