@@ -16,6 +16,6 @@ est_err_t *ca_open(ca_t **out, const ca_config_t *config, apr_pool_t *pool)
     for (apr_size_t i = 0; i < sizeof(drivers) / sizeof(drivers[0]); i++)
         if (!strcmp(drivers[i]->name, name))
             return drivers[i]->open(out, config, pool);
-    return EST_FAIL(pool, config, "<EstCA %s> at %s: there is no driver \"%s\" (known: local)", config->name, config->where,
-                    name);
+    return EST_FAIL(pool, config, "<EstCA %s> at %s: there is no driver \"%s\" (known: local)", config->name,
+                    config->where, name);
 }

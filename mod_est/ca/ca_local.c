@@ -98,8 +98,8 @@ static est_err_t *load_chain(ca_t *ca, const ca_config_t *config, apr_pool_t *po
         if (has(ca->chain, cert))
             continue;
         if (i && !is_ca(cert))
-            return EST_FAIL(pool, config, "EstCAChain %s: \"%s\" is not a CA certificate", config->chain ? config->chain : "",
-                            subject_of(cert, pool));
+            return EST_FAIL(pool, config, "EstCAChain %s: \"%s\" is not a CA certificate",
+                            config->chain ? config->chain : "", subject_of(cert, pool));
         if (!X509_up_ref(cert) || !sk_X509_push(ca->chain, cert))
             return EST_FAIL(pool, config, "out of memory");
     }
@@ -145,8 +145,10 @@ static est_err_t *open_all(ca_local_t *local, const ca_config_t *config, apr_poo
         return EST_FAIL(pool, config, "EstCAKey is missing");
     EST_TRY(load_chain(ca, config, pool));
     if (!is_ca(ca->cert))
-        return EST_FAIL(pool, config, "EstCACertificate %s: \"%s\" is not a CA certificate (basicConstraints CA:TRUE, keyUsage keyCertSign)",
-                        config->certificate, subject_of(ca->cert, pool));
+        return EST_FAIL(
+            pool, config,
+            "EstCACertificate %s: \"%s\" is not a CA certificate (basicConstraints CA:TRUE, keyUsage keyCertSign)",
+            config->certificate, subject_of(ca->cert, pool));
     EST_TRY(check_chain(ca->chain, config, pool));
     if (config->passphrase)
         EST_TRY(pki_load_passphrase(&passphrase, config->passphrase, pool));

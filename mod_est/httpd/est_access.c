@@ -37,13 +37,15 @@ static int refuse_on_reserved_vhost(request_rec *r)
     if (est_config_server(r->server)->verify_client != EST_VERIFY_ON)
         return DECLINED;
     ap_log_rerror(APLOG_MARK, APLOG_NOTICE, 0, r,
-                  "EST%d: %s is outside any EST location, and EstVerifyClient is on: mod_ssl's verdict on client certificates means nothing "
-                  "on this virtual host (\"on shared\" if that is known)", est_err_row(EST_E_vhost_reserved)->id, r->uri);
+                  "EST%d: %s is outside any EST location, and EstVerifyClient is on: mod_ssl's verdict on client "
+                  "certificates means nothing "
+                  "on this virtual host (\"on shared\" if that is known)",
+                  est_err_row(EST_E_vhost_reserved)->id, r->uri);
     return HTTP_FORBIDDEN;
 }
 
-/* First of all access checkers: path, alias, operation and method (400, 404, 405), failed logins (429) and an outage (503), before anybody is
- * asked for a password */
+/* First of all access checkers: path, alias, operation and method (400, 404, 405), failed logins (429) and an outage
+ * (503), before anybody is asked for a password */
 static int check_access(request_rec *r)
 {
     est_request_t *request;
@@ -64,7 +66,8 @@ static int check_access(request_rec *r)
     return DONE;
 }
 
-/* r->user alone proves nothing: SSLUserName fills it from a certificate that nobody verified. Only an authentication sets ap_auth_type. */
+/* r->user alone proves nothing: SSLUserName fills it from a certificate that nobody verified. Only an authentication
+ * sets ap_auth_type. */
 static const char *verified_user(request_rec *r)
 {
     return r->ap_auth_type ? r->user : NULL;
@@ -82,7 +85,8 @@ static est_err_t *require(policy_access_t *access, est_err_t **why, est_request_
     return est_auth_require(access, why, req, request->service);
 }
 
-/* `Require est`. Trouble and refusals leave their reason in request->err, which the error filter turns into the answer. */
+/* `Require est`. Trouble and refusals leave their reason in request->err, which the error filter turns into the answer.
+ */
 static authz_status check_authorization(request_rec *r, const char *line, const void *parsed)
 {
     est_request_t *request = est_request_get(r);
@@ -113,6 +117,7 @@ static const authz_provider provider = {check_authorization, parse_require};
 
 void est_access_register(apr_pool_t *pconf)
 {
-    ap_register_auth_provider(pconf, AUTHZ_PROVIDER_GROUP, "est", AUTHZ_PROVIDER_VERSION, &provider, AP_AUTH_INTERNAL_PER_CONF);
+    ap_register_auth_provider(pconf, AUTHZ_PROVIDER_GROUP, "est", AUTHZ_PROVIDER_VERSION, &provider,
+                              AP_AUTH_INTERNAL_PER_CONF);
     ap_hook_check_access_ex(check_access, NULL, NULL, APR_HOOK_REALLY_FIRST, AP_AUTH_INTERNAL_PER_URI);
 }

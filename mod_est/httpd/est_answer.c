@@ -13,13 +13,13 @@
 
 APLOG_USE_MODULE(est);
 
-#define RETRY_AFTER 30         /* seconds, where nothing better is known */
-#define BODY_MAX 512           /* octets of an error body */
-#define DISCARD_MAX 65536      /* octets of an unread body that are swallowed to keep the connection */
+#define RETRY_AFTER 30    /* seconds, where nothing better is known */
+#define BODY_MAX 512      /* octets of an error body */
+#define DISCARD_MAX 65536 /* octets of an unread body that are swallowed to keep the connection */
 #define FILTER_NAME "EST_ERROR"
 
 static const int httpd_levels[] = {
-    [EST_LOG_DEBUG] = APLOG_DEBUG,     [EST_LOG_INFO] = APLOG_INFO,   [EST_LOG_NOTICE] = APLOG_NOTICE,
+    [EST_LOG_DEBUG] = APLOG_DEBUG,     [EST_LOG_INFO] = APLOG_INFO, [EST_LOG_NOTICE] = APLOG_NOTICE,
     [EST_LOG_WARNING] = APLOG_WARNING, [EST_LOG_ERROR] = APLOG_ERR,
 };
 
@@ -33,11 +33,15 @@ static const char *who(const est_request_t *request)
     if (req->identity.kind == POLICY_IDENTITY_CERTIFICATE || (!request->r->user && req->cred.cert)) {
         const pki_cert_t *cert = req->cred.cert;
 
-        return cert ? apr_pstrcat(pool, " cert=", est_escape(est_slice(cert->subject->text, strlen(cert->subject->text)), 200, pool), NULL)
+        return cert ? apr_pstrcat(pool, " cert=",
+                                  est_escape(est_slice(cert->subject->text, strlen(cert->subject->text)), 200, pool),
+                                  NULL)
                     : "";
     }
-    return request->r->user ? apr_pstrcat(pool, " user=", est_escape(est_slice(request->r->user, strlen(request->r->user)), 200, pool), NULL)
-                            : "";
+    return request->r->user
+               ? apr_pstrcat(
+                     pool, " user=", est_escape(est_slice(request->r->user, strlen(request->r->user)), 200, pool), NULL)
+               : "";
 }
 
 static const char *context(const est_request_t *request)
@@ -56,8 +60,8 @@ static void log_error(est_request_t *request, const est_err_t *err)
         return;
     request->logged = 1;
     ap_log_rerror(APLOG_MARK, httpd_levels[row->level], 0, request->r, "EST%d: %s%s%s%s%s %s", row->id, row->text,
-                  err->detail ? ": " : "", err->detail ? err->detail : "", err->rule ? ", rule " : "", err->rule ? err->rule : "",
-                  context(request));
+                  err->detail ? ": " : "", err->detail ? err->detail : "", err->rule ? ", rule " : "",
+                  err->rule ? err->rule : "", context(request));
     ap_log_rerror(APLOG_MARK, APLOG_DEBUG, 0, request->r, "EST%d came from %s:%d", row->id, err->file, err->line);
 }
 
@@ -110,7 +114,8 @@ static const char *error_body(const est_request_t *request, const est_err_t *err
 
 static const char *allow_of(const est_op_t *op, apr_pool_t *pool)
 {
-    return apr_pstrcat(pool, op->methods & EST_METHOD_GET ? "GET, HEAD" : "", op->methods & EST_METHOD_POST ? "POST" : "", NULL);
+    return apr_pstrcat(pool, op->methods & EST_METHOD_GET ? "GET, HEAD" : "",
+                       op->methods & EST_METHOD_POST ? "POST" : "", NULL);
 }
 
 static void set_headers(const est_request_t *request, const est_err_t *err, int status, apr_table_t *headers)

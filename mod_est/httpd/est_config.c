@@ -41,8 +41,8 @@ static const row_t rows[] = {
 };
 #define N_ROWS (sizeof(rows) / sizeof(rows[0]))
 
-/* Configuration is read by one thread: the <EstCA> block being read, and the main server's settings, which httpd makes before it
- * reads any virtual host and does not hand to them */
+/* Configuration is read by one thread: the <EstCA> block being read, and the main server's settings, which httpd makes
+ * before it reads any virtual host and does not hand to them */
 static ca_config_t *open_block;
 static est_global_t *main_global;
 
@@ -104,7 +104,8 @@ static const char *read_list(apr_array_header_t **out, int argc, char *const arg
     for (int i = 0; i < argc; i++) {
         if (!policy_label_is_valid(argv[i]))
             return apr_psprintf(pool,
-                                "EstAliases: \"%s\" cannot be an alias (1 to 64 of A-Z a-z 0-9 _ -, not the name of an operation, not ca)",
+                                "EstAliases: \"%s\" cannot be an alias (1 to 64 of A-Z a-z 0-9 _ -, not the name of an "
+                                "operation, not ca)",
                                 argv[i]);
         APR_ARRAY_PUSH(*out, const char *) = apr_pstrdup(pool, argv[i]);
     }
@@ -241,8 +242,8 @@ static const char *enter_location(cmd_parms *cmd, est_location_t *location)
     const char *foreign = foreign_block(cmd);
 
     if (foreign)
-        return apr_psprintf(cmd->pool, "%s belongs into a plain <Location \"/path\"> block, not into %s%s", cmd->cmd->name,
-                            foreign, *foreign == '<' ? ">" : "");
+        return apr_psprintf(cmd->pool, "%s belongs into a plain <Location \"/path\"> block, not into %s%s",
+                            cmd->cmd->name, foreign, *foreign == '<' ? ">" : "");
     location->where = where_is(cmd->directive, cmd->pool);
     look_around(location, cmd->directive->parent->first_child);
     return NULL;
@@ -275,7 +276,8 @@ static const char *command(cmd_parms *cmd, void *location, int argc, char *const
     }
     if (!error)
         error = read_value(base, row, argc, argv, cmd->pool);
-    if (!error && row->scope == SCOPE_LOCATION && row->offset == offsetof(est_location_t, engine) && ((est_location_t *)location)->engine)
+    if (!error && row->scope == SCOPE_LOCATION && row->offset == offsetof(est_location_t, engine) &&
+        ((est_location_t *)location)->engine)
         APR_ARRAY_PUSH(server->global->locations, est_location_t *) = location;
     return error;
 }
@@ -411,13 +413,15 @@ static int check_locations(const est_global_t *global, server_rec *s)
         if (!location->has_require_est)
             status = complain(s, location->where, "EstEngine on, but no \"Require est\" in the same <Location> block");
         else if (!location->has_auth_type)
-            status = complain(s, location->where,
-                              "\"Require est\" may ask for a password: AuthType (Basic), AuthName and AuthBasicProvider "
-                              "are missing in the same <Location> block");
+            status =
+                complain(s, location->where,
+                         "\"Require est\" may ask for a password: AuthType (Basic), AuthName and AuthBasicProvider "
+                         "are missing in the same <Location> block");
         if (location->has_ssl_verify)
             ap_log_error(APLOG_MARK, APLOG_STARTUP | APLOG_WARNING, 0, s,
                          "mod_est: %s: SSLVerifyClient in an EST location renegotiates TLS, which most devices cannot: "
-                         "set it in the virtual host, with EstVerifyClient on", location->where);
+                         "set it in the virtual host, with EstVerifyClient on",
+                         location->where);
     }
     return status;
 }
@@ -456,9 +460,11 @@ int est_config_check(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp, ser
         set_defaults(est_config_server(each), SCOPE_SERVER);
     status = check_locations(global, s);
     if (global->locations->nelts && !global->ca_configs->nelts)
-        status = complain(s, APR_ARRAY_IDX(global->locations, 0, est_location_t *)->where, "EstEngine on, but there is no <EstCA>");
+        status = complain(s, APR_ARRAY_IDX(global->locations, 0, est_location_t *)->where,
+                          "EstEngine on, but there is no <EstCA>");
     if (global->locations->nelts && !global->database)
-        status = complain(s, APR_ARRAY_IDX(global->locations, 0, est_location_t *)->where, "EstEngine on, but EstDatabase is not set");
+        status = complain(s, APR_ARRAY_IDX(global->locations, 0, est_location_t *)->where,
+                          "EstEngine on, but EstDatabase is not set");
     if (open_cas(global, pconf, s) != OK)
         status = HTTP_INTERNAL_SERVER_ERROR;
     return status;

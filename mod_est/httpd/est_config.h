@@ -10,6 +10,7 @@
 #include "ca/ca.h"
 
 #include <httpd.h>
+
 #include <http_config.h>
 
 extern module AP_MODULE_DECLARE_DATA est_module;
@@ -35,8 +36,8 @@ typedef struct {
     int engine;
     apr_array_header_t *aliases; /* of const char *; NULL = all */
     int max_body, strict_body;
-    const char *mount; /* path of the <Location> */
-    const char *where; /* "file:line" of its EstEngine */
+    const char *mount;                                  /* path of the <Location> */
+    const char *where;                                  /* "file:line" of its EstEngine */
     int has_require_est, has_auth_type, has_ssl_verify; /* what else stands in the same block */
 } est_location_t;
 

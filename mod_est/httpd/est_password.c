@@ -28,7 +28,8 @@ APLOG_USE_MODULE(est);
 #define VERDICTS_MAX 8192
 #define FAILURES_KEPT 8192
 
-/* Verified for users that are not there, so that they cost the same: bcrypt, cost 10, of a random text nobody has kept */
+/* Verified for users that are not there, so that they cost the same: bcrypt, cost 10, of a random text nobody has kept
+ */
 #define NOBODYS_HASH "$2y$10$yQb0H2rK5pJq1sX9dT7vUOe1m3kW8zLhC6nF4gA0iBtRxPjSvMuDa"
 
 struct est_password_t {
@@ -121,9 +122,11 @@ est_err_t *est_password_prepare(est_request_t *request)
 
 /* ---- verdicts */
 
-static int verdict_key(unsigned char key[32], const char *user, const char *password, const char *hash, apr_pool_t *pool)
+static int verdict_key(unsigned char key[32], const char *user, const char *password, const char *hash,
+                       apr_pool_t *pool)
 {
-    /* Length first: no other triple gives the same octets. The hash is in it, so that a changed password forgets the old one. */
+    /* Length first: no other triple gives the same octets. The hash is in it, so that a changed password forgets the
+     * old one. */
     char *text = apr_psprintf(pool, "%d %d %s%s%s", (int)strlen(user), (int)strlen(password), user, password, hash);
     int ok = pki_mac_sha256(key, est_slice(the_passwords->key, sizeof(the_passwords->key)), text_slice(text));
 
@@ -145,7 +148,8 @@ static int verify(int *busy, const char *password, const char *hash)
 
 static est_err_t *busy_error(const est_request_t *request)
 {
-    est_err_t *err = EST_FAIL(request->req.pool, busy, "%d passwords are being verified already", (int)the_passwords->hashing_max);
+    est_err_t *err =
+        EST_FAIL(request->req.pool, busy, "%d passwords are being verified already", (int)the_passwords->hashing_max);
 
     err->retry_after = BUSY_RETRY;
     return err;
@@ -173,7 +177,8 @@ static int is_good(est_request_t *request, const char *user, const char *passwor
     return good;
 }
 
-/* Whatever is wrong is AUTH_DENIED with request->err set where it is more than a wrong pair: a general error would make httpd answer 500 */
+/* Whatever is wrong is AUTH_DENIED with request->err set where it is more than a wrong pair: a general error would make
+ * httpd answer 500 */
 static authn_status check_password(request_rec *r, const char *user, const char *password)
 {
     est_request_t *request = est_request_get(r);
@@ -199,5 +204,6 @@ static const authn_provider provider = {check_password, NULL};
 
 void est_password_register(apr_pool_t *pconf)
 {
-    ap_register_auth_provider(pconf, AUTHN_PROVIDER_GROUP, "est", AUTHN_PROVIDER_VERSION, &provider, AP_AUTH_INTERNAL_PER_CONF);
+    ap_register_auth_provider(pconf, AUTHN_PROVIDER_GROUP, "est", AUTHN_PROVIDER_VERSION, &provider,
+                              AP_AUTH_INTERNAL_PER_CONF);
 }

@@ -6,8 +6,8 @@
 #define EST_PASSWORD_H
 
 /*
- * The authn provider "est": passwords of registered clients. bcrypt is slow on purpose, so a pair that was verified is remembered for a while under a
- * keyed digest, and what strangers can make us compute is bounded (policy.md section 2).
+ * The authn provider "est": passwords of registered clients. bcrypt is slow on purpose, so a pair that was verified is
+ * remembered for a while under a keyed digest, and what strangers can make us compute is bounded (policy.md section 2).
  */
 
 #include "est_request.h"
@@ -20,8 +20,9 @@ est_err_t *est_password_make(est_password_t **out, const est_env_t *env, int thr
 void est_password_use(est_password_t *passwords);
 
 /*
- * Before httpd authenticates anybody: when the request brings a user name that could matter, looks up the client's row (so that an outage is a 503, which a
- * provider cannot say) and the failures of this address and user (429, without hashing).
+ * Before httpd authenticates anybody: when the request brings a user name that could matter, looks up the client's row
+ * (so that an outage is a 503, which a provider cannot say) and the failures of this address and user (429, without
+ * hashing).
  */
 est_err_t *est_password_prepare(est_request_t *request);
 

@@ -40,12 +40,14 @@ static est_err_t *check_length(const est_request_t *request)
     char *end;
 
     if (!length)
-        return apr_table_get(request->r->headers_in, "Transfer-Encoding") ? NULL
-                                                                          : EST_FAIL(request->req.pool, length_required, NULL);
+        return apr_table_get(request->r->headers_in, "Transfer-Encoding")
+                   ? NULL
+                   : EST_FAIL(request->req.pool, length_required, NULL);
     if (apr_strtoff(&n, length, &end, 10) != APR_SUCCESS || *end || n < 0)
         return EST_FAIL(request->req.pool, body_read, "Content-Length is not a number");
     if (n > request->location->max_body)
-        return EST_FAIL(request->req.pool, body_too_large, "%s octets, at most %d allowed", length, request->location->max_body);
+        return EST_FAIL(request->req.pool, body_too_large, "%s octets, at most %d allowed", length,
+                        request->location->max_body);
     return NULL;
 }
 
@@ -72,7 +74,8 @@ static est_err_t *read_all(est_slice_t *out, est_request_t *request)
             return EST_FAIL(r->pool, body_too_large, "at most %d octets allowed", request->location->max_body);
     }
     if (got < 0)
-        return r->connection->aborted ? EST_FAIL(r->pool, body_read, "the client went away") : EST_FAIL(r->pool, body_read, NULL);
+        return r->connection->aborted ? EST_FAIL(r->pool, body_read, "the client went away")
+                                      : EST_FAIL(r->pool, body_read, NULL);
     *out = est_slice(body, n);
     return NULL;
 }

@@ -35,8 +35,8 @@ static int remember(conn_rec *c, SSL *ssl, int is_proxy)
     return OK;
 }
 
-/* Every chain passes the handshake; the module verifies it per alias, per request. Proof of possession of the key is another step of the
- * handshake and stays. */
+/* Every chain passes the handshake; the module verifies it per alias, per request. Proof of possession of the key is
+ * another step of the handshake and stays. */
 static int accept_any(X509_STORE_CTX *ctx, void *arg)
 {
     (void)arg;
@@ -55,8 +55,9 @@ static int init_server(server_rec *s, apr_pool_t *p, int is_proxy, SSL_CTX *ctx)
     SSL_CTX_set_session_cache_mode(ctx, SSL_SESS_CACHE_OFF);
     SSL_CTX_set_num_tickets(ctx, 0);
     if (SSL_CTX_get_verify_mode(ctx) == SSL_VERIFY_NONE)
-        ap_log_error(APLOG_MARK, APLOG_WARNING, 0, s,
-                     "EstVerifyClient is on, but clients are not asked for a certificate: set SSLVerifyClient optional_no_ca");
+        ap_log_error(
+            APLOG_MARK, APLOG_WARNING, 0, s,
+            "EstVerifyClient is on, but clients are not asked for a certificate: set SSLVerifyClient optional_no_ca");
     return OK;
 }
 
@@ -66,8 +67,9 @@ void est_tls_register_hooks(void)
     APR_OPTIONAL_HOOK(ssl, init_server, init_server, NULL, NULL, APR_HOOK_MIDDLE);
 }
 
-/* RFC 5929 3.1: the first Finished message of the handshake, the client's in a full one, the server's in a resumed one. Without the extended master
- * secret the value can be made equal on two connections (RFC 9266 1), so there is none then. */
+/* RFC 5929 3.1: the first Finished message of the handshake, the client's in a full one, the server's in a resumed one.
+ * Without the extended master secret the value can be made equal on two connections (RFC 9266 1), so there is none
+ * then. */
 static est_slice_t tls_unique(SSL *ssl, apr_pool_t *pool)
 {
     unsigned char *value = apr_palloc(pool, EVP_MAX_MD_SIZE);
@@ -75,7 +77,8 @@ static est_slice_t tls_unique(SSL *ssl, apr_pool_t *pool)
 
     if (SSL_get_extms_support(ssl) != 1)
         return est_slice(NULL, 0);
-    n = SSL_session_reused(ssl) ? SSL_get_finished(ssl, value, EVP_MAX_MD_SIZE) : SSL_get_peer_finished(ssl, value, EVP_MAX_MD_SIZE);
+    n = SSL_session_reused(ssl) ? SSL_get_finished(ssl, value, EVP_MAX_MD_SIZE)
+                                : SSL_get_peer_finished(ssl, value, EVP_MAX_MD_SIZE);
     return est_slice(value, n);
 }
 

@@ -16,8 +16,9 @@ typedef struct {
     int is_tls;
     X509 *leaf;               /* borrowed from the connection; NULL = none */
     STACK_OF(X509) *chain;    /* what the client sent besides, borrowed; may be NULL */
-    const char *leaf_refused; /* why mod_ssl's own verification refuses the leaf; NULL = it does not, or EstVerifyClient is on */
-    est_slice_t binding;      /* RFC 7030 3.5: tls-unique on TLS 1.2, tls-exporter (RFC 9266) on TLS 1.3; n == 0 = none */
+    const char *leaf_refused; /* why mod_ssl's own verification refuses the leaf; NULL = it does not, or EstVerifyClient
+                                 is on */
+    est_slice_t binding; /* RFC 7030 3.5: tls-unique on TLS 1.2, tls-exporter (RFC 9266) on TLS 1.3; n == 0 = none */
 } est_tls_t;
 
 /* mod_ssl's hooks; they never fire where mod_ssl is not loaded */

@@ -18,7 +18,8 @@ est_err_t *est_auth_ca(ca_t **out, const policy_alias_t *alias, const est_servic
             *out = service->cas[i];
             return NULL;
         }
-    return name ? EST_FAIL(pool, alias_broken, "alias \"%s\" names CA \"%s\", for which there is no <EstCA>", alias->name, name)
+    return name ? EST_FAIL(pool, alias_broken, "alias \"%s\" names CA \"%s\", for which there is no <EstCA>",
+                           alias->name, name)
                 : EST_FAIL(pool, alias_broken, "alias \"%s\" has no CA", alias->name);
 }
 
@@ -32,7 +33,8 @@ typedef struct {
 
 static est_slice_t path_key(unsigned char key[32], const est_req_t *req, const pki_cert_t *leaf)
 {
-    char *head = apr_psprintf(req->pool, "%d %" APR_INT64_T_FMT " ", req->alias->id, policy_snapshot_version(req->snapshot));
+    char *head =
+        apr_psprintf(req->pool, "%d %" APR_INT64_T_FMT " ", req->alias->id, policy_snapshot_version(req->snapshot));
     apr_size_t n = strlen(head) + 32;
     unsigned char *all, *p;
     int n_chain = req->chain ? sk_X509_num(req->chain) : 0;
@@ -97,7 +99,8 @@ static est_err_t *check_certificate(est_req_t *req, est_service_t *service)
         return NULL;
     req->cred.cert_error = pki_cert_facts(&cert, req->leaf, req->pool);
     if (req->cred.cert_error) {
-        /* Unreadable names: only a refusal if one of our own anchors vouches for them, which cannot be told. Count it as none. */
+        /* Unreadable names: only a refusal if one of our own anchors vouches for them, which cannot be told. Count it
+         * as none. */
         req->cred.cert_error = NULL;
         return NULL;
     }
@@ -112,7 +115,8 @@ static est_err_t *check_certificate(est_req_t *req, est_service_t *service)
     if (memo.verdict != PKI_PATH_OK)
         req->cred.cert_error = EST_FAIL(req->pool, certificate_refused, "\"%s\": %s", cert->subject->text, memo.detail);
     else if (req->leaf_refused)
-        req->cred.cert_error = EST_FAIL(req->pool, certificate_refused, "\"%s\": %s", cert->subject->text, req->leaf_refused);
+        req->cred.cert_error =
+            EST_FAIL(req->pool, certificate_refused, "\"%s\": %s", cert->subject->text, req->leaf_refused);
     else
         req->cred.cert = cert;
     return NULL;

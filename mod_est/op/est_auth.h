@@ -9,13 +9,13 @@
 
 #include "est_op.h"
 
-/* Decides for req->op at req->alias with req->cred.user, req->cred.client and req->cred.has_authorization as they are now. Judges the
- * certificate first, once per alias and policy. GRANTED marks the request so that est_serve lets it through. Fails
- * on trouble of our own: store_unavailable and the like. */
+/* Decides for req->op at req->alias with req->cred.user, req->cred.client and req->cred.has_authorization as they are
+ * now. Judges the certificate first, once per alias and policy. GRANTED marks the request so that est_serve lets it
+ * through. Fails on trouble of our own: store_unavailable and the like. */
 est_err_t *est_auth_require(policy_access_t *access, est_err_t **why, est_req_t *req, est_service_t *service);
 
-/* Judges anew under the policy and with the client's row as they are now: after `stale`. The verified password stays good only while the row's
- * hash is the same; otherwise authentication_required. */
+/* Judges anew under the policy and with the client's row as they are now: after `stale`. The verified password stays
+ * good only while the row's hash is the same; otherwise authentication_required. */
 est_err_t *est_auth_again(est_req_t *req, est_service_t *service);
 
 /* The CA of an alias: alias_broken when none is set or configured. alias NULL: the only one. */

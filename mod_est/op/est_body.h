@@ -13,8 +13,9 @@
  * decision 3). Content-Type and -Encoding are checked before anything is read. */
 est_err_t *est_body_read(est_slice_t *der, est_req_t *req);
 
-/* Gives the answer a base64 body. Below 1024 characters one line; from there on lines of 64, or one line where the alias, the environment or a
- * client without User-Agent asks for it (libest needs the breaks, strongSwan up to 5.9.10 tolerates none). */
+/* Gives the answer a base64 body. Below 1024 characters one line; from there on lines of 64, or one line where the
+ * alias, the environment or a client without User-Agent asks for it (libest needs the breaks, strongSwan up to 5.9.10
+ * tolerates none). */
 void est_body_write(est_resp_t *resp, const est_req_t *req, est_slice_t der);
 
 #endif

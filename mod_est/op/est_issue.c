@@ -12,15 +12,19 @@
 /* How often policy may change under one request before it is told to come back */
 #define MAX_JUDGEMENTS 4
 
-/* Everything that makes two requests the same (policy.md, idempotency): who asks, where, for which key and names, under which policy */
-static void make_idem_key(unsigned char key[32], const est_req_t *req, const pki_csr_t *csr, const policy_grant_t *grant)
+/* Everything that makes two requests the same (policy.md, idempotency): who asks, where, for which key and names, under
+ * which policy */
+static void make_idem_key(unsigned char key[32], const est_req_t *req, const pki_csr_t *csr,
+                          const policy_grant_t *grant)
 {
     const policy_identity_t *identity = &req->identity;
     est_slice_t san = pki_san_encode(&grant->san, req->pool);
-    const char *head = apr_psprintf(
-        req->pool, "%d %d %" APR_INT64_T_FMT " %d %d %d %d %s", req->alias->id, req->op->op, policy_snapshot_version(req->snapshot),
-        identity->kind, (int)csr->key->spki.n, (int)grant->subject->der.n, (int)san.n,
-        identity->kind == POLICY_IDENTITY_USER ? identity->name : est_hex(est_slice(identity->cert->fingerprint, 32), req->pool));
+    const char *head = apr_psprintf(req->pool, "%d %d %" APR_INT64_T_FMT " %d %d %d %d %s", req->alias->id, req->op->op,
+                                    policy_snapshot_version(req->snapshot), identity->kind, (int)csr->key->spki.n,
+                                    (int)grant->subject->der.n, (int)san.n,
+                                    identity->kind == POLICY_IDENTITY_USER
+                                        ? identity->name
+                                        : est_hex(est_slice(identity->cert->fingerprint, 32), req->pool));
     apr_size_t n = strlen(head) + 1;
     unsigned char *all = apr_palloc(req->pool, n + csr->key->spki.n + grant->subject->der.n + san.n), *p = all;
 
@@ -65,7 +69,8 @@ typedef struct {
 
 static est_err_t *judge_and_sign(attempt_t *a, est_req_t *req, est_service_t *service, const pki_csr_t *csr)
 {
-    policy_request_t judged = {.alias = req->alias, .op = req->op->op, .identity = &req->identity, .csr = csr, .now = req->now};
+    policy_request_t judged = {
+        .alias = req->alias, .op = req->op->op, .identity = &req->identity, .csr = csr, .now = req->now};
     pki_tbs_t tbs;
 
     if (req->alias->broken)
@@ -90,9 +95,11 @@ static est_err_t *judge_and_sign(attempt_t *a, est_req_t *req, est_service_t *se
     return a->ca->driver->issue(a->ca, &a->der, &tbs, req->pool);
 }
 
-static est_err_t *record(store_outcome_t *outcome, attempt_t *a, est_req_t *req, est_service_t *service, const pki_csr_t *csr)
+static est_err_t *record(store_outcome_t *outcome, attempt_t *a, est_req_t *req, est_service_t *service,
+                         const pki_csr_t *csr)
 {
-    store_issue_t row = {.id = req->id, .alias = req->alias->id, .operation = req->op->name, .identity = &req->identity};
+    store_issue_t row = {
+        .id = req->id, .alias = req->alias->id, .operation = req->op->name, .identity = &req->identity};
 
     row.policy_version = policy_snapshot_version(req->snapshot);
     row.network = req->network;
@@ -131,7 +138,8 @@ static est_err_t *refusal(const store_outcome_t *outcome, apr_pool_t *pool)
     return EST_FAIL(pool, store_failed, "refused by unknown rule \"%s\"", outcome->rule ? outcome->rule : "");
 }
 
-est_err_t *est_issue(est_slice_t *der, const char **dropped, est_req_t *req, est_service_t *service, const pki_csr_t *csr)
+est_err_t *est_issue(est_slice_t *der, const char **dropped, est_req_t *req, est_service_t *service,
+                     const pki_csr_t *csr)
 {
     for (int i = 0; i < MAX_JUDGEMENTS; i++) {
         attempt_t attempt = {0};

@@ -60,14 +60,14 @@ struct est_req_t {
     unsigned method;
     const char *content_type, *content_encoding;
     int has_user_agent;
-    const char *base64;      /* "line" or "wrap" forces line breaks of the answer; NULL otherwise */
-    const char *network;     /* textual address of the client */
-    apr_sockaddr_t *address; /* the same */
-    X509 *leaf;              /* TLS client certificate, NULL = none; borrowed from the connection */
-    STACK_OF(X509) *chain;   /* what else the client sent; may be NULL */
+    const char *base64;       /* "line" or "wrap" forces line breaks of the answer; NULL otherwise */
+    const char *network;      /* textual address of the client */
+    apr_sockaddr_t *address;  /* the same */
+    X509 *leaf;               /* TLS client certificate, NULL = none; borrowed from the connection */
+    STACK_OF(X509) *chain;    /* what else the client sent; may be NULL */
     const char *leaf_refused; /* why the transport's own verification says no, or NULL */
-    est_slice_t binding;     /* channel binding value of this connection (RFC 7030 3.5); n == 0: none can be had */
-    int strict_body;         /* EstStrictBody */
+    est_slice_t binding;      /* channel binding value of this connection (RFC 7030 3.5); n == 0: none can be had */
+    int strict_body;          /* EstStrictBody */
     /* Reads the whole body, bounded, at most once */
     est_err_t *(*read_body)(est_slice_t *out, est_req_t *req);
 
@@ -80,7 +80,7 @@ struct est_req_t {
     policy_credentials_t cred;
     int cert_checked;
     policy_identity_t identity;
-    int granted;             /* Require est has granted: for this operation and alias alone */
+    int granted; /* Require est has granted: for this operation and alias alone */
     const est_op_t *granted_op;
     int granted_alias;
 };

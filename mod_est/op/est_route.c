@@ -28,7 +28,8 @@ static int is_served(const char *name, const char *const *aliases, int n_aliases
     return n_aliases == 0;
 }
 
-/* A label is judged before its operation is looked at, so that a path tells nobody which operations a foreign label has */
+/* A label is judged before its operation is looked at, so that a path tells nobody which operations a foreign label has
+ */
 static est_err_t *find_alias(est_req_t *req, const char *label, const char *const *aliases, int n_aliases)
 {
     req->alias = policy_snapshot_alias(req->snapshot, label);
@@ -38,8 +39,8 @@ static est_err_t *find_alias(est_req_t *req, const char *label, const char *cons
     return EST_FAIL(req->pool, alias_unknown, NULL);
 }
 
-/* The policy, as fresh as the method needs it. The CA certificates of a server with one CA are nobody's secret and need no policy: a device
- * gets them however the database is. */
+/* The policy, as fresh as the method needs it. The CA certificates of a server with one CA are nobody's secret and need
+ * no policy: a device gets them however the database is. */
 static est_err_t *get_policy(est_req_t *req, est_service_t *service, const char *label, const est_op_t *op)
 {
     apr_interval_time_t max_age = req->method == EST_METHOD_POST ? service->policy_max_age : 0;
@@ -55,7 +56,8 @@ static est_err_t *get_policy(est_req_t *req, est_service_t *service, const char 
     return err;
 }
 
-est_err_t *est_route(est_req_t *req, est_service_t *service, const char *path, const char *const *aliases, int n_aliases)
+est_err_t *est_route(est_req_t *req, est_service_t *service, const char *path, const char *const *aliases,
+                     int n_aliases)
 {
     const char *label, *operation;
     const est_op_t *op;

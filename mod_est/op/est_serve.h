@@ -9,8 +9,8 @@
 
 #include "est_op.h"
 
-/* Fails with not_granted when `Require est` did not grant this operation at this alias: an inherited `Require all granted`
- * or a RequireAny cannot open the door. */
+/* Fails with not_granted when `Require est` did not grant this operation at this alias: an inherited `Require all
+ * granted` or a RequireAny cannot open the door. */
 est_err_t *est_serve(est_resp_t *resp, est_req_t *req, est_service_t *service);
 
 #endif

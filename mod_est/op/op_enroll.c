@@ -11,7 +11,8 @@
 #include <apr_strings.h>
 #include <string.h>
 
-/* RFC 7030 3.5: a challengePassword is the channel binding value of this very connection, in base64. Verified whenever it is there. */
+/* RFC 7030 3.5: a challengePassword is the channel binding value of this very connection, in base64. Verified whenever
+ * it is there. */
 static est_err_t *check_binding(const est_req_t *req, const pki_csr_t *csr)
 {
     policy_binding_t wanted = req->alias->binding;
@@ -34,7 +35,8 @@ static est_err_t *check_binding(const est_req_t *req, const pki_csr_t *csr)
     return NULL;
 }
 
-/* The message that carries the certificate: alone, as RFC 7030 4.2.3 wants it, or with the chain where the alias says so */
+/* The message that carries the certificate: alone, as RFC 7030 4.2.3 wants it, or with the chain where the alias says
+ * so */
 static est_err_t *wrap(est_slice_t *message, const est_req_t *req, const est_service_t *service, est_slice_t der)
 {
     ca_t *ca;

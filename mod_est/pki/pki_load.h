@@ -13,7 +13,7 @@
 #include <openssl/x509.h>
 
 /* All certificates of a PEM file, in its order; at least one. Each is freed with pool. */
-est_err_t *pki_load_certs(STACK_OF(X509) * *out, const char *path, apr_pool_t *pool);
+est_err_t *pki_load_certs(STACK_OF(X509) **out, const char *path, apr_pool_t *pool);
 
 /* One certificate from its DER, trailing octets refused; freed with pool */
 est_err_t *pki_load_der(X509 **out, est_slice_t der, apr_pool_t *pool);

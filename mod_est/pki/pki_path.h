@@ -25,13 +25,13 @@ typedef enum {
 
 /* Anchors are trusted as they are, self-signed or not (X509_V_FLAG_PARTIAL_CHAIN); helpers are intermediates that a
  * client may leave out. Both are up-ref'ed; all freed with pool. Immutable afterwards, so shared by threads. */
-est_err_t *pki_anchors_make(pki_anchors_t **out, STACK_OF(X509) * anchors, STACK_OF(X509) * helpers, apr_pool_t *pool);
+est_err_t *pki_anchors_make(pki_anchors_t **out, STACK_OF(X509) *anchors, STACK_OF(X509) *helpers, apr_pool_t *pool);
 
 /* Judges leaf with the chain the client sent (may be NULL) at now. *detail: OpenSSL's reason, static or in pool.
  * *until: earliest notAfter of the path when PKI_PATH_OK. A signature or constraint failure is INVALID only if the
  * leaf's issuer is really known: a certificate that merely names our CA as issuer but is not signed by it is NO_ANCHOR
  * (A-10). */
 est_err_t *pki_path_check(pki_path_t *out, const char **detail, apr_time_t *until, const pki_anchors_t *anchors,
-                          X509 *leaf, STACK_OF(X509) * chain, apr_time_t now, apr_pool_t *pool);
+                          X509 *leaf, STACK_OF(X509) *chain, apr_time_t now, apr_pool_t *pool);
 
 #endif

@@ -130,8 +130,9 @@ static est_err_t *check_user(const policy_alias_t *alias, const policy_credentia
     const policy_client_t *client = cred->client;
 
     if (!client)
-        return alias->other_users ? NULL
-                                  : EST_FAIL(pool, not_authorized, "user \"%s\" is not a registered client", cred->user);
+        return alias->other_users
+                   ? NULL
+                   : EST_FAIL(pool, not_authorized, "user \"%s\" is not a registered client", cred->user);
     if (!client->enabled)
         return EST_FAIL(pool, not_authorized, "client \"%s\" is disabled", client->user);
     if (client->valid_from && now < client->valid_from)

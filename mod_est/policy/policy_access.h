@@ -31,7 +31,8 @@ typedef struct {
 
 /* The columns of statement client_get as text, NULL where SQL says NULL */
 typedef struct {
-    const char *id, *version, *user_name, *password_hash, *names, *networks, *groups, *enabled, *valid_from, *valid_until;
+    const char *id, *version, *user_name, *password_hash, *names, *networks, *groups, *enabled, *valid_from,
+        *valid_until;
 } policy_client_row_t;
 
 /* Fails with alias_broken when a column cannot be understood */
@@ -52,12 +53,12 @@ typedef struct {
 
 /* What a request brought */
 typedef struct {
-    const pki_cert_t *cert; /* verified under the alias's anchors; NULL = none, or of no anchor */
-    est_err_t *cert_error;  /* a certificate of an anchor that is not good: refused whatever else was brought */
-    int has_authorization;  /* an Authorization header is there */
-    const char *user;       /* verified by a provider, or NULL */
-    policy_client_t *client;       /* the user's row, or NULL when there is none */
-    apr_sockaddr_t *address;       /* of the client */
+    const pki_cert_t *cert;  /* verified under the alias's anchors; NULL = none, or of no anchor */
+    est_err_t *cert_error;   /* a certificate of an anchor that is not good: refused whatever else was brought */
+    int has_authorization;   /* an Authorization header is there */
+    const char *user;        /* verified by a provider, or NULL */
+    policy_client_t *client; /* the user's row, or NULL when there is none */
+    apr_sockaddr_t *address; /* of the client */
 } policy_credentials_t;
 
 typedef enum { POLICY_ACCESS_GRANTED, POLICY_ACCESS_NEED_USER, POLICY_ACCESS_DENIED } policy_access_t;

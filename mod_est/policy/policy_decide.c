@@ -53,8 +53,8 @@ static est_err_t *rule_same_names(judge_t *j)
         return EST_FAIL(j->pool, names_differ, "request \"%s\", certificate \"%s\"", j->req->csr->subject->text,
                         cert->subject->text);
     if (!pki_san_equal(&j->req->csr->san, &cert->san))
-        return EST_FAIL(j->pool, names_differ, "request %s, certificate %s", policy_names_text(&j->req->csr->san, j->pool),
-                        policy_names_text(&cert->san, j->pool));
+        return EST_FAIL(j->pool, names_differ, "request %s, certificate %s",
+                        policy_names_text(&j->req->csr->san, j->pool), policy_names_text(&cert->san, j->pool));
     return NULL;
 }
 
@@ -73,8 +73,8 @@ static est_err_t *rule_named(judge_t *j)
 {
     if (j->grant->subject->n_attrs || j->grant->san.n_names)
         return NULL;
-    return EST_FAIL(j->pool, name_invalid, "neither subject nor subjectAltName%s%s", j->grant->dropped ? " is left of " : "",
-                    j->grant->dropped ? j->grant->dropped : "");
+    return EST_FAIL(j->pool, name_invalid, "neither subject nor subjectAltName%s%s",
+                    j->grant->dropped ? " is left of " : "", j->grant->dropped ? j->grant->dropped : "");
 }
 
 /* A certificate with the CA's own name would look self-issued (conformance N-14) */
@@ -148,14 +148,15 @@ static est_err_t *rule_validity(judge_t *j)
     if (j->profile->latest_end && end > j->profile->latest_end)
         end = j->profile->latest_end;
     if (end > req->ca_not_after && j->profile->beyond_ca == POLICY_BEYOND_CA_REFUSE)
-        return EST_FAIL(j->pool, ca_ends, "the CA ends %s, the certificate would %s", pki_time_text(req->ca_not_after, j->pool),
-                        pki_time_text(end, j->pool));
+        return EST_FAIL(j->pool, ca_ends, "the CA ends %s, the certificate would %s",
+                        pki_time_text(req->ca_not_after, j->pool), pki_time_text(end, j->pool));
     if (end > req->ca_not_after)
         end = req->ca_not_after;
     if (start < req->ca_not_before)
         start = req->ca_not_before;
     if (end <= req->now || start >= end)
-        return EST_FAIL(j->pool, ca_ends, "nothing is left of the validity: it would end %s", pki_time_text(end, j->pool));
+        return EST_FAIL(j->pool, ca_ends, "nothing is left of the validity: it would end %s",
+                        pki_time_text(end, j->pool));
     j->grant->not_before = start;
     j->grant->not_after = end;
     return NULL;
@@ -171,14 +172,16 @@ typedef struct {
 static const rule_t rules[] = {
     {"alias_active", "the alias has an active profile and an active group", rule_alias_active},
     {"key", "the profile allows the key's type and size", rule_key},
-    {"same_names", "re-enrolment: subject and subjectAltName equal those of the certificate being renewed", rule_same_names},
+    {"same_names", "re-enrolment: subject and subjectAltName equal those of the certificate being renewed",
+     rule_same_names},
     {"subject", "the profile allows each attribute of the subject, and none that it requires is missing", rule_subject},
     {"san", "the profile allows each subjectAltName, and none that it requires is missing", rule_san},
     {"named", "there is a subject or a subjectAltName", rule_named},
     {"not_the_ca", "the subject is not the CA's own name", rule_not_the_ca},
     {"group_names", "each name matches a pattern of the alias's group", rule_group_names},
     {"own_names", "each name is one that this client may ask for", rule_own_names},
-    {"extensions", "no extension asks for the powers of a CA or an RA, and no unknown one is critical", rule_extensions},
+    {"extensions", "no extension asks for the powers of a CA or an RA, and no unknown one is critical",
+     rule_extensions},
     {"validity", "the validity ends before the CA's, or is cut there", rule_validity},
 };
 #define N_RULES ((int)(sizeof(rules) / sizeof(rules[0])))
@@ -207,14 +210,15 @@ static est_err_t *finish(judge_t *j)
     policy_grant_t *grant = j->grant;
 
     if (j->profile->n_exts + 3 > POLICY_MAX_EXTS)
-        return EST_FAIL(j->pool, alias_broken, "profile \"%s\" has over %d extensions", j->profile->name, POLICY_MAX_EXTS - 3);
+        return EST_FAIL(j->pool, alias_broken, "profile \"%s\" has over %d extensions", j->profile->name,
+                        POLICY_MAX_EXTS - 3);
     for (int i = 0; i < j->profile->n_exts; i++)
         grant->exts[grant->n_exts++] = j->profile->exts[i];
     grant->exts[grant->n_exts++] = pki_ext_ski(j->req->csr->key->spki, j->pool);
     grant->exts[grant->n_exts++] = j->req->ca_aki;
     if (grant->san.n_names)
-        grant->exts[grant->n_exts++] = pki_ext_encode("2.5.29.17", grant->subject->n_attrs == 0,
-                                                      pki_san_encode(&grant->san, j->pool), j->pool);
+        grant->exts[grant->n_exts++] =
+            pki_ext_encode("2.5.29.17", grant->subject->n_attrs == 0, pki_san_encode(&grant->san, j->pool), j->pool);
     grant->digest = j->profile->digest;
     grant->entity = policy_names_entity(grant->subject, &grant->san, j->pool);
     return NULL;

@@ -44,7 +44,8 @@ typedef struct {
     const est_err_t *err; /* FAIL */
 } policy_finding_t;
 
-/* Runs the rules in order up to the first that fails and returns its error, with err->rule set; NULL: *out is filled. */
+/* Runs the rules in order up to the first that fails and returns its error, with err->rule set; NULL: *out is filled.
+ */
 est_err_t *policy_decide(policy_grant_t **out, const policy_request_t *request, apr_pool_t *pool);
 
 /* Runs every rule and lists what each found; *n of them, in pool. *out as policy_decide when all pass, else NULL. */

@@ -11,7 +11,8 @@
 /* Octets of a pattern; a longer one matches nothing, and policy_profile and policy_snapshot refuse it */
 #define POLICY_GLOB_MAX 512
 
-/* pattern and value are UTF-8; dns: `*` stops at dots and case is ignored (ASCII). Time is at most the product of the lengths. */
+/* pattern and value are UTF-8; dns: `*` stops at dots and case is ignored (ASCII). Time is at most the product of the
+ * lengths. */
 int policy_glob_match(const char *pattern, const char *value, int dns);
 
 #endif

@@ -101,10 +101,10 @@ static int san_matches(const policy_san_rule_t *rule, const pki_san_t *san, apr_
     return policy_glob_match(rule->pattern, san->value, san->type == PKI_SAN_DNS);
 }
 
-/* Several rules of one type are alternatives, each with a count of its own. *rule: the one that takes the name, or the last of its type,
- * whose on_violation then holds, or NULL. */
-static const char *san_flaw(const policy_san_rule_t **rule, int *counts, const policy_profile_t *profile, const pki_san_t *san,
-                            apr_pool_t *pool)
+/* Several rules of one type are alternatives, each with a count of its own. *rule: the one that takes the name, or the
+ * last of its type, whose on_violation then holds, or NULL. */
+static const char *san_flaw(const policy_san_rule_t **rule, int *counts, const policy_profile_t *profile,
+                            const pki_san_t *san, apr_pool_t *pool)
 {
     const char *flaw = "the profile has no rule for this type";
 
@@ -129,8 +129,8 @@ static const char *san_flaw(const policy_san_rule_t **rule, int *counts, const p
     return flaw;
 }
 
-est_err_t *policy_names_san(pki_sans_t *out, const char **dropped, const policy_profile_t *profile, const pki_sans_t *wanted,
-                            apr_pool_t *pool)
+est_err_t *policy_names_san(pki_sans_t *out, const char **dropped, const policy_profile_t *profile,
+                            const pki_sans_t *wanted, apr_pool_t *pool)
 {
     pki_san_t *kept = apr_palloc(pool, ((apr_size_t)wanted->n_names + 1) * sizeof(*kept));
     int *counts = apr_pcalloc(pool, ((apr_size_t)profile->n_san_rules + 1) * sizeof(*counts));
@@ -150,8 +150,9 @@ est_err_t *policy_names_san(pki_sans_t *out, const char **dropped, const policy_
     }
     for (int i = 0; i < profile->n_san_rules; i++)
         if (profile->san_rules[i].required && !counts[i])
-            return EST_FAIL(pool, name_invalid, "profile \"%s\" requires a subjectAltName of type %s (%s)", profile->name,
-                            pki_san_type_name(profile->san_rules[i].type), profile->san_rules[i].pattern);
+            return EST_FAIL(pool, name_invalid, "profile \"%s\" requires a subjectAltName of type %s (%s)",
+                            profile->name, pki_san_type_name(profile->san_rules[i].type),
+                            profile->san_rules[i].pattern);
     out->names = kept;
     out->n_names = n;
     return NULL;
@@ -192,7 +193,8 @@ static const char *uncovered(const char **type, const char *const *patterns, int
     return named ? NULL : subject->text;
 }
 
-est_err_t *policy_names_group(const policy_group_t *group, const pki_name_t *subject, const pki_sans_t *san, apr_pool_t *pool)
+est_err_t *policy_names_group(const policy_group_t *group, const pki_name_t *subject, const pki_sans_t *san,
+                              apr_pool_t *pool)
 {
     const char *type, *value = uncovered(&type, group->names, group->n_names, subject, san);
 
@@ -222,16 +224,19 @@ static est_err_t *check_own_user(const char *user, const pki_name_t *subject, co
     }
     for (int i = 0; i < san->n_names; i++) {
         if (!is_own(user, san->names[i].value, san->names[i].type == PKI_SAN_DNS))
-            return EST_FAIL(pool, name_not_yours, "client \"%s\" asks for %s", user, pki_san_text(&san->names[i], pool));
+            return EST_FAIL(pool, name_not_yours, "client \"%s\" asks for %s", user,
+                            pki_san_text(&san->names[i], pool));
         named = 1;
     }
     return named ? NULL : EST_FAIL(pool, name_not_yours, "client \"%s\" asks for \"%s\"", user, subject->text);
 }
 
-static est_err_t *check_own_cert(const pki_cert_t *cert, const pki_name_t *subject, const pki_sans_t *san, apr_pool_t *pool)
+static est_err_t *check_own_cert(const pki_cert_t *cert, const pki_name_t *subject, const pki_sans_t *san,
+                                 apr_pool_t *pool)
 {
     if (!pki_name_equal(subject, cert->subject))
-        return EST_FAIL(pool, name_not_yours, "certificate of \"%s\" asks for \"%s\"", cert->subject->text, subject->text);
+        return EST_FAIL(pool, name_not_yours, "certificate of \"%s\" asks for \"%s\"", cert->subject->text,
+                        subject->text);
     if (!pki_san_subset(san, &cert->san))
         return EST_FAIL(pool, name_not_yours, "certificate has %s, asks for %s", policy_names_text(&cert->san, pool),
                         policy_names_text(san, pool));
@@ -271,6 +276,7 @@ const char *policy_names_text(const pki_sans_t *san, apr_pool_t *pool)
     const char *text = NULL;
 
     for (int i = 0; i < san->n_names; i++)
-        text = text ? apr_pstrcat(pool, text, ", ", pki_san_text(&san->names[i], pool), NULL) : pki_san_text(&san->names[i], pool);
+        text = text ? apr_pstrcat(pool, text, ", ", pki_san_text(&san->names[i], pool), NULL)
+                    : pki_san_text(&san->names[i], pool);
     return text ? text : "(none)";
 }

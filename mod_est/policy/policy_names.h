@@ -9,18 +9,20 @@
 
 #include "policy_access.h"
 
-/* The subject as the profile has it: *out encoded anew. Attributes that a rule drops are added to *dropped (text, may be NULL before and
- * after). Fails with name_refused, or name_invalid where something required is missing. */
+/* The subject as the profile has it: *out encoded anew. Attributes that a rule drops are added to *dropped (text, may
+ * be NULL before and after). Fails with name_refused, or name_invalid where something required is missing. */
 est_err_t *policy_names_subject(const pki_name_t **out, const char **dropped, const policy_profile_t *profile,
                                 const pki_name_t *wanted, apr_pool_t *pool);
-est_err_t *policy_names_san(pki_sans_t *out, const char **dropped, const policy_profile_t *profile, const pki_sans_t *wanted,
-                            apr_pool_t *pool);
+est_err_t *policy_names_san(pki_sans_t *out, const char **dropped, const policy_profile_t *profile,
+                            const pki_sans_t *wanted, apr_pool_t *pool);
 
-/* Every name that says who somebody is (identity attributes of the subject, every SAN) matches one of the group's patterns: name_refused */
-est_err_t *policy_names_group(const policy_group_t *group, const pki_name_t *subject, const pki_sans_t *san, apr_pool_t *pool);
+/* Every name that says who somebody is (identity attributes of the subject, every SAN) matches one of the group's
+ * patterns: name_refused */
+est_err_t *policy_names_group(const policy_group_t *group, const pki_name_t *subject, const pki_sans_t *san,
+                              apr_pool_t *pool);
 
-/* Who may ask for which name (policy.md section 2, `client.names`): `own` is the user's own name, and for a certificate its own subject and SANs;
- * patterns; `*` is anything. name_not_yours. */
+/* Who may ask for which name (policy.md section 2, `client.names`): `own` is the user's own name, and for a certificate
+ * its own subject and SANs; patterns; `*` is anything. name_not_yours. */
 est_err_t *policy_names_identity(const policy_identity_t *identity, const pki_name_t *subject, const pki_sans_t *san,
                                  apr_pool_t *pool);
 

@@ -5,7 +5,8 @@
 #ifndef POLICY_PROFILE_H
 #define POLICY_PROFILE_H
 
-/* Certificate profiles: what a certificate may be. Made once per policy snapshot from rows, validated, then immutable. */
+/* Certificate profiles: what a certificate may be. Made once per policy snapshot from rows, validated, then immutable.
+ */
 
 #include "pki/pki_cert.h"
 #include "pki/pki_key.h"
@@ -53,7 +54,8 @@ typedef struct {
 
 /* Rows of the tables as text, NULL where SQL says NULL; the members are named after the columns. */
 typedef struct {
-    const char *id, *name, *validity, *backdate, *latest_end, *beyond_ca, *keys, *digest, *subject_other, *san_other, *dns_wildcards;
+    const char *id, *name, *validity, *backdate, *latest_end, *beyond_ca, *keys, *digest, *subject_other, *san_other,
+        *dns_wildcards;
 } policy_profile_row_t;
 typedef struct {
     const char *attribute, *required, *pattern, *max_count, *on_violation;

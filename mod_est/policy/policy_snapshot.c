@@ -33,12 +33,14 @@ typedef struct {
 } builder_t;
 
 /* Paths under .well-known/est of RFC 7030, 8295, 9148 and 8995, and what the face `est.<alias>.<setting>` keeps */
+/* clang-format off */
 static const char *const reserved[] = {
-    "cacerts",        "simpleenroll",  "simplereenroll", "fullcmc",         "serverkeygen", "csrattrs",
-    "pal",            "eecerts",       "crls",           "symmetrickeys",   "firmware",     "tamp",
-    "return",         "crts",          "sen",            "sren",            "skg",          "skc",
-    "att",            "requestvoucher", "voucher_status", "requestauditlog", "enrollstatus", "ca",
-    NULL};
+    "cacerts", "simpleenroll", "simplereenroll", "fullcmc", "serverkeygen", "csrattrs",
+    "pal", "eecerts", "crls", "symmetrickeys", "firmware", "tamp", "return",
+    "crts", "sen", "sren", "skg", "skc", "att",
+    "requestvoucher", "voucher_status", "requestauditlog", "enrollstatus",
+    "ca", NULL};
+/* clang-format on */
 
 int policy_label_is_valid(const char *label)
 {

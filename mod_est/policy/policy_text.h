@@ -13,7 +13,8 @@
 
 /* 't'/'f' */
 int policy_text_bool(const char *s);
-/* Whole number within bounds; *bad is set to 1 otherwise, and never reset, so that many can be read before it is looked at */
+/* Whole number within bounds; *bad is set to 1 otherwise, and never reset, so that many can be read before it is looked
+ * at */
 apr_int64_t policy_text_int(const char *s, apr_int64_t min, apr_int64_t max, int *bad);
 /* Seconds since 1970 to microseconds; NULL = 0 */
 apr_time_t policy_text_time(const char *s, int *bad);

@@ -7,8 +7,8 @@
 
 /*
  * Where policy is read and issuing is recorded. The vtable is implemented by store_pg over PostgreSQL and by fakes in
- * tests. Every function fails with store_unavailable (no connection, time-out), store_failed (the server refused a statement) or
- * not_durable; details are for the log only.
+ * tests. Every function fails with store_unavailable (no connection, time-out), store_failed (the server refused a
+ * statement) or not_durable; details are for the log only.
  */
 
 #include "policy/policy_access.h"
@@ -61,7 +61,8 @@ typedef struct {
     est_err_t *(*client_get)(store_t *store, policy_client_row_t *row, const char *user, apr_pool_t *pool);
     est_err_t *(*record_issued)(store_t *store, store_outcome_t *out, const store_issue_t *issue, apr_pool_t *pool);
     /* Status of a presented certificate at an alias */
-    est_err_t *(*holder_status)(store_t *store, store_holder_t *out, int alias, const pki_cert_t *cert, apr_pool_t *pool);
+    est_err_t *(*holder_status)(store_t *store, store_holder_t *out, int alias, const pki_cert_t *cert,
+                                apr_pool_t *pool);
 } store_vtable_t;
 
 /* Implementations put this first in their own struct */

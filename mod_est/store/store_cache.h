@@ -14,7 +14,7 @@
 #include "base/est_lru.h"
 #include "store.h"
 
-#define STORE_CACHE_POLL APR_TIME_C(500000)     /* microseconds */
+#define STORE_CACHE_POLL APR_TIME_C(500000) /* microseconds */
 #define STORE_CACHE_CLIENT_TTL apr_time_from_sec(300)
 
 typedef struct store_cache_t store_cache_t;
@@ -22,13 +22,16 @@ typedef struct store_cache_t store_cache_t;
 /* store and env are borrowed. The cache lives until pool is cleared. */
 est_err_t *store_cache_make(store_cache_t **out, store_t *store, const est_env_t *env, apr_pool_t *pool);
 
-/* A snapshot read elsewhere (by the parent process, before the fork), to start with; it is never confirmed. It must live longer than the cache. */
+/* A snapshot read elsewhere (by the parent process, before the fork), to start with; it is never confirmed. It must
+ * live longer than the cache. */
 void store_cache_seed(store_cache_t *cache, const policy_snapshot_t *snapshot);
 
-/* The current snapshot, held until pool is cleared. The first call, and each call when nobody listens and the last confirmation is
- * older than STORE_CACHE_POLL, asks the store; when that fails, an older snapshot is still handed out, and with none at all
- * policy_unavailable is returned. max_age, microseconds, 0 = none: fail with policy_unavailable when the snapshot was last confirmed longer ago. */
-est_err_t *store_cache_policy(store_cache_t *cache, const policy_snapshot_t **out, apr_interval_time_t max_age, apr_pool_t *pool);
+/* The current snapshot, held until pool is cleared. The first call, and each call when nobody listens and the last
+ * confirmation is older than STORE_CACHE_POLL, asks the store; when that fails, an older snapshot is still handed out,
+ * and with none at all policy_unavailable is returned. max_age, microseconds, 0 = none: fail with policy_unavailable
+ * when the snapshot was last confirmed longer ago. */
+est_err_t *store_cache_policy(store_cache_t *cache, const policy_snapshot_t **out, apr_interval_time_t max_age,
+                              apr_pool_t *pool);
 
 /* The client's row, from memory or the store; *out NULL when there is no such client (remembered for 5 seconds). */
 est_err_t *store_cache_client(store_cache_t *cache, policy_client_t **out, const char *user, apr_pool_t *pool);

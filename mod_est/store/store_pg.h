@@ -15,22 +15,24 @@
 
 typedef struct {
     const char *conninfo;
-    int pool_size;               /* connections of this process, the listener's not counted */
-    apr_interval_time_t timeout; /* for one request's database work: waiting for a connection, connecting, retries, the statement */
+    int pool_size; /* connections of this process, the listener's not counted */
+    apr_interval_time_t
+        timeout; /* for one request's database work: waiting for a connection, connecting, retries, the statement */
 } store_pg_config_t;
 
 /* Checks the conninfo's syntax and that it holds no password; no connection is made. Fails with config. */
 est_err_t *store_pg_config_check(const char *conninfo, apr_pool_t *pool);
 
-/* Connects once, checks the schema version, reads the policy into snapshot_pool, disconnects. For the parent process at start.
- * Fails with schema_version (the text says which migration to run) or store_unavailable. */
-est_err_t *store_pg_probe(policy_snapshot_t **snapshot, const store_pg_config_t *config, apr_pool_t *snapshot_pool, apr_pool_t *pool);
+/* Connects once, checks the schema version, reads the policy into snapshot_pool, disconnects. For the parent process at
+ * start. Fails with schema_version (the text says which migration to run) or store_unavailable. */
+est_err_t *store_pg_probe(policy_snapshot_t **snapshot, const store_pg_config_t *config, apr_pool_t *snapshot_pool,
+                          apr_pool_t *pool);
 
 /* Opens the store in a child process. Connections are made when they are first needed. Closed with pool. */
 est_err_t *store_pg_open(store_t **out, const store_pg_config_t *config, const est_env_t *env, apr_pool_t *pool);
 
-/* Starts the thread that listens for changes with a connection of its own and keeps cache current; stopped and joined when pool is
- * cleared (pre-cleanup). Not for prefork. */
+/* Starts the thread that listens for changes with a connection of its own and keeps cache current; stopped and joined
+ * when pool is cleared (pre-cleanup). Not for prefork. */
 est_err_t *store_pg_listen(store_t *store, store_cache_t *cache, apr_pool_t *pool);
 
 #endif

@@ -5,6 +5,7 @@
 #include "store_pg_conn.h"
 
 #include "store_pg.h"
+#include "store_pg_cancel.h"
 #include "store_sql.h"
 
 #include <apr_strings.h>
@@ -41,18 +42,17 @@ apr_time_t store_pg_clock(void)
     return apr_time_from_sec((apr_time_t)now.tv_sec) + now.tv_nsec / 1000;
 }
 
-/* libpq ends its messages by a line feed and puts one per host between them */
+/* libpq's text in one line, without the lines that explain (they begin with a tab): several remain when several hosts were tried */
 static const char *connection_error(const store_pg_conn_t *conn, apr_pool_t *pool)
 {
-    char *text = apr_pstrdup(pool, PQerrorMessage(conn->pg));
-    apr_size_t n = strlen(text);
+    char *state;
+    const char *all = NULL;
 
-    while (n && text[n - 1] == '\n')
-        text[--n] = '\0';
-    for (char *p = text; *p; p++)
-        if (*p == '\n' || *p == '\t')
-            *p = ' ';
-    return n ? text : "connection lost";
+    for (const char *line = apr_strtok(apr_pstrdup(pool, PQerrorMessage(conn->pg)), "\n", &state); line;
+         line = apr_strtok(NULL, "\n", &state))
+        if (*line != '\t')
+            all = all ? apr_pstrcat(pool, all, "; ", line, NULL) : line;
+    return all ? all : "connection lost";
 }
 
 /* --- parameters and results */
@@ -133,16 +133,6 @@ static wait_t gather(PGresult **out, store_pg_conn_t *conn, apr_time_t deadline,
     }
 }
 
-static void cancel(store_pg_conn_t *conn)
-{
-    PGcancel *handle = PQgetCancel(conn->pg);
-    char message[256];
-
-    if (handle)
-        (void)PQcancel(handle, message, sizeof(message)); /* without success the answer stays away, which is seen */
-    PQfreeCancel(handle);
-}
-
 static void discard_notifies(store_pg_conn_t *conn)
 {
     PGnotify *notify;
@@ -182,9 +172,13 @@ static est_err_t *finish(PGresult **out, store_pg_conn_t *conn, const sending_t 
     wait_t waited = gather(out, conn, sending->deadline, pool);
 
     if (waited == TIMED_OUT) {
+        store_pg_cancel_t *cancel = store_pg_cancel_start(conn->pg);
+        apr_time_t until = store_pg_clock() + DRAIN;
+
         late = 1;
-        cancel(conn);
-        waited = gather(out, conn, store_pg_clock() + DRAIN, pool);
+        waited = gather(out, conn, until, pool);
+        if (!store_pg_cancel_end(cancel, until - store_pg_clock()))
+            late = LATE_CANCEL;
     }
     if (!conn->keep_notifies)
         discard_notifies(conn);

@@ -36,15 +36,15 @@ typedef enum {
 #define X(name, macro, prepare) STORE_PG_STMT_##macro,
     STORE_PG_STATEMENTS(X)
 #undef X
-    STORE_PG_STMT__COUNT
+        STORE_PG_STMT__COUNT
 } store_pg_stmt_t;
 
 /* Microseconds of a clock that nobody sets; deadlines are of it */
 apr_time_t store_pg_clock(void);
 
 typedef struct {
-    PGconn *pg;        /* NULL: not connected */
-    int direct;        /* the server itself is at the other end, so that a session is ours and can hold prepared statements */
+    PGconn *pg; /* NULL: not connected */
+    int direct; /* the server itself is at the other end, so that a session is ours and can hold prepared statements */
     unsigned prepared; /* a bit per statement */
     int keep_notifies; /* set by a listener; else notifications that a pooler lets through are thrown away */
     int lost;          /* of no use any more: close it. The statement may be sent again over another connection */
@@ -52,9 +52,9 @@ typedef struct {
     int not_durable;   /* a commit did not wait for the synchronous standby */
 } store_pg_conn_t;
 
-/* One attempt at every host of target; conn is not connected before. A host that does not answer is given up after connect_timeout, at
- * least 2 s, even when that is beyond deadline. Checks the schema. Fails with store_unavailable or schema_version;
- * then conn is not connected. */
+/* One attempt at every host of target; conn is not connected before. A host that does not answer is given up after
+ * connect_timeout, at least 2 s, even when that is beyond deadline. Checks the schema. Fails with store_unavailable or
+ * schema_version; then conn is not connected. */
 est_err_t *store_pg_conn_open(store_pg_conn_t *conn, const store_pg_target_t *target, apr_time_t deadline,
                               apr_pool_t *pool);
 void store_pg_conn_close(store_pg_conn_t *conn);
@@ -77,8 +77,9 @@ typedef struct {
 void store_pg_params_text(store_pg_params_t *params, const char *value);
 void store_pg_params_bytes(store_pg_params_t *params, const unsigned char *value, apr_size_t n);
 
-/* Sends a named statement and waits for its result, which is cleared with pool; at the deadline it is cancelled. params may be NULL.
- * *out is set on failure too: NULL, or the result that says why. Fails with store_unavailable (conn->lost may be set), store_failed or not_durable. */
+/* Sends a named statement and waits for its result, which is cleared with pool; at the deadline it is cancelled. params
+ * may be NULL. *out is set on failure too: NULL, or the result that says why. Fails with store_unavailable (conn->lost
+ * may be set), store_failed or not_durable. */
 est_err_t *store_pg_conn_run(PGresult **out, store_pg_conn_t *conn, store_pg_stmt_t stmt,
                              const store_pg_params_t *params, apr_time_t deadline, apr_pool_t *pool);
 /* The same for a constant text that is not in sql/queries.sql: transaction control */

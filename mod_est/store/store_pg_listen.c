@@ -174,6 +174,7 @@ static est_err_t *follow_version(listener_t *l, apr_pool_t *pool)
         apr_pool_clear(pool);
         wait_for(l, -1, store_pg_clock() + POLL);
         EST_TRY(ask_version(l, &version, pool));
+        EST_TRY(take_notifies(l, &version, pool)); /* a pooler may let one through now and then */
         (void)store_cache_confirm(l->config.cache, version, pool);
     }
     return NULL;
@@ -239,17 +240,14 @@ static apr_status_t stop(void *data)
     return APR_SUCCESS;
 }
 
-/* Signals are for the threads of the server that this runs in; faults go to the thread that makes them. */
+/* Signals are for the threads of the server that this runs in */
 static apr_status_t start_without_signals(listener_t *l, apr_pool_t *pool)
 {
-    static const int faults[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT, SIGSYS, SIGTRAP};
-    sigset_t blocked, before;
+    sigset_t all, before;
     apr_status_t status;
 
-    sigfillset(&blocked);
-    for (size_t i = 0; i < sizeof(faults) / sizeof(*faults); i++)
-        sigdelset(&blocked, faults[i]);
-    pthread_sigmask(SIG_SETMASK, &blocked, &before);
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before);
     status = apr_thread_create(&l->thread, NULL, run, l, pool);
     pthread_sigmask(SIG_SETMASK, &before, NULL);
     return status;

@@ -22,12 +22,12 @@ typedef struct store_pg_pool_t store_pg_pool_t;
 /* target is borrowed. Connections are closed when p is cleared; none may be in use then. */
 est_err_t *store_pg_pool_make(store_pg_pool_t **out, const store_pg_target_t *target, int size, apr_pool_t *p);
 
-/* A connection that was alive just now: waits for a free one and connects, both until deadline (but see store_pg_conn_open). Fails with
- * store_unavailable, or store_failed when the schema is not ours. */
+/* A connection that was alive just now: waits for a free one and connects, both until deadline (but see
+ * store_pg_conn_open). Fails with store_unavailable, or store_failed when the schema is not ours. */
 est_err_t *store_pg_pool_acquire(store_pg_conn_t **out, store_pg_pool_t *pool, apr_time_t deadline, apr_pool_t *p);
 
-/* Gives it back. 1, after a short pause, when what failed on it was the connection's or another transaction's fault and there is time
- * to do all of it again. */
+/* Gives it back. 1, after a short pause, when what failed on it was the connection's or another transaction's fault and
+ * there is time to do all of it again. */
 int store_pg_pool_release(store_pg_pool_t *pool, store_pg_conn_t *conn, apr_time_t deadline);
 
 #endif

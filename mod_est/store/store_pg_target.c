@@ -47,11 +47,11 @@ static void add(store_pg_target_t *target, const char *keyword, const char *valu
 
 static void add_defaults(store_pg_target_t *target, const PQconninfoOption *options)
 {
-    /* A dead peer is noticed in a minute between statements, in ten seconds while something was sent to it */
+    /* A dead peer is noticed in a minute between statements, in three seconds once something was sent to it */
     static const char *const tcp[][2] = {{"keepalives_idle", "30"},
                                          {"keepalives_interval", "10"},
                                          {"keepalives_count", "3"},
-                                         {"tcp_user_timeout", "10000"}};
+                                         {"tcp_user_timeout", "3000"}};
 
     add(target, "client_encoding", "UTF8");
     add(target, "fallback_application_name", "mod_est");

@@ -21,8 +21,8 @@ typedef struct {
 /* Everything in pool. Fails with config: bad syntax, unknown keyword, a password in it. */
 est_err_t *store_pg_target_make(store_pg_target_t **out, const char *conninfo, apr_pool_t *pool);
 
-/* connect_timeout, seconds a host, for an attempt that may take left microseconds, the first statement included. libpq rounds 1
- * up to 2, so less is never given. */
+/* connect_timeout, seconds a host, for an attempt that may take left microseconds, the first statement included. libpq
+ * rounds 1 up to 2, so less is never given. */
 int store_pg_target_timeout(const store_pg_target_t *target, apr_interval_time_t left);
 
 #endif
