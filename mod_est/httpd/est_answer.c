@@ -95,6 +95,14 @@ static int shows_detail(const est_request_t *request, const est_err_t *err)
            (!req->alias || req->alias->reason_text);
 }
 
+/* Bouncy Castle's client fails on a challenge with a body, which it does not read. It sends no User-Agent; people's
+ * tools do, and their users want to be told. */
+static int is_bare_challenge(const request_rec *r, int status)
+{
+    return status == HTTP_UNAUTHORIZED && !apr_table_get(r->headers_in, "Authorization") &&
+           !apr_table_get(r->headers_in, "User-Agent");
+}
+
 static const char *error_body(const est_request_t *request, const est_err_t *err)
 {
     const est_err_row_t *row = est_err_row(err->code);
@@ -104,6 +112,8 @@ static const char *error_body(const est_request_t *request, const est_err_t *err
     const char *head = apr_psprintf(pool, "%s: %s%s", row->name, row->text, detail);
     apr_size_t room = BODY_MAX - strlen(tail);
 
+    if (is_bare_challenge(request->r, row->status))
+        return "";
     if (strlen(head) > room) {
         while (room && ((unsigned char)head[room] & 0xc0) == 0x80)
             room--;

@@ -9,6 +9,8 @@
 #include <apr_strings.h>
 #include <http_log.h>
 #include <mod_ssl.h>
+#include <openssl/err.h>
+#include <openssl/rand.h>
 #include <openssl/ssl.h>
 
 APLOG_USE_MODULE(est);
@@ -112,4 +114,14 @@ void est_tls_get(est_tls_t *out, request_rec *r)
         out->binding = tls_unique(ssl, r->pool);
     else if (SSL_version(ssl) >= TLS1_3_VERSION)
         out->binding = tls_exporter(ssl, r->pool);
+}
+
+int est_tls_random(unsigned char *buf, apr_size_t len)
+{
+    return RAND_bytes(buf, (int)len) == 1;
+}
+
+void est_tls_clear_errors(void)
+{
+    ERR_clear_error();
 }

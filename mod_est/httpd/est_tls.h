@@ -27,4 +27,10 @@ void est_tls_register_hooks(void);
 /* Facts of the connection that carries r; the connection of an HTTP/2 stream is its master */
 void est_tls_get(est_tls_t *out, request_rec *r);
 
+/* OpenSSL's random numbers; 0 when there are none */
+int est_tls_random(unsigned char *buf, apr_size_t len);
+
+/* What OpenSSL left in this thread's error queue would turn up in mod_ssl's own error handling */
+void est_tls_clear_errors(void);
+
 #endif

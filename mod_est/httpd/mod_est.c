@@ -16,8 +16,6 @@
 #include <ap_mpm.h>
 #include <http_core.h>
 #include <http_log.h>
-#include <openssl/err.h>
-#include <openssl/rand.h>
 
 APLOG_USE_MODULE(est);
 
@@ -38,7 +36,7 @@ static apr_time_t env_now(const est_env_t *env)
 static int env_random(const est_env_t *env, unsigned char *buf, apr_size_t len)
 {
     (void)env;
-    return RAND_bytes(buf, (int)len) == 1;
+    return est_tls_random(buf, len);
 }
 
 static void env_log(const est_env_t *env, est_log_level_t level, const char *line)
@@ -97,7 +95,7 @@ static int post_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp, s
         return OK;
     apr_pool_create(&snapshot_pool, pconf);
     err = store_pg_probe(&snapshot, &config, snapshot_pool, ptemp);
-    ERR_clear_error();
+    est_tls_clear_errors();
     if (!err) {
         parents_snapshot = snapshot;
         apr_pool_cleanup_register(pconf, NULL, forget_snapshot, apr_pool_cleanup_null);
@@ -186,9 +184,15 @@ static int handler(request_rec *r)
         return HTTP_FORBIDDEN;
     err = est_serve(&resp, &request->req, request->service);
     status = err ? est_answer_error(request, err) : est_answer_send(request, &resp);
-    /* What OpenSSL left behind would turn up in mod_ssl's own error handling on this thread */
-    ERR_clear_error();
+    est_tls_clear_errors();
     return status;
+}
+
+/* An EST path names no file: without this httpd would look for one, and for .htaccess files on the way, at every
+ * request */
+static int map_to_storage(request_rec *r)
+{
+    return est_config_location(r)->engine ? OK : DECLINED;
 }
 
 static void register_hooks(apr_pool_t *pconf)
@@ -200,6 +204,7 @@ static void register_hooks(apr_pool_t *pconf)
     ap_hook_check_config(est_config_check, NULL, NULL, APR_HOOK_MIDDLE);
     ap_hook_post_config(post_config, NULL, NULL, APR_HOOK_MIDDLE);
     ap_hook_child_init(child_init, NULL, NULL, APR_HOOK_MIDDLE);
+    ap_hook_map_to_storage(map_to_storage, NULL, NULL, APR_HOOK_FIRST);
     ap_hook_handler(handler, NULL, NULL, APR_HOOK_FIRST);
 }
 

@@ -149,6 +149,8 @@ static est_err_t *walk_values(walk_t *walk, est_slice_t in, int depth, int sorte
     while (in.n > 0) {
         const unsigned char *at = in.p;
         pki_der_t v;
+        if (depth > PKI_DER_MAX_DEPTH)
+            return flaw(walk, at, "nested too deep");
         if (++walk->elements > PKI_DER_MAX_ELEMENTS)
             return flaw(walk, at, "too many values");
         if (!pki_der_next(&in, &v))
@@ -159,8 +161,6 @@ static est_err_t *walk_values(walk_t *walk, est_slice_t in, int depth, int sorte
             return flaw(walk, at, "SET OF that is not sorted");
         previous = v.whole;
         if (v.tag & CONSTRUCTED) {
-            if (depth >= PKI_DER_MAX_DEPTH)
-                return flaw(walk, at, "nested too deep");
             EST_TRY(walk_values(walk, v.body, depth + 1, v.tag == PKI_DER_SET));
         } else {
             const char *what = primitive_flaw(&v);

@@ -14,7 +14,7 @@
 #include <openssl/objects.h>
 
 /* String types of X.680 that the enumeration of pki_der.h has no use for */
-enum { NUMERIC_STRING = 0x12, T61_STRING = 0x14, VISIBLE_STRING = 0x1a, UNIVERSAL_STRING = 0x1c, BMP_STRING = 0x1e };
+enum { NUMERIC_STRING = 0x12, T61_STRING = 0x14, UNIVERSAL_STRING = 0x1c, BMP_STRING = 0x1e };
 
 /* ---- Attribute types ---- */
 
@@ -186,7 +186,6 @@ static const char *to_utf8(const pki_der_t *v, apr_size_t *len, apr_pool_t *pool
     case PKI_DER_PRINTABLE_STRING:
     case PKI_DER_IA5_STRING:
     case NUMERIC_STRING:
-    case VISIBLE_STRING:
     case T61_STRING:
         for (apr_size_t i = 0; i < v->body.n; i++) {
             if (v->body.p[i] >= 0x80)

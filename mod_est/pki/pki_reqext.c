@@ -5,6 +5,7 @@
 #include "pki_reqext.h"
 #include "pki_der.h"
 
+#include <openssl/asn1.h>
 #include <openssl/objects.h>
 
 #define KEY_USAGE_KEY_CERT_SIGN (1 << 5)
@@ -120,16 +121,35 @@ int pki_reqext_key_usage(const pki_req_ext_t *ext)
     return usage > 0 ? usage : 0;
 }
 
+/* A whole Extension as if it were asked for; nid NID_undef when it is none. oid stays NULL. */
+static pki_req_ext_t given(est_slice_t extension)
+{
+    pki_req_ext_t ext = {0};
+    pki_der_t whole, oid, item;
+    ASN1_OBJECT *object;
+
+    if (!pki_der_take(&extension, PKI_DER_SEQUENCE, &whole) || !pki_der_take(&whole.body, PKI_DER_OID, &oid))
+        return ext;
+    pki_der_take(&whole.body, PKI_DER_BOOLEAN, &item);
+    if (!pki_der_take(&whole.body, PKI_DER_OCTET_STRING, &item))
+        return ext;
+    object = d2i_ASN1_OBJECT(NULL, &oid.whole.p, (long)oid.whole.n);
+    ext.nid = object ? OBJ_obj2nid(object) : NID_undef;
+    ext.value = item.body;
+    ASN1_OBJECT_free(object);
+    return ext;
+}
+
 int pki_reqext_given_key_usage(est_slice_t extension)
 {
-    static const unsigned char key_usage[] = {0x55, 0x1d, 0x0f};
-    pki_der_t seq, item;
-    int usage;
+    pki_req_ext_t ext = given(extension);
 
-    if (!pki_der_take(&extension, PKI_DER_SEQUENCE, &seq) || !pki_der_take(&seq.body, PKI_DER_OID, &item) ||
-        !est_slice_equal(item.body, est_slice(key_usage, sizeof(key_usage))))
-        return 0;
-    pki_der_take(&seq.body, PKI_DER_BOOLEAN, &item);
-    usage = pki_der_take(&seq.body, PKI_DER_OCTET_STRING, &item) ? usage_bits(item.body) : 0;
-    return usage > 0 ? usage : 0;
+    return pki_reqext_key_usage(&ext);
+}
+
+int pki_reqext_given_ca_power(const char **what, est_slice_t extension)
+{
+    pki_req_ext_t ext = given(extension);
+
+    return ext.nid != NID_undef && ext.nid != NID_ext_key_usage && pki_reqext_judge(what, &ext) == PKI_REQEXT_POWER;
 }

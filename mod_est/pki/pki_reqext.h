@@ -25,5 +25,8 @@ int pki_reqext_key_usage(const pki_req_ext_t *ext);
 
 /* The same of a whole Extension, DER, as a profile gives it */
 int pki_reqext_given_key_usage(est_slice_t extension);
+/* Would such an Extension make its holder a CA? Then *what names the power, static. Purposes (OCSPSigning, id-kp-cmcRA)
+ * are a profile's to give. */
+int pki_reqext_given_ca_power(const char **what, est_slice_t extension);
 
 #endif

@@ -3,6 +3,7 @@
  * SPDX-License-Identifier: Apache-2.0
  */
 #include "policy_access.h"
+#include "policy_network.h"
 #include "policy_text.h"
 
 #include <apr_strings.h>
@@ -102,15 +103,9 @@ int policy_access_takes_user(const policy_alias_t *alias, policy_op_t op)
 
 static est_err_t *check_networks(const policy_client_t *client, apr_sockaddr_t *address, apr_pool_t *pool)
 {
-    for (int i = 0; i < client->n_networks; i++) {
-        char *network = apr_pstrdup(pool, client->networks[i]), *slash = strchr(network, '/');
-        apr_ipsubnet_t *subnet;
-
-        if (slash)
-            *slash++ = '\0';
-        if (apr_ipsubnet_create(&subnet, network, slash, pool) == APR_SUCCESS && apr_ipsubnet_test(subnet, address))
+    for (int i = 0; i < client->n_networks; i++)
+        if (policy_network_has(client->networks[i], address, pool))
             return NULL;
-    }
     return client->n_networks ? EST_FAIL(pool, network_refused, "client \"%s\"", client->user) : NULL;
 }
 

@@ -4,6 +4,7 @@
  */
 #include "policy_names.h"
 #include "policy_glob.h"
+#include "policy_network.h"
 
 #include <apr_cstr.h>
 #include <apr_strings.h>
@@ -83,15 +84,11 @@ est_err_t *policy_names_subject(const pki_name_t **out, const char **dropped, co
 
 static int in_network(const char *network, const char *address, apr_pool_t *pool)
 {
-    char *copy = apr_pstrdup(pool, network), *slash = strchr(copy, '/');
-    apr_ipsubnet_t *subnet;
     apr_sockaddr_t *sa;
 
-    if (slash)
-        *slash++ = '\0';
     /* address is numeric already: nothing is looked up */
-    return apr_ipsubnet_create(&subnet, copy, slash, pool) == APR_SUCCESS &&
-           apr_sockaddr_info_get(&sa, address, APR_UNSPEC, 0, 0, pool) == APR_SUCCESS && apr_ipsubnet_test(subnet, sa);
+    return apr_sockaddr_info_get(&sa, address, APR_UNSPEC, 0, 0, pool) == APR_SUCCESS &&
+           policy_network_has(network, sa, pool);
 }
 
 static int san_matches(const policy_san_rule_t *rule, const pki_san_t *san, apr_pool_t *pool)

@@ -3,11 +3,13 @@
  * SPDX-License-Identifier: Apache-2.0
  */
 #include "policy_profile.h"
+#include "pki/pki_der.h"
 #include "pki/pki_name.h"
+#include "pki/pki_reqext.h"
 #include "policy_glob.h"
+#include "policy_network.h"
 #include "policy_text.h"
 
-#include <apr_network_io.h>
 #include <apr_strings.h>
 #include <string.h>
 
@@ -61,17 +63,10 @@ static est_err_t *make_subject_rules(policy_profile_t *profile, const policy_pro
     return NULL;
 }
 
-/* Is this something that rule_san can compare an address with? */
+/* Is this something that policy_names_san can compare an address with? */
 static int is_network(const char *pattern, apr_pool_t *pool)
 {
-    char *network = apr_pstrdup(pool, pattern), *slash = strchr(network, '/');
-    apr_ipsubnet_t *subnet;
-
-    if (!strcmp(pattern, "**"))
-        return 1;
-    if (slash)
-        *slash++ = '\0';
-    return apr_ipsubnet_create(&subnet, network, slash, pool) == APR_SUCCESS;
+    return !strcmp(pattern, "**") || policy_network_is_valid(pattern, pool);
 }
 
 static est_err_t *make_san_rules(policy_profile_t *profile, const policy_profile_rows_t *rows, apr_pool_t *pool)
@@ -98,12 +93,42 @@ static est_err_t *make_san_rules(policy_profile_t *profile, const policy_profile
     return NULL;
 }
 
+static est_slice_t oid_of(est_slice_t extension)
+{
+    pki_der_t whole, oid = {0};
+
+    if (pki_der_take(&extension, PKI_DER_SEQUENCE, &whole))
+        pki_der_take(&whole.body, PKI_DER_OID, &oid);
+    return oid.body;
+}
+
+/* Is exts[n] none that the module writes itself, none of a CA, and not there before (RFC 5280 4.2)? */
+static est_err_t *check_ext(const policy_profile_t *profile, const est_slice_t *exts, int n, const char *name,
+                            apr_pool_t *pool)
+{
+    est_slice_t oid = oid_of(exts[n]);
+    const char *what = "is there twice";
+    int bad = 0;
+
+    for (int i = 0; i < n; i++)
+        bad |= est_slice_equal(oid, oid_of(exts[i]));
+    if (!bad && est_slice_equal(oid, est_slice("\x55\x1d\x11", 3))) {
+        what = "holds the names of the request";
+        bad = 1;
+    }
+    if (bad || pki_reqext_given_ca_power(&what, exts[n]))
+        return EST_FAIL(pool, config, "extension %s of profile \"%s\" is not possible: %s", name, profile->name, what);
+    return NULL;
+}
+
 static est_err_t *make_exts(policy_profile_t *profile, const policy_profile_rows_t *rows, apr_pool_t *pool)
 {
     est_slice_t *exts = apr_pcalloc(pool, ((apr_size_t)rows->n_exts + 1) * sizeof(*exts));
 
-    for (int i = 0; i < rows->n_exts; i++)
+    for (int i = 0; i < rows->n_exts; i++) {
         EST_TRY(pki_ext_build(&exts[i], &rows->exts[i], rows->sections, rows->n_sections, pool));
+        EST_TRY(check_ext(profile, exts, i, rows->exts[i].name, pool));
+    }
     profile->exts = exts;
     profile->n_exts = rows->n_exts;
     return NULL;

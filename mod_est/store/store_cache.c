@@ -267,7 +267,8 @@ est_err_t *store_cache_reload(store_cache_t *cache, apr_pool_t *pool)
     est_err_t *err = NULL;
 
     lock(cache);
-    /* What is in the air may have read before the change that the caller knows of: the next flight is the one to share */
+    /* What is in the air may have read before the change that the caller knows of: the next flight is the one to share
+     */
     wanted = cache->started + 1;
     while (cache->flying && cache->loaded < wanted)
         if (!await_landing(cache, until)) {

@@ -95,7 +95,8 @@ static est_err_t *client_get(store_t *store, policy_client_row_t *row, const cha
     return NULL;
 }
 
-static est_err_t *holder_status(store_t *store, store_holder_t *out, int alias, const pki_cert_t *cert, apr_pool_t *pool)
+static est_err_t *holder_status(store_t *store, store_holder_t *out, int alias, const pki_cert_t *cert,
+                                apr_pool_t *pool)
 {
     unsigned char issuer_hash[HASH];
     store_pg_params_t params = {0};

@@ -16,8 +16,10 @@
 typedef struct {
     const char *conninfo;
     int pool_size; /* connections of this process, the listener's not counted */
-    apr_interval_time_t
-        timeout; /* for one request's database work: waiting for a connection, connecting, retries, the statement */
+    /* For one request's database work: waiting for a connection, connecting, retries, the statement. A host that does
+     * not answer at all is given connect_timeout, at least 2 s, even when that ends later; a cancelled statement has
+     * 0.5 s more to say so. */
+    apr_interval_time_t timeout;
 } store_pg_config_t;
 
 /* Checks the conninfo's syntax and that it holds no password; no connection is made. Fails with config. */

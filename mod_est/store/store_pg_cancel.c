@@ -37,7 +37,8 @@ static void *run(void *data)
     store_pg_cancel_t *cancel = data;
     char message[256];
 
-    (void)PQcancel(cancel->handle, message, sizeof(message)); /* without success the statement's answer stays away, which is seen */
+    (void)PQcancel(cancel->handle, message,
+                   sizeof(message)); /* without success the statement's answer stays away, which is seen */
     pthread_mutex_lock(&cancel->lock);
     cancel->over = 1;
     pthread_cond_signal(&cancel->ended);

@@ -42,7 +42,8 @@ apr_time_t store_pg_clock(void)
     return apr_time_from_sec((apr_time_t)now.tv_sec) + now.tv_nsec / 1000;
 }
 
-/* libpq's text in one line, without the lines that explain (they begin with a tab): several remain when several hosts were tried */
+/* libpq's text in one line, without the lines that explain (they begin with a tab): several remain when several hosts
+ * were tried */
 static const char *connection_error(const store_pg_conn_t *conn, apr_pool_t *pool)
 {
     char *state;
@@ -75,7 +76,8 @@ est_err_t *store_pg_column(const char **out, const PGresult *result, int row, co
     int number = PQfnumber(result, column);
 
     if (number < 0 || row >= PQntuples(result))
-        return EST_FAIL(pool, store_failed, "result has no %s \"%s\"", number < 0 ? "column" : "row for column", column);
+        return EST_FAIL(pool, store_failed, "result has no %s \"%s\"", number < 0 ? "column" : "row for column",
+                        column);
     *out = PQgetisnull(result, row, number) ? NULL : PQgetvalue(result, row, number);
     return NULL;
 }
@@ -146,7 +148,7 @@ static est_err_t *judge(store_pg_conn_t *conn, const PGresult *result, const cha
 {
     /* read-only: the server was demoted. 57P0x: it goes down or comes up */
     static const char *const lost[] = {"25006", "57P01", "57P02", "57P03", NULL};
-    static const char *const again[] = {"40001", "40P01", NULL}; /* serialization failure, deadlock */
+    static const char *const again[] = {"40001", "40P01", NULL};       /* serialization failure, deadlock */
     static const char *const unavailable[] = {"57014", "55P03", NULL}; /* cancelled, lock not available */
     ExecStatusType status = PQresultStatus(result);
     const char *sqlstate = PQresultErrorField(result, PG_DIAG_SQLSTATE);
@@ -166,30 +168,34 @@ static est_err_t *judge(store_pg_conn_t *conn, const PGresult *result, const cha
     return EST_FAIL(pool, store_failed, "%s: %s %s", name, sqlstate, message);
 }
 
+/* The answer did not come to its end */
+static est_err_t *give_up(store_pg_conn_t *conn, wait_t waited, const char *name, apr_pool_t *pool)
+{
+    conn->lost = 1;
+    if (conn->not_durable)
+        return EST_FAIL(pool, not_durable, "%s: the wait for the synchronous standby was cancelled", name);
+    return EST_FAIL(pool, store_unavailable, "%s: %s", name,
+                    waited == TIMED_OUT ? "no answer in time" : connection_error(conn, pool));
+}
+
 static est_err_t *finish(PGresult **out, store_pg_conn_t *conn, const sending_t *sending, apr_pool_t *pool)
 {
-    int late = 0;
     wait_t waited = gather(out, conn, sending->deadline, pool);
+    int dangling = 0;
+    est_err_t *err;
 
     if (waited == TIMED_OUT) {
         store_pg_cancel_t *cancel = store_pg_cancel_start(conn->pg);
         apr_time_t until = store_pg_clock() + DRAIN;
 
-        late = 1;
         waited = gather(out, conn, until, pool);
-        if (!store_pg_cancel_end(cancel, until - store_pg_clock()))
-            late = LATE_CANCEL;
+        dangling = !store_pg_cancel_end(cancel, until - store_pg_clock());
     }
     if (!conn->keep_notifies)
         discard_notifies(conn);
-    if (waited != DONE) {
-        conn->lost = 1;
-        if (conn->not_durable)
-            return EST_FAIL(pool, not_durable, "%s: the wait for the synchronous standby was cancelled", sending->name);
-        return EST_FAIL(pool, store_unavailable, "%s: %s", sending->name,
-                        late ? "no answer in time" : connection_error(conn, pool));
-    }
-    return judge(conn, *out, sending->name, pool);
+    err = waited == DONE ? judge(conn, *out, sending->name, pool) : give_up(conn, waited, sending->name, pool);
+    conn->lost |= dangling;
+    return err;
 }
 
 static est_err_t *unsent(store_pg_conn_t *conn, const sending_t *sending, apr_pool_t *pool)
@@ -233,8 +239,8 @@ static est_err_t *send_prepared(PGresult **out, store_pg_conn_t *conn, store_pg_
 est_err_t *store_pg_conn_run(PGresult **out, store_pg_conn_t *conn, store_pg_stmt_t stmt,
                              const store_pg_params_t *params, apr_time_t deadline, apr_pool_t *pool)
 {
-    /* No such prepared statement, or it is there already: a pooler that find_pooler did not see gave us another session.
-     * The last: its result would have other columns than when it was prepared, after a migration. */
+    /* No such prepared statement, or it is there already: a pooler that find_pooler did not see gave us another
+     * session. The last: its result would have other columns than when it was prepared, after a migration. */
     static const char *const unprepared[] = {"26000", "42P05", "08P01", "0A000", NULL};
     sending_t sending = {statements[stmt].name, statements[stmt].sql, params, deadline};
     PGresult *result = NULL;
@@ -263,8 +269,8 @@ est_err_t *store_pg_conn_command(PGresult **out, store_pg_conn_t *conn, const ch
 
 /* --- the connection */
 
-/* A WARNING out of the wait for a synchronous standby: the commit is local only. One of its two forms has no SQLSTATE of its own
- * (01000) and texts are translated, so the place in the server's source counts, which is always sent. */
+/* A WARNING out of the wait for a synchronous standby: the commit is local only. One of its two forms has no SQLSTATE
+ * of its own (01000) and texts are translated, so the place in the server's source counts, which is always sent. */
 static void on_notice(void *data, const PGresult *notice)
 {
     store_pg_conn_t *conn = data;
@@ -317,9 +323,10 @@ static est_err_t *check_schema(store_pg_conn_t *conn, apr_time_t deadline, apr_p
     if (err && is_one_of(sqlstate, missing))
         return EST_FAIL(pool, schema_version, "database \"%s\" has no schema est: run sql/install.sql in it", db);
     if (err && is_one_of(sqlstate, denied))
-        return EST_FAIL(pool, schema_version,
-                        "role \"%s\" may not read schema est of database \"%s\": connect as est_module, or grant est_module to it",
-                        PQuser(conn->pg), db);
+        return EST_FAIL(
+            pool, schema_version,
+            "role \"%s\" may not read schema est of database \"%s\": connect as est_module, or grant est_module to it",
+            PQuser(conn->pg), db);
     EST_TRY(err);
     EST_TRY(store_pg_column(&text, result, 0, "max", pool));
     return check_version(db, text ? apr_atoi64(text) : 0, pool);
@@ -368,7 +375,8 @@ int store_pg_conn_is_alive(store_pg_conn_t *conn)
     struct pollfd pfd = {.fd = PQsocket(conn->pg), .events = POLLIN};
 
     while (poll(&pfd, 1, 0) > 0)
-        if (!PQconsumeInput(conn->pg) || PQstatus(conn->pg) != CONNECTION_OK || pfd.revents & (POLLERR | POLLHUP | POLLNVAL))
+        if (!PQconsumeInput(conn->pg) || PQstatus(conn->pg) != CONNECTION_OK ||
+            pfd.revents & (POLLERR | POLLHUP | POLLNVAL))
             return 0;
     return PQstatus(conn->pg) == CONNECTION_OK;
 }

@@ -66,8 +66,9 @@ static void enter(listener_t *l, state_t state, const est_err_t *err)
                     before == NEW ? "database cannot be asked for changes" : "database connection lost",
                     err->detail ? err->detail : "");
     else if (state == POLLING)
-        est_env_log(env, EST_LOG_NOTICE, "no notifications arrive from the database (is there a pooler in transaction mode?): "
-                                         "asking for changes of policy instead");
+        est_env_log(env, EST_LOG_NOTICE,
+                    "no notifications arrive from the database (is there a pooler in transaction mode?): "
+                    "asking for changes of policy instead");
     else
         est_env_log(env, before == NEW ? EST_LOG_INFO : EST_LOG_NOTICE, "%slistening for changes in the database",
                     before == DOWN ? "database connection restored: " : "");
@@ -75,8 +76,8 @@ static void enter(listener_t *l, state_t state, const est_err_t *err)
 
 /* --- what arrives */
 
-/* Takes what has arrived. *version is set to what the last notification about policy says. Others on this channel may say
- * what they like: unknown payloads are passed over. */
+/* Takes what has arrived. *version is set to what the last notification about policy says. Others on this channel may
+ * say what they like: unknown payloads are passed over. */
 static est_err_t *take_notifies(listener_t *l, apr_int64_t *version, apr_pool_t *pool)
 {
     PGnotify *notify;
@@ -109,7 +110,8 @@ static est_err_t *send_nonce(listener_t *l, apr_time_t deadline, apr_pool_t *poo
     store_pg_params_text(&params, apr_pstrcat(pool, "probe ", l->nonce, NULL));
     do {
         EST_TRY(store_pg_pool_acquire(&conn, l->config.connections, deadline, pool));
-        err = store_pg_conn_command(&result, conn, "SELECT pg_catalog.pg_notify('est', $1::text)", &params, deadline, pool);
+        err = store_pg_conn_command(&result, conn, "SELECT pg_catalog.pg_notify('est', $1::text)", &params, deadline,
+                                    pool);
     } while (store_pg_pool_release(l->config.connections, conn, deadline) && err);
     return err;
 }
@@ -128,7 +130,8 @@ static est_err_t *self_test(listener_t *l, apr_time_t deadline, apr_pool_t *pool
     l->heard_nonce = 0;
     err = send_nonce(l, deadline, pool);
     until = store_pg_clock() + SELF_TEST;
-    while (!err && !(err = take_notifies(l, &ignored, pool)) && !l->heard_nonce && store_pg_clock() < until && !is_stopping(l))
+    while (!err && !(err = take_notifies(l, &ignored, pool)) && !l->heard_nonce && store_pg_clock() < until &&
+           !is_stopping(l))
         wait_for(l, PQsocket(l->conn.pg), until);
     l->nonce = NULL;
     return err;

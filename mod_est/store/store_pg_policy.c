@@ -17,7 +17,10 @@ typedef struct {
     size_t offset;
 } field_t;
 
-#define FIELD(type, member) {#member, offsetof(type, member)}
+#define FIELD(type, member)                                                                                            \
+    {                                                                                                                  \
+#member, offsetof(type, member)                                                                                \
+    }
 
 /* How the rows of one table are read */
 typedef struct {
@@ -37,11 +40,11 @@ static const table_t aliases = {
     STORE_PG_STMT_POLICY_ALIASES,
     sizeof(ROW),
     20,
-    {FIELD(ROW, id), FIELD(ROW, name), FIELD(ROW, enabled), FIELD(ROW, mode), FIELD(ROW, profile_id),
-     FIELD(ROW, profile_active), FIELD(ROW, group_id), FIELD(ROW, group_active), FIELD(ROW, ca),
-     FIELD(ROW, auth_enroll), FIELD(ROW, auth_reenroll), FIELD(ROW, auth_cacerts), FIELD(ROW, binding),
-     FIELD(ROW, idempotency), FIELD(ROW, unknown_holder), FIELD(ROW, other_users), FIELD(ROW, enroll_chain),
-     FIELD(ROW, base64), FIELD(ROW, transfer_encoding), FIELD(ROW, reason_text)},
+    {FIELD(ROW, id),           FIELD(ROW, name),           FIELD(ROW, enabled),           FIELD(ROW, mode),
+     FIELD(ROW, profile_id),   FIELD(ROW, profile_active), FIELD(ROW, group_id),          FIELD(ROW, group_active),
+     FIELD(ROW, ca),           FIELD(ROW, auth_enroll),    FIELD(ROW, auth_reenroll),     FIELD(ROW, auth_cacerts),
+     FIELD(ROW, binding),      FIELD(ROW, idempotency),    FIELD(ROW, unknown_holder),    FIELD(ROW, other_users),
+     FIELD(ROW, enroll_chain), FIELD(ROW, base64),         FIELD(ROW, transfer_encoding), FIELD(ROW, reason_text)},
 };
 #undef ROW
 
@@ -142,8 +145,10 @@ typedef struct {
     int *first; /* index of a profile's first row; one more entry, the end, behind the last profile */
 } by_profile_t;
 
-/* index: profile id -> its index + 1. Rows of a profile that is not there are left out; there is no such profile within one transaction. */
-static est_err_t *read_by_profile(by_profile_t *out, const reader_t *reader, const table_t *table, apr_hash_t *index, int n_profiles)
+/* index: profile id -> its index + 1. Rows of a profile that is not there are left out; there is no such profile within
+ * one transaction. */
+static est_err_t *read_by_profile(by_profile_t *out, const reader_t *reader, const table_t *table, apr_hash_t *index,
+                                  int n_profiles)
 {
     read_t read;
     int column, *owner, *next;
@@ -166,7 +171,8 @@ static est_err_t *read_by_profile(by_profile_t *out, const reader_t *reader, con
     next = apr_pmemdup(reader->pool, out->first, ((apr_size_t)n_profiles + 1) * sizeof(int));
     for (int i = 0; i < read.n; i++)
         if (owner[i] >= 0)
-            memcpy(out->rows + (size_t)next[owner[i]]++ * table->size, read.rows + (size_t)i * table->size, table->size);
+            memcpy(out->rows + (size_t)next[owner[i]]++ * table->size, read.rows + (size_t)i * table->size,
+                   table->size);
     return NULL;
 }
 
@@ -274,7 +280,8 @@ est_err_t *store_pg_policy_load(policy_snapshot_t **out, store_pg_conn_t *conn, 
     policy_rows_t rows = {0};
     PGresult *result;
 
-    EST_TRY(store_pg_conn_command(&result, conn, "BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY", NULL, deadline, pool));
+    EST_TRY(
+        store_pg_conn_command(&result, conn, "BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY", NULL, deadline, pool));
     EST_TRY(read_rows(&rows, &reader));
     EST_TRY(store_pg_conn_command(&result, conn, "COMMIT", NULL, deadline, pool));
     return policy_snapshot_make(out, &rows, snapshot_pool);

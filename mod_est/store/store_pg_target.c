@@ -83,7 +83,8 @@ est_err_t *store_pg_target_make(store_pg_target_t **out, const char *conninfo, a
     for (size_t i = 0; i < sizeof(secrets) / sizeof(*secrets); i++)
         if (value_of(options, secrets[i]))
             return EST_FAIL(pool, config,
-                            "%s= does not belong into the database connection string, which mod_info shows: use passfile= or service=",
+                            "%s= does not belong into the database connection string, which mod_info shows: use "
+                            "passfile= or service=",
                             secrets[i]);
 
     for (const PQconninfoOption *o = options; o->keyword; o++)

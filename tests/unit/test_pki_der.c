@@ -6,6 +6,8 @@
 
 #include "pki/pki_der.h"
 
+#include <stdlib.h>
+
 /* X.690 8.1.2, 8.1.3, 10.1 */
 static void test_one_value_is_taken(void **state)
 {

@@ -110,7 +110,8 @@ static est_err_t *fake_client(store_t *store, policy_client_row_t *row, const ch
 
 static int setup(void **state)
 {
-    static const store_vtable_t vtable = {.load_policy = fake_load, .policy_version = fake_version, .client_get = fake_client};
+    static const store_vtable_t vtable = {
+        .load_policy = fake_load, .policy_version = fake_version, .client_get = fake_client};
 
     (void)state;
     memset(&t, 0, sizeof(t));

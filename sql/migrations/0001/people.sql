@@ -103,7 +103,7 @@ BEGIN
     matches := ARRAY(SELECT k.id FROM est.certificate k
                      WHERE k.serial = wanted AND (revoke.ca IS NULL OR revoke.ca IN (k.ca, k.issuer)));
     IF cardinality(matches) = 0 THEN
-        RAISE EXCEPTION 'no certificate with serial %', wanted || coalesce(format(' of CA %L', revoke.ca), '') USING ERRCODE = 'no_data_found';
+        RAISE EXCEPTION 'no certificate with serial %', wanted || coalesce(' of CA ' || quote_literal(revoke.ca), '') USING ERRCODE = 'no_data_found';
     ELSIF cardinality(matches) > 1 THEN
         RAISE EXCEPTION 'serial % is ambiguous: % certificates have it', wanted, cardinality(matches) USING ERRCODE = 'too_many_rows',
             HINT = 'Name the CA: ' || (SELECT string_agg(format('ca => %L', k.issuer), ' or ' ORDER BY k.id)

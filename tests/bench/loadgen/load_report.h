@@ -1,0 +1,35 @@
+/*
+ * Copyright 2026 The mod_est authors
+ * SPDX-License-Identifier: Apache-2.0
+ */
+#ifndef LOAD_REPORT_H
+#define LOAD_REPORT_H
+
+/* Figures of a run, of one thread and of all. */
+
+#include "load_conn.h"
+#include "load_csr.h"
+
+typedef struct {
+    float *latency; /* seconds, of what was measured */
+    size_t n, room;
+    long status[600], errors[LOAD_N_RESULTS];
+    long answered; /* with 200, warm-up included: what a server must have on record */
+    long connections, resumed;
+    int tls_version;
+} load_report_t;
+
+/* What holds for all threads together */
+typedef struct {
+    double seconds, own_cpu, cpu[LOAD_MAX_TREES];
+    load_csr_findings_t findings;
+    int exhausted; /* the requests did not suffice */
+} load_run_t;
+
+void load_report_latency(load_report_t *report, double seconds);
+/* Adds part to sum */
+void load_report_add(load_report_t *sum, const load_report_t *part);
+/* Prints; false when anything was not as it should be */
+int load_report_print(load_report_t *sum, const load_run_t *run);
+
+#endif

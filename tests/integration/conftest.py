@@ -1,0 +1,125 @@
+# Copyright 2026 The mod_est authors
+# SPDX-License-Identifier: Apache-2.0
+"""Fixtures; harness/__init__.py describes them."""
+
+import os
+import shutil
+import signal
+import tempfile
+
+import pytest
+
+pytest.register_assert_rewrite("harness")
+
+from harness import pki as pki_module, run  # noqa: E402
+from harness.postgres import PostgresServer  # noqa: E402
+from harness.site import Site, complaints  # noqa: E402
+
+SITES, SERVERS = [], []  # those that are alive, for the check after each test
+
+
+def pytest_configure():
+    # An orderly end, with fixtures torn down, also when we are told to stop
+    def interrupted(*_):
+        raise KeyboardInterrupt
+    signal.signal(signal.SIGTERM, interrupted)
+
+
+@pytest.fixture(scope="session")
+def session_directory():
+    # Short: a socket's path has at most 107 octets
+    path = tempfile.mkdtemp(prefix="mod_est-t.", dir="/tmp")
+    run.own(path, 0o700)
+    yield path
+    shutil.rmtree(path, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def pki(session_directory):
+    pki_module.Identity.directory = os.path.join(session_directory, "clients")
+    os.mkdir(pki_module.Identity.directory, 0o700)
+    return pki_module.Pki()
+
+
+@pytest.fixture(scope="session")
+def postgres(session_directory):
+    server = PostgresServer(os.path.join(session_directory, "pg"))
+    SERVERS.append(server)
+    try:
+        server.start()
+        server.install()
+        yield server
+    finally:
+        SERVERS.remove(server)
+        server.stop()
+
+
+@pytest.fixture(scope="session")
+def site_names():
+    return set()
+
+
+@pytest.fixture(scope="module")
+def make_site(session_directory, postgres, pki, site_names):
+    made = []
+
+    def make(name, start=True, server=None, **fields):
+        number = 1
+        while f"{name}{number}" in site_names:
+            number += 1
+        site_names.add(f"{name}{number}")
+        site = Site(f"{name}{number}", session_directory, server or postgres, pki, **fields)
+        made.append(site)
+        SITES.append(site)
+        return site.start() if start else site
+
+    yield make
+    problems = []
+    for site in made:
+        SITES.remove(site)
+        try:
+            site.httpd.stop()
+        except AssertionError as error:
+            problems.append(str(error))
+        problems += complaints([site], [], (), ())
+        site.close()
+    assert not problems, "at the end of the server:\n" + "\n".join(problems)
+
+
+@pytest.fixture(scope="module")
+def site(make_site, request):
+    short = request.module.__name__.rpartition(".")[2].replace("test_", "")
+    return make_site(short, **getattr(request.module, "SITE", {}))
+
+
+@pytest.fixture
+def expect_log(request):
+    def announce(*texts):
+        request.node.announced = getattr(request.node, "announced", ()) + texts
+    return announce
+
+
+@pytest.fixture
+def allow_log(request):
+    def allow(*texts):
+        request.node.allowed = getattr(request.node, "allowed", ()) + texts
+    return allow
+
+
+@pytest.fixture(autouse=True)
+def check_logs(request):
+    request.node.log_starts = {site.name: site.httpd.log.size() for site in SITES}
+    yield
+    found = complaints(SITES, SERVERS, getattr(request.node, "announced", ()), getattr(request.node, "allowed", ()))
+    assert not found, "\n".join(found)
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_makereport(item, call):
+    outcome = yield
+    report = outcome.get_result()
+    if report.failed:
+        starts = getattr(item, "log_starts", {})
+        lines = [line for site in SITES for line in site.httpd.log.since(starts.get(site.name, 0))[-40:]]
+        if lines:
+            report.sections.append(("end of httpd's log", "\n".join(lines)))

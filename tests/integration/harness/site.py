@@ -1,0 +1,157 @@
+# Copyright 2026 The mod_est authors
+# SPDX-License-Identifier: Apache-2.0
+"""A site: one httpd, one database, and the books of what it handed out."""
+
+import hashlib
+import itertools
+import os
+import re
+
+from . import run
+from .client import EstClient
+from .httpd import Config, Httpd
+
+BAD_HTTPD = re.compile(r"\] \[[^\]:]*:(warn|error|crit|alert|emerg)\] ")
+BAD_POSTGRES = re.compile(r"\b(WARNING|ERROR|FATAL|PANIC):  ")
+
+BASIC_POLICY = """
+    INSERT INTO certificate_profile (name, validity, keys)
+    VALUES ('device', '90 days', '{"ec:P-256,P-384,P-521", rsa:2048-8192, ed25519}');
+
+    INSERT INTO profile_subject_rule (profile_id, attribute)
+    SELECT id, attribute FROM certificate_profile, unnest('{CN,O,OU,C,serialNumber}'::text[]) AS attribute WHERE name = 'device';
+
+    INSERT INTO profile_san_rule (profile_id, type, max_count)
+    SELECT id, type, 8 FROM certificate_profile, unnest('{dns,ip,email,uri}'::text[]) AS type WHERE name = 'device';
+
+    INSERT INTO profile_extension (profile_id, name, critical, value)
+    SELECT p.id, e.name, e.critical, e.value
+    FROM certificate_profile p,
+         (VALUES ('keyUsage', true, 'digitalSignature'), ('extendedKeyUsage', false, 'clientAuth')) AS e (name, critical, value)
+    WHERE p.name = 'device';
+
+    UPDATE api_properties SET prop_value = 'issuing', prop_status = 1 WHERE prop_key = 'est.est.ca';
+    UPDATE api_properties SET prop_value = 'device', prop_status = 1 WHERE prop_key = 'est.est.profile';
+"""
+
+
+class Ledger:
+    """Certificates that clients were given, to be held against the rows."""
+
+    def __init__(self, database):
+        self.database = database
+        self.given, self.settled = set(), set()
+        self.may_have_more = False
+
+    def add(self, certificate):
+        self.given.add(hashlib.sha256(certificate).hexdigest())
+
+    def complaint(self):
+        """Says how books and rows differ, once."""
+        rows = {value for (value,) in self.database.rows("SELECT encode(sha256(der), 'hex') FROM est.certificate", user="postgres")}
+        unseen, missing = rows - self.given - self.settled, self.given - rows - self.settled
+        self.settled |= unseen | missing
+        if missing:
+            return f"{len(missing)} certificates were handed out that have no row"
+        if unseen and not self.may_have_more:
+            return f"{len(unseen)} certificates have rows but were handed out to nobody"
+        return None
+
+
+class Site:
+    PASSWORD = "correct horse"
+
+    def __init__(self, name, directory, postgres, pki, **fields):
+        self.name, self.pki, self.postgres = name, pki, postgres
+        self.db = postgres.clone(name)
+        self.ledger = Ledger(self.db)
+        self.config = Config(**fields)
+        self.mount = self.config.mount
+        self.httpd = Httpd(os.path.join(directory, name), pki, self.db.url(), self.config)
+        self.port = self.httpd.port
+        self.numbers = itertools.count(1)
+        self.seen_reports = 0
+        self.db.execute(BASIC_POLICY)
+        self.user = self.register("ra", names="*")
+
+    # --- policy
+
+    def sql(self, statement, *params, user="admin"):
+        """Runs it, and returns when the running child (there is one, unless the test says otherwise) has the policy it made."""
+        cursor = self.db.execute(statement, *params, user=user)
+        if self.httpd.process:
+            self.sync()
+        return cursor
+
+    def sync(self):
+        """Notifications come in order: when a new alias is known, so is all that was changed before."""
+        marker = f"sync-{next(self.numbers)}"
+        self.db.execute("DELETE FROM alias WHERE name LIKE 'sync-%%' AND name <> %s", marker)
+        self.db.execute("INSERT INTO alias (name, ca) SELECT %s, a.ca FROM alias a WHERE a.name = 'est'", marker)
+        with self.client() as client:
+            run.wait_until(lambda: client.get("cacerts", marker).status != 400, 5, "httpd to learn of a change of policy")
+
+    def alias(self, name=None, **columns):
+        """A new alias with the ca and profile of alias est; returns its name."""
+        name = name or f"a{next(self.numbers)}"
+        columns.setdefault("profile_id", self.profile_id("device"))
+        columns.setdefault("ca", "issuing")
+        names = ", ".join(["name", *columns])
+        self.sql(f"INSERT INTO alias ({names}) VALUES ({', '.join(['%s'] * (len(columns) + 1))})", name, *columns.values())
+        return name
+
+    def profile_id(self, name):
+        return self.db.value("SELECT id FROM certificate_profile WHERE name = %s", name)
+
+    def register(self, user=None, password=PASSWORD, names="own", cost=4, **more):
+        """A registered client with a cheap hash; returns its user name."""
+        user = user or f"user-{next(self.numbers)}"
+        arguments = "".join(f", {key} => %s" for key in more)
+        self.db.execute(f"SELECT register_client(%s, %s, names => %s{arguments})", user, "x", names, *more.values())
+        self.sql("UPDATE client SET password_hash = est.crypt(%s, est.gen_salt('bf', %s)) WHERE user_name = %s", password, cost, user)
+        return user
+
+    # --- clients
+
+    def client(self, user=None, password=PASSWORD, identity=None, tls=None, mount=None):
+        return EstClient(self, user, password, identity, tls, mount)
+
+    def ra(self, **more):
+        """A client that may ask for any name."""
+        return self.client(self.user, **more)
+
+    # --- what it has done
+
+    def counts(self):
+        return self.db.value("SELECT count(*) FROM est.certificate", user="postgres")
+
+    def log_lines(self, offset=0):
+        return self.httpd.log.since(offset)
+
+    def start(self):
+        self.httpd.start()
+        return self
+
+    def close(self):
+        self.httpd.stop()
+        self.db.close()
+        self.httpd.release()
+
+
+def complaints(sites, postgres, announced, allowed):
+    """What the logs and the books say against a test. announced: texts that must appear; allowed: that may."""
+    lines = []
+    for site in sites:
+        lines += [line for line in site.httpd.log.unchecked() + site.httpd.output.unchecked() if BAD_HTTPD.search(line)]
+    for server in postgres:
+        lines += [line for line in server.log.unchecked() if BAD_POSTGRES.search(line)]
+    found = [f"not announced: {line}" for line in lines if not any(text in line for text in (*announced, *allowed))]
+    found += [f"announced, but not logged: {text}" for text in announced if not any(text in line for line in lines)]
+    for site in sites:
+        reports = site.httpd.reports()
+        found += reports[site.seen_reports:]
+        site.seen_reports = len(reports)
+        if site.postgres.process:
+            complaint = site.ledger.complaint()
+            found += [complaint] if complaint else []
+    return found

@@ -1,0 +1,270 @@
+#!/usr/bin/python3
+# Copyright 2026 The mod_est authors
+# SPDX-License-Identifier: Apache-2.0
+"""What takes more than one session, or a client that is not SQL: the statements of queries.sql as the module prepares them, calls of
+record_issued() at the same time, notifications, and psql's own words for the published script. Prints TAP; run by tests/sql/run."""
+
+import hashlib
+import os
+import re
+import subprocess
+import threading
+import time
+import uuid
+
+import psycopg
+
+os.environ["PGDATABASE"] = "est_server"
+done = failed = 0
+
+
+def ok(condition, name, *wrong):
+    global done, failed
+    done += 1
+    print(f"{'ok' if condition else 'not ok'} {done} - {name}", flush=True)
+    if not condition:
+        failed += 1
+        for line in wrong:
+            print("#", line, flush=True)
+
+
+def same(got, want, name):
+    ok(got == want, name, f"got:    {got!r}", f"wanted: {want!r}")
+
+
+def connect(user="postgres"):
+    return psycopg.connect(user=user, autocommit=True)
+
+
+def queries():
+    """The named statements, read independently of queries.awk."""
+    with open(os.environ["EST_QUERIES"], encoding="utf-8") as f:
+        blocks = re.split(r"^-- name: (\S+)\n", f.read(), flags=re.M)[1:]
+    return {name: "\n".join(line for line in text.splitlines() if not line.startswith("--")).strip()
+            for name, text in zip(blocks[::2], blocks[1::2])}
+
+
+SQL = queries()
+COLUMNS = {
+    "schema_version": "max",
+    "policy_version": "version",
+    "policy_aliases": "id name enabled mode profile_id profile_active group_id group_active ca auth_enroll auth_reenroll auth_cacerts binding"
+                      " idempotency unknown_holder other_users enroll_chain base64 transfer_encoding reason_text",
+    "policy_profiles": "id name validity backdate latest_end beyond_ca keys digest dns_wildcards subject_other san_other",
+    "policy_subject_rules": "profile_id attribute required pattern max_count on_violation",
+    "policy_san_rules": "profile_id type required pattern max_count on_violation",
+    "policy_extensions": "profile_id name critical value",
+    "policy_extension_sections": "profile_id section name value",
+    "policy_groups": "id name names",
+    "policy_anchors": "id alias_id kind use certificate",
+    "client_get": "id version user_name password_hash names networks groups enabled valid_from valid_until",
+    "record_issued": "outcome rule detail der",
+    "holder_status": "holder_status",
+    "listen": "",
+}
+
+
+def run_prepared(pg, name, params=()):
+    result = pg.exec_prepared(name.encode(), [None if p is None else str(p).encode() for p in params])
+    if result.status not in (psycopg.pq.ExecStatus.TUPLES_OK, psycopg.pq.ExecStatus.COMMAND_OK):
+        raise RuntimeError(result.error_message.decode())
+    text = [[None if (v := result.get_value(r, c)) is None else v.decode() for c in range(result.nfields)] for r in range(result.ntuples)]
+    return [result.fname(c).decode() for c in range(result.nfields)], text
+
+
+def issue_params(serial, entity="dev", idem=None, request=None):
+    return [request or uuid.uuid4(), 1, version(), "simpleenroll", "user", "tester", None, None, "192.0.2.1", None, None, entity,
+            None if idem is None else "\\x" + hashlib.sha256(idem.encode()).hexdigest(), 600, "issuing", "CN=ca", "\\x" + "11" * 32, serial,
+            f"CN={entity}", '{"dns:a.example"}', "\\x" + "22" * 32, int(time.time()) - 300, int(time.time()) + 86400, "\\x30" + serial]
+
+
+def version():
+    with connect() as db:
+        return db.execute("SELECT version FROM est.policy_version").fetchone()[0]
+
+
+def test_every_statement_prepares_and_runs():
+    with connect() as db:
+        db.execute("INSERT INTO certificate_profile (name, validity, latest_end) VALUES ('prep', '2 days 1 second', '2031-01-01 00:00:00+00')")
+        db.execute("INSERT INTO profile_subject_rule (profile_id, attribute) SELECT id, 'CN' FROM certificate_profile")
+        db.execute("INSERT INTO profile_san_rule (profile_id, type) SELECT id, 'dns' FROM certificate_profile")
+        db.execute("BEGIN; INSERT INTO profile_extension (profile_id, name, value) SELECT id, 'crlDistributionPoints', '@dp' FROM certificate_profile;"
+                   "INSERT INTO profile_extension_section (profile_id, section, name, value) SELECT id, 'dp', 'URI.1', 'http://a.example' FROM certificate_profile; COMMIT")
+        db.execute("INSERT INTO trust_anchor (alias_id, certificate) VALUES (1, '\\x3000')")
+        db.execute("SELECT register_client('prep', 'pw')")
+    same(sorted(SQL), sorted(COLUMNS), "queries.sql has the statements that are tested here")
+    params = {"client_get": ["prep"], "holder_status": [1, "\\x" + "11" * 32, "01"], "record_issued": issue_params("5001", "prep")}
+    with connect("est_module") as db:
+        pg = db.pgconn
+        for name, text in SQL.items():
+            result = pg.prepare(name.encode(), text.encode())
+            ok(result.status == psycopg.pq.ExecStatus.COMMAND_OK, f"est_module prepares {name}", result.error_message.decode())
+            columns, rows = run_prepared(pg, name, params.get(name, ()))
+            same(" ".join(columns), COLUMNS[name], f"columns of {name}")
+            ok(rows or name == "listen", f"rows of {name}")
+        same(run_prepared(pg, "schema_version")[1], [["1"]], "schema version")
+        aliases = run_prepared(pg, "policy_aliases")[1]
+        same(aliases[0], ["1", "est", "t", "ra", None, "t", "1", "t", None, "basic-or-cert", "cert", "f", "if-present", "600", "refuse", "refuse",
+                          "f", "auto", "t", "t"], "alias est as the module reads it")
+        profile = run_prepared(pg, "policy_profiles")[1][0]
+        same(profile[1:8], ["prep", "172801", "300", "1924992000", "cap", "rsa:2048-8192\nec:P-256,P-384,P-521", "default"], "a profile as the module reads it")
+        same(run_prepared(pg, "policy_anchors")[1][0][1:], ["1", "holder", "anchor", "3000"], "an anchor in hexadecimal")
+        same(run_prepared(pg, "record_issued", issue_params("5002", "prep"))[1], [["issued", None, None, None]], "a second run of a prepared statement")
+    with connect() as db:
+        row = db.execute("SELECT san, extract(epoch FROM not_after - not_before)::int, der, network::text FROM certificate c JOIN enrollment n ON n.certificate_id = c.id"
+                         " WHERE serial = '5002'").fetchone()
+        same(row, (["dns:a.example"], 86700, b"\x30\x50\x02", "192.0.2.1/32"), "parameters arrive as they are meant")
+
+
+def test_header_holds_the_same_statements():
+    awk = os.environ["EST_AWK"]
+    header = subprocess.run(["awk", "-f", awk, os.environ["EST_QUERIES"]], check=True, capture_output=True, text=True).stdout
+    found = {}
+    for name, literal in re.findall(r"static const char STORE_SQL_(\w+)\[\] =((?:\n    \".*\")+);", header):
+        found[name.lower()] = "".join(re.findall(r"^    \"(.*)\"$", literal, flags=re.M)).encode().decode("unicode_escape")
+    same(found, SQL, "queries.awk gives each statement as it stands")
+    odd = '-- name: odd\nSELECT E\'a\\\\b\' AS "x??)y", \'\t\'\n\n-- comment */ here\nFROM t\n'
+    out = subprocess.run(["awk", "-f", awk], input=odd, check=True, capture_output=True, text=True).stdout
+    ok('    "SELECT E\'a\\\\\\\\b\' AS \\"x\\?\\?)y\\", \'\\t\'\\n"\n    "\\n"\n    "FROM t";' in out, "quotes, backslashes, trigraphs, tabs, empty lines", out)
+    for bad, why in (("SELECT 1\n", "SQL before the first name"), ("-- name: a\n-- name: b\nSELECT 1\n", "an empty statement"),
+                     ("-- name: A-b\nSELECT 1\n", "a name C cannot have"), ("-- name: a\nSELECT 1\n-- name: a\nSELECT 1\n", "a name twice"), ("-- name: a\n", "an empty last statement")):
+        run = subprocess.run(["awk", "-f", awk], input=bad, capture_output=True, text=True, check=False)
+        ok(run.returncode != 0 and run.stderr, f"queries.awk refuses {why}")
+
+
+def at_once(calls):
+    """Runs each call in a session of its own, all released together; the results, or the errors."""
+    results = [None] * len(calls)
+    barrier = threading.Barrier(len(calls))
+
+    def one(i, params):
+        with connect("est_module") as db:
+            pg = db.pgconn
+            pg.prepare(b"r", SQL["record_issued"].encode())
+            barrier.wait(60)
+            try:
+                results[i] = run_prepared(pg, "r", params)[1]
+            except RuntimeError as error:
+                results[i] = error
+    threads = [threading.Thread(target=one, args=(i, params)) for i, params in enumerate(calls)]
+    for t in threads:
+        t.start()
+    for t in threads:
+        t.join()
+    return results
+
+
+def count(sql):
+    with connect() as db:
+        return db.execute(sql).fetchone()[0]
+
+
+def outcomes(results):
+    return sorted(r[0][0] if isinstance(r, list) else f"error: {r}" for r in results)
+
+
+def test_parallel_calls():
+    results = at_once([issue_params(f"60{i:02x}", "idem", "one key") for i in range(50)])
+    same(outcomes(results), ["issued"] + ["replay"] * 49, "50 calls at once with one idempotency key: one is issued")
+    same(count("SELECT count(*) FROM enrollment n JOIN end_entity e ON e.id = n.entity_id WHERE e.name = 'idem'"), 1, "one row")
+    stored = count("SELECT encode(der, 'hex') FROM certificate c JOIN end_entity e ON e.id = c.entity_id WHERE e.name = 'idem'")
+    same({r[0][3] for r in results if r[0][0] == "replay"}, {"\\x" + stored}, "and all others get that certificate")
+
+    results = at_once([issue_params(f"61{i:02x}", "busy") for i in range(50)])
+    same(outcomes(results), ["issued"] * 50, "50 calls at once for one new entity: all are issued")
+    same(count("SELECT count(*) FROM end_entity WHERE name = 'busy'"), 1, "one entity")
+    same(count("SELECT count(*) FROM certificate c JOIN end_entity e ON e.id = c.entity_id WHERE e.name = 'busy'"), 50, "50 certificates")
+
+    request = uuid.uuid4()
+    results = at_once([issue_params(f"62{i:02x}", "retry", request=request) for i in range(20)])
+    same(outcomes(results), ["issued"] * 20, "20 tries of one request at once")
+    same(count("SELECT count(*) FROM certificate c JOIN end_entity e ON e.id = c.entity_id WHERE e.name = 'retry'"), 1, "one certificate")
+
+    results = at_once([issue_params(f"63{i:02x}", f"e{i % 5}", f"key {i % 7}") for i in range(50)])
+    same(outcomes(results), ["issued"] * 7 + ["replay"] * 43, "keys and entities crossed: no deadlock")
+
+
+def test_revocation_and_reenrolment_do_not_pass_each_other():
+    with connect("est_module") as module, connect() as admin:
+        module.pgconn.prepare(b"r", SQL["record_issued"].encode())
+        run_prepared(module.pgconn, "r", issue_params("7001", "race"))
+        again = issue_params("7002", "race")
+        again[3], again[4], again[9], again[10] = "simplereenroll", "certificate", "\\x" + "11" * 32, "7001"
+        admin.execute("BEGIN")
+        admin.execute("SELECT revoke('7001')")
+        got = []
+        waiting = threading.Thread(target=lambda: got.append(run_prepared(module.pgconn, "r", again)[1][0][:2]))
+        waiting.start()
+        deadline = time.monotonic() + 30
+        while time.monotonic() < deadline and not count("SELECT count(*) FROM pg_locks WHERE NOT granted"):
+            time.sleep(0.01)
+        same(got, [], "re-enrolment waits for a revocation under way")
+        admin.execute("COMMIT")
+        waiting.join(30)
+        same(got, [["refused", "certificate_revoked"]], "and sees it when it is committed")
+
+
+def notifications(listener, statement):
+    """What a statement of another session makes the listener hear, and nothing of what comes after."""
+    with connect() as db:
+        db.execute(statement)
+        mark = uuid.uuid4().hex
+        db.execute("SELECT pg_notify('est', %s)", [mark])
+    heard = []
+    for notify in listener.notifies():
+        if notify.payload == mark:
+            return heard
+        heard.append(notify.payload)
+    return heard
+
+
+def test_changes_are_announced():
+    with connect("est_module") as listener:
+        listener.execute(SQL["listen"])
+        for table, statement in (
+                ("alias", "UPDATE alias SET enabled = true"), ("certificate_profile", "UPDATE certificate_profile SET digest = 'sha384'"),
+                ("profile_subject_rule", "DELETE FROM profile_subject_rule"), ("profile_san_rule", "UPDATE profile_san_rule SET required = true"),
+                ("profile_extension_section", "UPDATE profile_extension_section SET position = 9"),
+                ("profile_extension", "DELETE FROM profile_extension"), ("entity_group", "INSERT INTO entity_group (name) VALUES ('heard'), ('heard too')"),
+                ("trust_anchor", "UPDATE trust_anchor SET comment = 'x'"), ("api_properties", "UPDATE api_properties SET prop_value = 'true' WHERE prop_key = 'est.est.enabled'"),
+                ("trust_anchor, emptied", "TRUNCATE trust_anchor")):
+            before = version()
+            started = time.monotonic()
+            same(notifications(listener, statement), [f"policy {before + 1}"], f"a statement on {table} raises the version by one and says so")
+            ok(time.monotonic() - started < 1, f"within a second ({table})")
+        same(notifications(listener, "INSERT INTO client (user_name) VALUES ('n1'), ('n2')"), ["client n1", "client n2"], "new clients")
+        same(sorted(notifications(listener, "UPDATE client SET user_name = 'n3' WHERE user_name = 'n1'")), ["client n1", "client n3"], "a client with another name: both")
+        same(notifications(listener, "INSERT INTO client_group SELECT id, 1 FROM client WHERE user_name = 'n2'"), ["client n2"], "a client in another group")
+        same(notifications(listener, "SELECT register_client('n4', 'pw')"), ["client n4"], "register_client")
+        same(notifications(listener, "DELETE FROM client WHERE user_name = 'n2'"), ["client n2"], "a client deleted")
+        same(notifications(listener, "UPDATE client SET enabled = true WHERE false"), [], "no client changed")
+        same(len(notifications(listener, "INSERT INTO client (user_name) SELECT 'm' || i FROM generate_series(1, 100) AS i")), 100, "100 clients one by one")
+        same(notifications(listener, "INSERT INTO client (user_name) SELECT 'l' || i FROM generate_series(1, 101) AS i"), ["clients"], "101 clients at once")
+        same(notifications(listener, "UPDATE client SET enabled = false WHERE user_name LIKE 'l%'"), ["clients"], "101 clients changed")
+        same(notifications(listener, "DELETE FROM client"), ["clients"], "all clients deleted")
+        same(notifications(listener, "BEGIN; UPDATE alias SET enabled = false; ROLLBACK"), [], "what is rolled back is not announced")
+        before = version()
+        with connect("est_module") as module:
+            module.pgconn.prepare(b"r", SQL["record_issued"].encode())
+            run_prepared(module.pgconn, "r", issue_params("7101", "quiet"))
+        same(notifications(listener, "SELECT revoke('7101')"), [], "issuing and revoking announce nothing")
+        same(version(), before, "and leave the policy version")
+
+
+def test_published_script_by_psql():
+    with connect() as db:
+        db.execute("INSERT INTO certificate_profile (name) VALUES ('xxxx')")
+    script = os.path.join(os.path.dirname(os.path.abspath(__file__)), "api_properties_script.sql")
+    run = subprocess.run(["psql", "-X", "-v", "ON_ERROR_STOP=1", "-f", script], capture_output=True, text=True, check=False)
+    same((run.returncode, run.stdout, run.stderr), (0, "UPDATE 1\nUPDATE 1\n", ""), "the published script by psql, word for word")
+    same(count("SELECT prop_value FROM api_properties WHERE prop_key = 'est.ca.server.user.profile'"), "xxxx", "has taken effect")
+
+
+test_every_statement_prepares_and_runs()
+test_header_holds_the_same_statements()
+test_parallel_calls()
+test_revocation_and_reenrolment_do_not_pass_each_other()
+test_changes_are_announced()
+test_published_script_by_psql()
+print(f"1..{done}")
+raise SystemExit(1 if failed else 0)

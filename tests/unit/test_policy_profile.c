@@ -1,0 +1,279 @@
+/*
+ * Copyright 2026 The mod_est authors
+ * SPDX-License-Identifier: Apache-2.0
+ */
+#include "policy_test.h"
+
+#include "policy/policy_glob.h"
+
+static policy_subject_row_t subject_rows[2];
+static policy_san_row_t san_rows[2];
+static pki_ext_row_t ext_rows[2];
+
+/* A profile with one row in each table */
+static policy_profile_rows_t good_rows(void)
+{
+    policy_profile_rows_t rows = {.profile = GOOD_PROFILE};
+
+    subject_rows[0] = (policy_subject_row_t)GOOD_SUBJECT("CN");
+    subject_rows[1] = (policy_subject_row_t)GOOD_SUBJECT("O");
+    san_rows[0] = (policy_san_row_t)GOOD_SAN("dns");
+    san_rows[1] = (policy_san_row_t)GOOD_SAN("ip");
+    san_rows[1].pattern = "10.0.0.0/8";
+    ext_rows[0] = (pki_ext_row_t){"keyUsage", 1, "digitalSignature"};
+    ext_rows[1] = (pki_ext_row_t){"extendedKeyUsage", 0, "clientAuth"};
+    rows.subject_rules = subject_rows;
+    rows.san_rules = san_rows;
+    rows.exts = ext_rows;
+    rows.n_subject_rules = rows.n_san_rules = rows.n_exts = 2;
+    return rows;
+}
+
+static void test_a_good_profile_says_what_its_rows_say(void **state)
+{
+    policy_profile_rows_t rows = good_rows();
+    policy_profile_t *profile;
+
+    (void)state;
+    rows.profile.latest_end = "1798761599";
+    rows.profile.beyond_ca = "refuse";
+    rows.profile.digest = "sha384";
+    rows.profile.san_other = "drop";
+    rows.profile.dns_wildcards = "t";
+    subject_rows[0].required = "t";
+    subject_rows[1].max_count = "3";
+    subject_rows[1].on_violation = "drop";
+    san_rows[0].required = "t";
+    ASSERT_OK(policy_profile_make(&profile, &rows, pool));
+    assert_int_equal(profile->id, 1);
+    assert_string_equal(profile->name, "device");
+    assert_int_equal(profile->validity, 31536000);
+    assert_int_equal(profile->backdate, 300);
+    assert_int_equal(profile->latest_end, apr_time_from_sec(1798761599));
+    assert_int_equal(profile->beyond_ca, POLICY_BEYOND_CA_REFUSE);
+    assert_int_equal(profile->digest, PKI_DIGEST_SHA384);
+    assert_int_equal(profile->subject_other, POLICY_REFUSE);
+    assert_int_equal(profile->san_other, POLICY_DROP);
+    assert_true(profile->dns_wildcards);
+    assert_int_equal(profile->n_keys, 2);
+    assert_int_equal(profile->keys[0].type, PKI_KEY_EC);
+    assert_int_equal(profile->keys[1].type, PKI_KEY_RSA);
+    assert_string_equal(profile->keys_text, "ec:P-256 rsa:2048-4096");
+
+    assert_int_equal(profile->n_subject_rules, 2);
+    assert_int_equal(profile->subject_rules[0].nid, NID_commonName);
+    assert_true(profile->subject_rules[0].required);
+    assert_int_equal(profile->subject_rules[1].nid, NID_organizationName);
+    assert_int_equal(profile->subject_rules[1].max_count, 3);
+    assert_int_equal(profile->subject_rules[1].on_violation, POLICY_DROP);
+    assert_int_equal(profile->n_san_rules, 2);
+    assert_int_equal(profile->san_rules[0].type, PKI_SAN_DNS);
+    assert_true(profile->san_rules[0].required);
+    assert_string_equal(profile->san_rules[1].pattern, "10.0.0.0/8");
+    assert_int_equal(profile->n_exts, 2);
+    ASSERT_SLICE(profile->exts[0], hex("300e 0603551d0f 0101ff 0404 03020780"));
+}
+
+static void test_every_column_that_cannot_be_understood_is_refused(void **state)
+{
+    static const struct {
+        size_t column; /* offset in policy_profile_row_t */
+        const char *value, *detail, *reason;
+    } rows[] = {
+#define COLUMN(name) offsetof(policy_profile_row_t, name)
+        {COLUMN(id), NULL, "device", "no id"},
+        {COLUMN(id), "0", "device", "id 0"},
+        {COLUMN(id), "x", "device", "id that is no number"},
+        {COLUMN(validity), NULL, "device", "no validity"},
+        {COLUMN(validity), "0", "device", "validity of nothing"},
+        {COLUMN(validity), "-1", "device", "negative validity"},
+        {COLUMN(validity), "3162240001", "device", "over a hundred years"},
+        {COLUMN(backdate), "-1", "device", "starts in the future"},
+        {COLUMN(backdate), NULL, "device", "no backdate"},
+        {COLUMN(latest_end), "tomorrow", "device", "no time"},
+        {COLUMN(latest_end), "Infinity", "device", "no end of time"},
+        {COLUMN(beyond_ca), "ignore", "device", "unknown word"},
+        {COLUMN(beyond_ca), NULL, "device", "no word"},
+        {COLUMN(digest), "sha1", "device", "digest that we do not sign with"},
+        {COLUMN(digest), NULL, "device", "no digest"},
+        {COLUMN(subject_other), "copy", "device", "unknown word"},
+        {COLUMN(san_other), "copy", "device", "unknown word"},
+        {COLUMN(san_other), NULL, "device", "no word"},
+        {COLUMN(keys), NULL, "allows no key type", "no keys"},
+        {COLUMN(keys), "", "allows no key type", "no keys"},
+        {COLUMN(keys), "dsa:2048", "dsa:2048", "unknown key type"},
+        {COLUMN(keys), "rsa:1024", "rsa:1024", "below the ceiling's floor"},
+        {COLUMN(keys), "rsa:2048-16384", "rsa:2048-16384", "above the ceiling"},
+        {COLUMN(keys), "ec:P-256\nec:P-192", "ec:P-192", "the second is bad"},
+#undef COLUMN
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        policy_profile_rows_t bad = good_rows();
+        policy_profile_t *profile;
+
+        *(const char **)(void *)((char *)&bad.profile + rows[i].column) = rows[i].value;
+        ASSERT_ROW(policy_profile_make(&profile, &bad, pool), EST_E_config, rows[i].detail, rows[i].reason);
+    }
+}
+
+static void test_bad_subject_rules_are_refused(void **state)
+{
+    const char *longest = apr_pstrcat(pool, "*", NULL);
+    char *too_long = apr_palloc(pool, POLICY_GLOB_MAX + 2);
+    policy_profile_t *profile;
+
+    (void)state;
+    memset(too_long, 'a', POLICY_GLOB_MAX + 1);
+    too_long[POLICY_GLOB_MAX + 1] = '\0';
+    const struct {
+        policy_subject_row_t row;
+        const char *reason;
+    } rows[] = {
+        {{NULL, "f", "**", "1", "refuse"}, "no attribute"},
+        {{"", "f", "**", "1", "refuse"}, "empty attribute"},
+        {{"favouriteColour", "f", "**", "1", "refuse"}, "attribute that nobody knows"},
+        {{"CN", "f", "**", "0", "refuse"}, "none allowed"},
+        {{"CN", "f", "**", "1001", "refuse"}, "too many allowed"},
+        {{"CN", "f", "**", NULL, "refuse"}, "no count"},
+        {{"CN", "f", "**", "1", "ignore"}, "unknown word"},
+        {{"CN", "f", "**", "1", NULL}, "no word"},
+        {{"CN", "f", too_long, "1", "refuse"}, "a pattern that would match nothing"},
+    };
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        policy_profile_rows_t bad = good_rows();
+
+        subject_rows[1] = rows[i].row;
+        ASSERT_ROW(policy_profile_make(&profile, &bad, pool), EST_E_config, "of profile \"device\"", rows[i].reason);
+    }
+    too_long[POLICY_GLOB_MAX] = '\0';
+    policy_profile_rows_t good = good_rows();
+    subject_rows[0].pattern = longest;
+    subject_rows[1].pattern = too_long;
+    ASSERT_OK(policy_profile_make(&profile, &good, pool));
+}
+
+static void test_bad_san_rules_are_refused(void **state)
+{
+    static const struct {
+        policy_san_row_t row;
+        const char *reason;
+    } rows[] = {
+        {{NULL, "**", "1", "f", "refuse"}, "no type"},
+        {{"DNS", "**", "1", "f", "refuse"}, "types are lower case"},
+        {{"x400", "**", "1", "f", "refuse"}, "type that is not supported"},
+        {{"dns", "**", "0", "f", "refuse"}, "none allowed"},
+        {{"dns", "**", "many", "f", "refuse"}, "no number"},
+        {{"dns", "**", "1", "f", "keep"}, "unknown word"},
+        {{"ip", "10.0.0.*", "1", "f", "refuse"}, "a glob for addresses"},
+        {{"ip", "*", "1", "f", "refuse"}, "a single star for addresses"},
+        {{"ip", NULL, "1", "f", "refuse"}, "no network"},
+        {{"ip", "10.0.0.0/33", "1", "f", "refuse"}, "longer than an address"},
+        {{"ip", "host.example", "1", "f", "refuse"}, "a name instead of a network"},
+    };
+    static const char *const networks[] = {"10.0.0.0/8", "10.1.2.3", "2001:db8::/32", "::1/128", "**", "0.0.0.0/0"};
+    policy_profile_t *profile;
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        policy_profile_rows_t bad = good_rows();
+
+        san_rows[1] = rows[i].row;
+        ASSERT_ROW(policy_profile_make(&profile, &bad, pool), EST_E_config, "SAN rule 2", rows[i].reason);
+    }
+    for (size_t i = 0; i < sizeof(networks) / sizeof(networks[0]); i++) {
+        policy_profile_rows_t good = good_rows();
+
+        san_rows[1].pattern = networks[i];
+        ASSERT_OK(policy_profile_make(&profile, &good, pool));
+    }
+}
+
+/* The tables refuse these too; a restored dump or a disabled constraint must not make them a certificate */
+static void test_bad_extensions_are_refused(void **state)
+{
+    static const struct {
+        pki_ext_row_t first, second;
+        const char *reason;
+    } rows[] = {
+#define NO_MORE                                                                                                        \
+    {                                                                                                                  \
+        "nsComment", 0, "x"                                                                                            \
+    }
+        {{"keyUsage", 1, "flyToTheMoon"}, NO_MORE, "no such key usage"},
+        {{"noSuchExtension", 0, "x"}, NO_MORE, "no such extension"},
+        {{"subjectKeyIdentifier", 0, "hash"}, NO_MORE, "is written from the key"},
+        {{"keyUsage", 1, ""}, NO_MORE, "no value"},
+        {{"crlDistributionPoints", 0, "@crl"}, NO_MORE, "section that is not there"},
+        {{"keyUsage", 1, "digitalSignature"}, {"keyUsage", 0, "keyAgreement"}, "one extension twice (CP-14)"},
+        {{"keyUsage", 1, "digitalSignature"}, {"2.5.29.15", 0, "DER:03020780"}, "twice, once as OID"},
+        {{"subjectAltName", 0, "DNS:a.example"}, NO_MORE, "names come from the request"},
+        {{"basicConstraints", 1, "CA:TRUE"}, NO_MORE, "a CA"},
+        {{"keyUsage", 1, "digitalSignature, keyCertSign"}, NO_MORE, "signs certificates"},
+        {{"keyUsage", 1, "cRLSign"}, NO_MORE, "signs revocation lists"},
+        {{"nameConstraints", 1, "permitted;DNS:example.com"}, NO_MORE, "only CAs have name constraints"},
+#undef NO_MORE
+    };
+    policy_profile_t *profile;
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        policy_profile_rows_t bad = good_rows();
+
+        ext_rows[0] = rows[i].first;
+        ext_rows[1] = rows[i].second;
+        ASSERT_ROW(policy_profile_make(&profile, &bad, pool), EST_E_config, NULL, rows[i].reason);
+    }
+}
+
+/* cmcRA makes an RA, OCSPSigning a responder: those who write profiles may say so, a request may not */
+static void test_a_profile_may_give_purposes_that_no_request_gets(void **state)
+{
+    policy_profile_rows_t rows = good_rows();
+    policy_profile_t *profile;
+
+    (void)state;
+    ext_rows[1].value = "clientAuth, cmcRA";
+    ASSERT_OK(policy_profile_make(&profile, &rows, pool));
+    ext_rows[1].value = "OCSPSigning";
+    ASSERT_OK(policy_profile_make(&profile, &rows, pool));
+    ext_rows[0] = (pki_ext_row_t){"basicConstraints", 1, "CA:FALSE"};
+    ASSERT_OK(policy_profile_make(&profile, &rows, pool));
+}
+
+/* Rows come from a query's result, which goes when it has been read */
+static void test_nothing_is_borrowed_from_the_rows(void **state)
+{
+    policy_profile_rows_t rows = good_rows();
+    char name[] = "device", pattern[] = "a*", attribute[] = "CN", network[] = "10.0.0.0/8", keys[] = "ec:P-256";
+    policy_profile_t *profile;
+
+    (void)state;
+    rows.profile.name = name;
+    rows.profile.keys = keys;
+    subject_rows[0].pattern = pattern;
+    subject_rows[0].attribute = attribute;
+    san_rows[1].pattern = network;
+    ASSERT_OK(policy_profile_make(&profile, &rows, pool));
+    name[0] = pattern[0] = attribute[0] = network[0] = keys[0] = 'X';
+    assert_string_equal(profile->name, "device");
+    assert_string_equal(profile->keys_text, "ec:P-256");
+    assert_string_equal(profile->subject_rules[0].pattern, "a*");
+    assert_string_equal(profile->subject_rules[0].attribute, "CN");
+    assert_string_equal(profile->san_rules[1].pattern, "10.0.0.0/8");
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        EST_TEST(test_a_good_profile_says_what_its_rows_say),
+        EST_TEST(test_every_column_that_cannot_be_understood_is_refused),
+        EST_TEST(test_bad_subject_rules_are_refused),
+        EST_TEST(test_bad_san_rules_are_refused),
+        EST_TEST(test_bad_extensions_are_refused),
+        EST_TEST(test_a_profile_may_give_purposes_that_no_request_gets),
+        EST_TEST(test_nothing_is_borrowed_from_the_rows),
+    };
+    return EST_TEST_RUN(tests);
+}
