@@ -44,6 +44,35 @@ static int refuse_on_reserved_vhost(request_rec *r)
     return HTTP_FORBIDDEN;
 }
 
+/* r->user alone proves nothing: SSLUserName fills it from a certificate that nobody verified. Only an authentication
+ * sets ap_auth_type. */
+static const char *verified_user(request_rec *r)
+{
+    return r->ap_auth_type ? r->user : NULL;
+}
+
+static est_err_t *require(policy_access_t *access, est_err_t **why, est_request_t *request)
+{
+    est_req_t *req = &request->req;
+
+    req->cred.user = verified_user(request->r);
+    if (req->cred.user && (!req->cred.client || strcmp(req->cred.client->user, req->cred.user) != 0))
+        EST_TRY(store_cache_client(request->service->cache, &req->cred.client, req->cred.user, req->pool));
+    return est_auth_require(access, why, req, request->service);
+}
+
+/* What no password could mend is refused here, before mod_authz_core does it with a line in the log that explains
+ * nothing */
+static est_err_t *refusal_without_user(est_request_t *request)
+{
+    policy_access_t access;
+    est_err_t *why;
+
+    EST_TRY(require(&access, &why, request));
+    request->req.granted = 0; /* only mod_authz_core's question counts as one */
+    return access == POLICY_ACCESS_DENIED ? why : NULL;
+}
+
 /* First of all access checkers: path, alias, operation and method (400, 404, 405), failed logins (429) and an outage
  * (503), before anybody is asked for a password */
 static int check_access(request_rec *r)
@@ -61,28 +90,11 @@ static int check_access(request_rec *r)
     if (!err)
         err = est_password_prepare(request);
     if (!err)
+        err = refusal_without_user(request);
+    if (!err)
         return DECLINED;
     est_answer_error(request, err);
     return DONE;
-}
-
-/* r->user alone proves nothing: SSLUserName fills it from a certificate that nobody verified. Only an authentication
- * sets ap_auth_type. */
-static const char *verified_user(request_rec *r)
-{
-    return r->ap_auth_type ? r->user : NULL;
-}
-
-static est_err_t *require(policy_access_t *access, est_err_t **why, est_request_t *request)
-{
-    est_req_t *req = &request->req;
-
-    req->cred.user = verified_user(request->r);
-    if (!req->cred.user)
-        req->cred.client = NULL;
-    else if (!req->cred.client || strcmp(req->cred.client->user, req->cred.user) != 0)
-        EST_TRY(store_cache_client(request->service->cache, &req->cred.client, req->cred.user, req->pool));
-    return est_auth_require(access, why, req, request->service);
 }
 
 /* `Require est`. Trouble and refusals leave their reason in request->err, which the error filter turns into the answer.

@@ -16,6 +16,7 @@
 #include <ap_mpm.h>
 #include <http_core.h>
 #include <http_log.h>
+#include <http_request.h>
 
 APLOG_USE_MODULE(est);
 

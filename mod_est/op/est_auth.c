@@ -133,7 +133,8 @@ static est_err_t *check_holder_now(est_err_t **why, est_req_t *req, est_service_
     EST_TRY(service->store->vt->holder_status(service->store, &holder, req->alias->id, req->identity.cert, req->pool));
     if (holder == STORE_HOLDER_REVOKED)
         *why = EST_FAIL(req->pool, certificate_revoked, NULL);
-    else if (holder == STORE_HOLDER_UNKNOWN && req->identity.kind == POLICY_IDENTITY_CERTIFICATE)
+    else if (holder == STORE_HOLDER_UNKNOWN && (req->identity.kind == POLICY_IDENTITY_CERTIFICATE ||
+                                                req->alias->auth_enroll == POLICY_AUTH_BASIC_AND_CERT))
         *why = EST_FAIL(req->pool, certificate_unknown, NULL);
     return NULL;
 }

@@ -135,6 +135,8 @@ static est_err_t *refusal(const store_outcome_t *outcome, apr_pool_t *pool)
         return EST_FAIL(pool, certificate_revoked, "%s", detail);
     if (outcome->rule && !strcmp(outcome->rule, "certificate_unknown"))
         return EST_FAIL(pool, certificate_unknown, "%s", detail);
+    if (outcome->rule && !strcmp(outcome->rule, "name_refused"))
+        return EST_FAIL(pool, name_refused, "%s", detail);
     return EST_FAIL(pool, store_failed, "refused by unknown rule \"%s\"", outcome->rule ? outcome->rule : "");
 }
 

@@ -36,7 +36,7 @@ typedef enum {
 #define X(name, macro, prepare) STORE_PG_STMT_##macro,
     STORE_PG_STATEMENTS(X)
 #undef X
-    STORE_PG_STMT__COUNT
+        STORE_PG_STMT__COUNT
 } store_pg_stmt_t;
 
 /* Microseconds of a clock that nobody sets; deadlines are of it */

@@ -11,15 +11,20 @@
 #define PAUSE APR_TIME_C(50000)
 #define LONG_PAUSE APR_TIME_C(250000)
 #define IMPATIENT apr_time_from_sec(1)
+/* A database that has been away for so long is no restart. From then on one request at a time asks whether it is back,
+ * and the others are told at once, so that they do not hold all threads while they wait. */
+#define OUTAGE apr_time_from_sec(5)
+#define OUTAGE_POLL APR_TIME_C(500000)
 
 struct store_pg_pool_t {
     const store_pg_target_t *target;
     store_pg_conn_t *conns;
     int size;
-    apr_thread_mutex_t *lock; /* for both stacks of those not in use */
+    apr_thread_mutex_t *lock; /* for all below */
     apr_thread_cond_t *freed;
     store_pg_conn_t **idle, **empty; /* connected, last used on top; not connected */
     int n_idle, n_empty;
+    apr_time_t down_since, next_try; /* 0: the last attempt to connect was well; in an outage, when to try again */
 };
 
 static apr_status_t pool_close(void *data)
@@ -78,18 +83,50 @@ static void give(store_pg_pool_t *pool, store_pg_conn_t *conn)
     apr_thread_mutex_unlock(pool->lock);
 }
 
-/* Again and again while another attempt that takes as long as the last would end in time */
-static est_err_t *connect_by(store_pg_conn_t *conn, const store_pg_target_t *target, apr_time_t deadline, apr_pool_t *p)
+typedef enum { RETRY, ONCE, NOT_NOW } patience_t;
+
+/* How an attempt to connect may go about it */
+static patience_t patience(store_pg_pool_t *pool)
 {
+    apr_time_t now = store_pg_clock();
+    patience_t result = RETRY;
+
+    apr_thread_mutex_lock(pool->lock);
+    if (pool->down_since && now - pool->down_since > OUTAGE) {
+        result = now < pool->next_try ? NOT_NOW : ONCE;
+        if (result == ONCE)
+            pool->next_try = now + OUTAGE_POLL;
+    }
+    apr_thread_mutex_unlock(pool->lock);
+    return result;
+}
+
+static void note_attempt(store_pg_pool_t *pool, int connected)
+{
+    apr_thread_mutex_lock(pool->lock);
+    if (connected)
+        pool->down_since = 0;
+    else if (!pool->down_since)
+        pool->down_since = store_pg_clock();
+    apr_thread_mutex_unlock(pool->lock);
+}
+
+/* Again and again while another attempt that takes as long as the last would end in time */
+static est_err_t *connect_by(store_pg_conn_t *conn, store_pg_pool_t *pool, apr_time_t deadline, apr_pool_t *p)
+{
+    patience_t how = patience(pool);
     apr_time_t first = store_pg_clock();
 
+    if (how == NOT_NOW)
+        return EST_FAIL(p, store_unavailable, "the database has not answered for a while");
     for (;;) {
         apr_time_t began = store_pg_clock(), ended;
         apr_interval_time_t pause = began - first < IMPATIENT ? PAUSE : LONG_PAUSE;
-        est_err_t *err = store_pg_conn_open(conn, target, deadline, p);
+        est_err_t *err = store_pg_conn_open(conn, pool->target, deadline, p);
 
         ended = store_pg_clock();
-        if (!err || err->code != EST_E_store_unavailable || ended + pause + (ended - began) > deadline)
+        note_attempt(pool, !err || err->code != EST_E_store_unavailable);
+        if (!err || err->code != EST_E_store_unavailable || how == ONCE || ended + pause + (ended - began) > deadline)
             return err;
         apr_sleep(pause);
     }
@@ -104,7 +141,7 @@ est_err_t *store_pg_pool_acquire(store_pg_conn_t **out, store_pg_pool_t *pool, a
         return EST_FAIL(p, store_unavailable, "all %d database connections of this process stayed in use", pool->size);
     if (conn->pg && !store_pg_conn_is_alive(conn))
         store_pg_conn_close(conn);
-    if (!conn->pg && (err = connect_by(conn, pool->target, deadline, p))) {
+    if (!conn->pg && (err = connect_by(conn, pool, deadline, p))) {
         give(pool, conn);
         return err->code == EST_E_schema_version ? EST_FAIL(p, store_failed, "%s", err->detail) : err;
     }

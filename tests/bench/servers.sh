@@ -61,8 +61,7 @@ bench_build()
 
 bench_build_programs()
 {
-    make -s -C tests/bench/loadgen BUILD="$bench"
-    make -s -C tests/bench -f pki_bench.mk BUILD="$bench"
+    make -s -C tests/bench BUILD="$bench"
 }
 
 # server_file SOURCE NAME: a copy for the servers with the place-holders filled in

@@ -9,7 +9,8 @@ from cryptography.hazmat.primitives import serialization
 
 from harness.client import curl
 from harness.cms import check_certs_only
-from harness.pki import CertificateAuthority, Identity, make_csr, make_key
+from harness.httpd import DENIED, PASSWORD_MISMATCH
+from harness.pki import CertificateAuthority, make_csr, make_key
 
 
 @pytest.fixture(scope="module")
@@ -120,24 +121,20 @@ def test_auth_cacerts_on_asks_the_anonymous_for_credentials(site, closed_alias):
     assert answer.header("WWW-Authenticate") == 'Basic realm="EST"'
 
 
-def test_auth_cacerts_on_serves_password_and_certificate(site, closed_alias):
+def test_auth_cacerts_on_serves_password_and_certificate(site, closed_alias, expect_log):
+    expect_log(PASSWORD_MISMATCH)
     with site.client(site.other_client) as client:
         assert client.get("cacerts", closed_alias).status == 200
     with site.client(site.other_client, "wrong") as client:
         assert client.get("cacerts", closed_alias).status == 401
-    key = make_key()
-    with site.ra() as client:
-        cert = client.enroll(make_csr(key, "CN=reader"), closed_alias).cert()
-    identity = Identity(key, cert, site.pki.issuing.chain())
+    identity = site.holder("CN=reader", closed_alias)
     with site.client(identity=identity) as client:
         assert client.get("cacerts", closed_alias).status == 200
 
 
-def test_auth_cacerts_on_refuses_a_certificate_of_another_alias(site, closed_alias):
-    key = make_key()
-    with site.ra() as client:
-        cert = client.enroll(make_csr(key, "CN=stranger")).cert()
-    with site.client(identity=Identity(key, cert, site.pki.issuing.chain())) as client:
+def test_auth_cacerts_on_refuses_a_certificate_of_another_alias(site, closed_alias, expect_log):
+    expect_log(DENIED)
+    with site.client(identity=site.holder("CN=stranger")) as client:
         answer = client.get("cacerts", closed_alias)
     assert (answer.status, answer.reason) == (403, "certificate_unknown")
 

@@ -64,7 +64,7 @@ def test_EN_14_the_row_says_what_was_issued(site):
                        " JOIN end_entity e ON e.id = c.entity_id WHERE c.serial = est.serial_parse(%s)",
                        cert.public_bytes(Encoding.DER), format(cert.serial_number, "x"), user="postgres")
     utc = datetime.timezone.utc
-    assert row == [("CN=recorded", ["DNS:a.example", "DNS:b.example"], "valid", True, cert.not_valid_before.replace(tzinfo=utc),
+    assert row == [("CN=recorded", ["dns:a.example", "dns:b.example"], "valid", True, cert.not_valid_before.replace(tzinfo=utc),
                     cert.not_valid_after.replace(tzinfo=utc), "est", "simpleenroll", "user", site.user, "recorded")]
 
 

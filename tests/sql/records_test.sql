@@ -60,9 +60,14 @@ UPDATE client SET enabled = false WHERE user_name = 'dev1';
 SELECT results_eq($$SELECT outcome, rule FROM pg_temp.record('0c05', client => (SELECT id FROM dev), client_version => (SELECT version FROM dev), entity => 'new')$$, $$VALUES ('stale', 'client')$$, 'a client disabled meanwhile');
 
 -- The certificate presented
-SELECT results_eq($$SELECT outcome, rule FROM pg_temp.record('0d01', holder => 'ffff', entity => 'new')$$, $$VALUES ('refused', 'certificate_unknown')$$, 'a certificate without a record');
-SELECT results_eq($$SELECT outcome, rule FROM pg_temp.record('0d01', holder => '0a04', entity => 'new')$$, $$VALUES ('refused', 'certificate_unknown')$$, 'a certificate of another alias');
+SELECT results_eq($$SELECT outcome, rule FROM pg_temp.record('0d01', kind => 'certificate', holder => 'ffff', entity => 'new')$$, $$VALUES ('refused', 'certificate_unknown')$$, 'a certificate without a record');
+SELECT results_eq($$SELECT outcome, rule FROM pg_temp.record('0d01', kind => 'certificate', holder => '0a04', entity => 'new')$$, $$VALUES ('refused', 'certificate_unknown')$$, 'a certificate of another alias');
 SELECT is(pg_temp.counts(), '2 entities, 6 certificates, 6 enrolments', 'what is stale or refused leaves no row');
+SELECT results_eq($$SELECT outcome FROM pg_temp.record('0d21', holder => '0a04')$$, ARRAY['issued'], 'beside a password that suffices, a certificate of another alias counts as none');
+SELECT results_eq($$SELECT outcome FROM pg_temp.record('0d22', holder => 'ffff')$$, ARRAY['issued'], 'and so does one without a record');
+UPDATE alias SET auth_enroll = 'basic-and-cert' WHERE name = 'a';
+SELECT results_eq($$SELECT outcome, rule FROM pg_temp.record('0d23', holder => '0a04')$$, $$VALUES ('refused', 'certificate_unknown')$$, 'where both are wanted, a certificate of another alias does not do');
+UPDATE alias SET auth_enroll = DEFAULT WHERE name = 'a';
 SELECT results_eq($$SELECT outcome FROM pg_temp.record('0d02', operation => 'simplereenroll', kind => 'certificate', holder => '0a01')$$, ARRAY['issued'], 're-enrolment');
 SELECT is(r.serial::text, '0a01', 're-enrolment names what it replaces') FROM certificate c JOIN certificate r ON r.id = c.replaces WHERE c.serial = '0d02';
 SELECT results_eq($$SELECT outcome FROM pg_temp.record('0d03', kind => 'certificate', holder => '0a01')$$, ARRAY['issued'], 'enrolment with a certificate');
@@ -77,7 +82,7 @@ SELECT is(holder_status((SELECT id FROM alias WHERE name = 'a'), sha256('ca'), '
 UPDATE alias SET unknown_holder = 'accept' WHERE name = 'a';
 SELECT results_eq($$SELECT outcome FROM pg_temp.record('0d05', operation => 'simplereenroll', holder => 'ffff')$$, ARRAY['issued'], 'unknown_holder accept: without a record');
 SELECT is(replaces, NULL, 'and it replaces nothing known') FROM certificate WHERE serial = '0d05';
-SELECT results_eq($$SELECT outcome, rule FROM pg_temp.record('0d06', holder => '0a04')$$, $$VALUES ('refused', 'certificate_unknown')$$, 'unknown_holder accept: a certificate of another alias stays refused');
+SELECT results_eq($$SELECT outcome, rule FROM pg_temp.record('0d06', kind => 'certificate', holder => '0a04')$$, $$VALUES ('refused', 'certificate_unknown')$$, 'unknown_holder accept: a certificate of another alias stays refused');
 SELECT results_eq($$SELECT outcome, rule FROM pg_temp.record('0d06', holder => '0a01')$$, $$VALUES ('refused', 'certificate_revoked')$$, 'unknown_holder accept: a revoked one too');
 SELECT is(holder_status((SELECT id FROM alias WHERE name = 'a'), sha256('ca'), s), want, 'holder_status, accept: ' || s) FROM (VALUES ('0a03', 'valid'), ('0a01', 'revoked'), ('0a04', 'unknown'), ('ffff', 'valid')) AS t (s, want);
 
@@ -117,7 +122,7 @@ SELECT results_eq($$SELECT issuer, status::text FROM certificate WHERE serial = 
 DELETE FROM alias WHERE name = 'b';
 INSERT INTO alias (name) VALUES ('b');
 SELECT is(alias, 'b', 'the record says where') FROM certificate WHERE serial = '0a04';
-SELECT results_eq($$SELECT outcome, rule FROM pg_temp.record('1001', alias => 'b', holder => '0a04')$$, $$VALUES ('refused', 'certificate_unknown')$$, 'a new alias of an old name does not know its certificates');
+SELECT results_eq($$SELECT outcome, rule FROM pg_temp.record('1001', alias => 'b', kind => 'certificate', holder => '0a04')$$, $$VALUES ('refused', 'certificate_unknown')$$, 'a new alias of an old name does not know its certificates');
 
 -- Views
 SELECT lives_ok($$SELECT pg_temp.record('2001', entity => 'v1', ends => '10 days 1 hour'), pg_temp.record('2002', entity => 'v2', ends => '10 days'), pg_temp.record('2003', entity => 'v3', ends => '10 days'),

@@ -29,6 +29,7 @@ DECLARE
     v_holder         bigint;
     v_holder_alias   int;
     v_holder_status  text;
+    v_holder_counts  boolean;
     v_policy_version bigint;
     v_client_version bigint;
     v_same_request   boolean;
@@ -36,6 +37,10 @@ BEGIN
     -- Not as a SET of the function, which would be undone before the commit
     IF current_setting('synchronous_commit') NOT IN ('on', 'remote_apply') THEN
         PERFORM set_config('synchronous_commit', 'on', true);
+    END IF;
+    -- The module must hear the warning that the wait for a standby was cancelled
+    IF current_setting('client_min_messages') IN ('error', 'fatal', 'panic') THEN
+        PERFORM set_config('client_min_messages', 'warning', true);
     END IF;
     IF coalesce(octet_length(p_entity), 0) NOT BETWEEN 1 AND 1024 THEN
         outcome := 'refused'; rule := 'name_refused'; detail := 'entity name is empty or over 1024 bytes';
@@ -54,9 +59,11 @@ BEGIN
             FROM est.end_entity e
             WHERE e.group_id = (SELECT a.group_id FROM est.alias a WHERE a.id = p_alias) AND e.name = p_entity FOR NO KEY UPDATE;
 
-        SELECT a.name, a.group_id, a.unknown_holder, pv.version, (SELECT cl.version FROM est.client cl WHERE cl.id = p_client),
+        SELECT a.name, a.group_id, a.unknown_holder,
+               -- Beside a password that suffices, a certificate of nobody here gives nothing and takes nothing
+               p_holder_issuer IS NOT NULL AND (p_identity_kind = 'certificate' OR a.auth_enroll = 'basic-and-cert'), pv.version, (SELECT cl.version FROM est.client cl WHERE cl.id = p_client),
                done.same, done.der
-            INTO v_alias, v_group, v_unknown_holder, v_policy_version, v_client_version, v_same_request, der
+            INTO v_alias, v_group, v_unknown_holder, v_holder_counts, v_policy_version, v_client_version, v_same_request, der
             FROM est.policy_version pv
             LEFT JOIN est.alias a ON a.id = p_alias
             LEFT JOIN est.enrollment e ON e.id = p_id
@@ -71,12 +78,12 @@ BEGIN
             outcome := 'stale'; rule := 'policy';
         ELSIF p_client IS NOT NULL AND v_client_version IS DISTINCT FROM p_client_version THEN
             outcome := 'stale'; rule := 'client';
-        ELSIF p_holder_issuer IS NOT NULL AND v_holder IS NULL AND v_unknown_holder <> 'accept' THEN
-            outcome := 'refused'; rule := 'certificate_unknown'; detail := 'the certificate presented has no record';
-        ELSIF v_holder_alias <> p_alias THEN
-            outcome := 'refused'; rule := 'certificate_unknown'; detail := 'the certificate presented was issued at another alias';
         ELSIF v_holder_status = 'revoked' THEN
             outcome := 'refused'; rule := 'certificate_revoked'; detail := 'the certificate presented is revoked';
+        ELSIF v_holder_counts AND v_holder IS NULL AND v_unknown_holder <> 'accept' THEN
+            outcome := 'refused'; rule := 'certificate_unknown'; detail := 'the certificate presented has no record';
+        ELSIF v_holder_counts AND v_holder_alias IS DISTINCT FROM p_alias AND v_holder IS NOT NULL THEN
+            outcome := 'refused'; rule := 'certificate_unknown'; detail := 'the certificate presented was issued at another alias';
         ELSIF p_idem_key IS NOT NULL THEN
             SELECT 'replay', c.der INTO outcome, der
                 FROM est.enrollment e

@@ -2,8 +2,8 @@
  * Copyright 2026 The mod_est authors
  * SPDX-License-Identifier: Apache-2.0
  */
-/* estload: a bounded HTTPS load generator for EST servers. README.md has the options. Each thread has one connection at a time
- * and one request under way; a run ends by itself. */
+/* estload: a bounded HTTPS load generator for EST servers. README.md has the options. Each thread has one connection at
+ * a time and one request under way; a run ends by itself. */
 
 #include "load_cpu.h"
 #include "load_opt.h"
@@ -76,8 +76,8 @@ static void make_head(void)
         snprintf(authorization, sizeof(authorization), "Authorization: Basic %s\r\n", text);
     }
     n = snprintf(head, sizeof(head), "%s %s HTTP/1.1\r\nHost: %s:%s\r\nUser-Agent: estload\r\n%s%s%s",
-                 load_options.requests ? "POST" : "GET", load_options.path, load_options.host, load_options.port, authorization,
-                 load_options.keep ? "" : "Connection: close\r\n",
+                 load_options.requests ? "POST" : "GET", load_options.path, load_options.host, load_options.port,
+                 authorization, load_options.keep ? "" : "Connection: close\r\n",
                  load_options.requests ? "Content-Type: application/pkcs10\r\n" : "\r\n");
     if (n < 0 || (size_t)n >= sizeof(head))
         load_die("request is too long");
@@ -111,12 +111,9 @@ static void send_one(worker_t *w, char *request, load_csr_t *csr, double began)
     if (result != LOAD_OK) {
         w->report.errors[result]++;
     } else {
-        /* After a warm-up a bad status counts as well: the run has failed */
-        if (atomic_load(&measuring)) {
+        if (atomic_load(&measuring))
             load_report_latency(&w->report, load_now() - began);
-            w->report.status[answer.status]++;
-        }
-        w->report.answered += answer.status == 200;
+        w->report.status[answer.status]++;
         if (load_options.check && csr && answer.status == 200)
             keep_answer(csr, &answer);
     }
@@ -175,13 +172,25 @@ static void wait_for(double until)
         usleep(2000);
 }
 
-static void measure(load_run_t *run, worker_t *workers)
+static void start_all(worker_t *workers)
 {
-    double began, own, cpu[LOAD_MAX_TREES];
-
     for (int i = 0; i < load_options.threads; i++)
         if (pthread_create(&workers[i].thread, NULL, work, &workers[i]))
             load_die("cannot start a thread");
+}
+
+static void join_all(worker_t *workers)
+{
+    for (int i = 0; i < load_options.threads; i++)
+        pthread_join(workers[i].thread, NULL);
+}
+
+static void measure(load_run_t *run, worker_t *workers)
+{
+    double began, own, cpu[LOAD_MAX_TREES];
+    int joined = 0;
+
+    start_all(workers);
     if (load_options.warmup > 0)
         wait_for(load_now() + load_options.warmup);
     load_cpu_read(cpu);
@@ -189,19 +198,21 @@ static void measure(load_run_t *run, worker_t *workers)
     began = load_now();
     atomic_store(&measuring, 1);
     wait_for(began + load_options.seconds);
-    /* With -n the last requests are still under way, and count */
-    if (load_options.count && load_now() < began + load_options.seconds)
-        for (int i = 0; i < load_options.threads; i++)
-            pthread_join(workers[i].thread, NULL);
+    /* With -n the requests still under way count */
+    if (load_options.count && atomic_load(&next_request) >= load_options.count) {
+        join_all(workers);
+        joined = 1;
+    }
     atomic_store(&measuring, 0);
     run->seconds = load_now() - began;
     run->own_cpu = load_cpu_own() - own;
     load_cpu_read(run->cpu);
     for (int i = 0; i < load_options.n_trees; i++)
         run->cpu[i] -= cpu[i];
-    if (!atomic_exchange(&stop, 1) && !(load_options.count && run->seconds < load_options.seconds))
-        for (int i = 0; i < load_options.threads; i++)
-            pthread_join(workers[i].thread, NULL);
+    run->interrupted = atomic_exchange(&stop, 1);
+    if (!joined)
+        join_all(workers);
+    run->exhausted = atomic_load(&exhausted);
 }
 
 int main(int argc, char **argv)
@@ -229,7 +240,6 @@ int main(int argc, char **argv)
         workers[i].report.tls_version = workers[i].conn.tls_version;
         load_report_add(&sum, &workers[i].report);
     }
-    run.exhausted = atomic_load(&exhausted);
     if (load_options.check)
         load_csr_check(&run.findings);
     return load_report_print(&sum, &run) ? 0 : 1;

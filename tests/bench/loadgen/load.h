@@ -21,10 +21,10 @@ typedef struct {
 
 typedef struct {
     char host[256], port[16], path[512];
-    const char *user;      /* USER:PASSWORD, NULL = no Authorization */
+    const char *user;       /* USER:PASSWORD, NULL = no Authorization */
     const char *cert, *key; /* of the client, PEM */
-    const char *ca;        /* verifies the server */
-    const char *issuer;    /* verifies the certificates in the answers */
+    const char *ca;         /* verifies the server */
+    const char *issuer;     /* verifies the certificates in the answers */
     const char *key_type, *prefix;
     int threads, keep, per_connection, resume, tls_version, quickack, check, machine, timeout;
     long count, requests; /* -n, -g; 0 = not given */

@@ -11,7 +11,16 @@
 
 #include <openssl/ssl.h>
 
-typedef enum { LOAD_OK, LOAD_CONNECT, LOAD_TLS, LOAD_WRITE, LOAD_READ, LOAD_TIMEOUT, LOAD_PROTOCOL, LOAD_N_RESULTS } load_result_t;
+typedef enum {
+    LOAD_OK,
+    LOAD_CONNECT,
+    LOAD_TLS,
+    LOAD_WRITE,
+    LOAD_READ,
+    LOAD_TIMEOUT,
+    LOAD_PROTOCOL,
+    LOAD_N_RESULTS
+} load_result_t;
 
 typedef struct {
     int fd;

@@ -39,9 +39,8 @@ static int read_stat(process_t *process, const char *pid)
     fclose(f);
     line[n] = '\0';
     /* The command name before it may hold anything */
-    if (!(end = strrchr(line, ')')) ||
-        sscanf(end + 2, "%*c %d %*d %*d %*d %*d %*u %*u %*u %*u %*u %lu %lu %ld %ld", &process->parent, &user, &system,
-               &children_user, &children_system) != 5)
+    if (!(end = strrchr(line, ')')) || sscanf(end + 2, "%*c %d %*d %*d %*d %*d %*u %*u %*u %*u %*u %lu %lu %ld %ld",
+                                              &process->parent, &user, &system, &children_user, &children_system) != 5)
         return 0;
     process->pid = atoi(pid);
     process->trees = 0;

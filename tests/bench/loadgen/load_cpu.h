@@ -7,8 +7,8 @@
 
 #include "load.h"
 
-/* User and system seconds that each of load_options.trees has used so far, in ticks of 10 ms. Children that ended and were waited for
- * are in it, so a server that replaces its workers is counted in full. */
+/* User and system seconds that each of load_options.trees has used so far, in ticks of 10 ms. Children that ended and
+ * were waited for are in it, so a server that replaces its workers is counted in full. */
 void load_cpu_read(double seconds[LOAD_MAX_TREES]);
 
 /* The same for this process */

@@ -72,7 +72,8 @@ static void make(load_csr_t *csr, long i)
 
     common_name(cn, sizeof(cn), i);
     if (!X509_REQ_set_version(req, 0) || !X509_REQ_set_pubkey(req, key) ||
-        !X509_NAME_add_entry_by_txt(X509_REQ_get_subject_name(req), "CN", MBSTRING_UTF8, (unsigned char *)cn, -1, -1, 0) ||
+        !X509_NAME_add_entry_by_txt(X509_REQ_get_subject_name(req), "CN", MBSTRING_UTF8, (unsigned char *)cn, -1, -1,
+                                    0) ||
         !X509_REQ_sign(req, key, digest) || (n = i2d_X509_REQ(req, &der)) <= 0)
         load_die("cannot make a request");
     encode(csr, der, n);

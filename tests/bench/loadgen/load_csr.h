@@ -31,8 +31,8 @@ typedef struct {
     long not_a_message, wrong_key, wrong_subject, wrong_signature, repeated_serial;
 } load_csr_findings_t;
 
-/* Every answer so far: a certs-only message with a certificate for the request's key and subject, signed by load_options.issuer
- * where that is given, and no two with one serial number. Returns how many are wrong. */
+/* Every answer so far: a certs-only message with a certificate for the request's key and subject, signed by
+ * load_options.issuer where that is given, and no two with one serial number. Returns how many are wrong. */
 long load_csr_check(load_csr_findings_t *findings);
 
 #endif

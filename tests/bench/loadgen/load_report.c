@@ -34,7 +34,6 @@ void load_report_add(load_report_t *sum, const load_report_t *part)
         sum->status[i] += part->status[i];
     for (int i = 0; i < LOAD_N_RESULTS; i++)
         sum->errors[i] += part->errors[i];
-    sum->answered += part->answered;
     sum->connections += part->connections;
     sum->resumed += part->resumed;
     if (part->tls_version)
@@ -81,8 +80,8 @@ static void print_machine(const load_report_t *sum, const load_run_t *run)
 {
     printf("requests=%zu answered=%ld errors=%ld seconds=%.3f rate=%.1f mean=%.3f p50=%.3f p90=%.3f p99=%.3f max=%.3f "
            "connections=%ld resumed=%ld client=%.4f",
-           sum->n, sum->answered, count_errors(sum), run->seconds, (double)sum->n / run->seconds, mean(sum), quantile(sum, .5),
-           quantile(sum, .9), quantile(sum, .99), quantile(sum, 1), sum->connections, sum->resumed,
+           sum->n, sum->status[200], count_errors(sum), run->seconds, (double)sum->n / run->seconds, mean(sum),
+           quantile(sum, .5), quantile(sum, .9), quantile(sum, .99), quantile(sum, 1), sum->connections, sum->resumed,
            per_request(sum, run->own_cpu));
     for (int i = 0; i < load_options.n_trees; i++)
         printf(" %s=%.4f", load_options.trees[i].name, per_request(sum, run->cpu[i]));
@@ -91,11 +90,11 @@ static void print_machine(const load_report_t *sum, const load_run_t *run)
 
 static void print_text(const load_report_t *sum, const load_run_t *run)
 {
-    printf("%zu requests in %.2f s: %.1f/s (%d threads, %ld connections, %ld resumed, TLS 1.%d)\n", sum->n, run->seconds,
-           (double)sum->n / run->seconds, load_options.threads, sum->connections, sum->resumed,
+    printf("%zu requests in %.2f s: %.1f/s (%d threads, %ld connections, %ld resumed, TLS 1.%d)\n", sum->n,
+           run->seconds, (double)sum->n / run->seconds, load_options.threads, sum->connections, sum->resumed,
            sum->tls_version == TLS1_3_VERSION ? 3 : 2);
-    printf("latency ms: mean %.2f  p50 %.2f  p90 %.2f  p99 %.2f  max %.2f\n", mean(sum), quantile(sum, .5), quantile(sum, .9),
-           quantile(sum, .99), quantile(sum, 1));
+    printf("latency ms: mean %.2f  p50 %.2f  p90 %.2f  p99 %.2f  max %.2f\n", mean(sum), quantile(sum, .5),
+           quantile(sum, .9), quantile(sum, .99), quantile(sum, 1));
     printf("CPU ms per request: client %.3f", per_request(sum, run->own_cpu));
     for (int i = 0; i < load_options.n_trees; i++)
         printf("  %s %.3f (%.2f s)", load_options.trees[i].name, per_request(sum, run->cpu[i]), run->cpu[i]);
@@ -103,28 +102,35 @@ static void print_text(const load_report_t *sum, const load_run_t *run)
 }
 
 /* To standard error, so that a machine's line stays one line */
+static int print_findings(const load_csr_findings_t *f)
+{
+    if (!f->not_a_message && !f->wrong_key && !f->wrong_subject && !f->wrong_signature && !f->repeated_serial)
+        return 0;
+    fprintf(
+        stderr,
+        "estload: of %ld answers %ld were no certs-only message, %ld had another key, %ld another subject, %ld no good "
+        "signature, %ld a serial number that was there before\n",
+        f->answers, f->not_a_message, f->wrong_key, f->wrong_subject, f->wrong_signature, f->repeated_serial);
+    return 1;
+}
+
 static int print_trouble(const load_report_t *sum, const load_run_t *run)
 {
-    const load_csr_findings_t *f = &run->findings;
-    long other = (long)sum->n - sum->status[200];
+    int trouble = print_findings(&run->findings);
 
     for (int i = 100; i < 600; i++)
         if (i != 200 && sum->status[i])
-            fprintf(stderr, "estload: status %d: %ld times\n", i, sum->status[i]);
+            trouble = fprintf(stderr, "estload: status %d: %ld times\n", i, sum->status[i]);
     for (int i = 1; i < LOAD_N_RESULTS; i++)
         if (sum->errors[i])
-            fprintf(stderr, "estload: %s: failed %ld times\n", error_names[i], sum->errors[i]);
-    if (f->not_a_message || f->wrong_key || f->wrong_subject || f->wrong_signature || f->repeated_serial)
-        fprintf(stderr,
-                "estload: of %ld answers %ld were no certs-only message, %ld had another key, %ld another subject, %ld no good "
-                "signature, %ld a serial number that was there before\n",
-                f->answers, f->not_a_message, f->wrong_key, f->wrong_subject, f->wrong_signature, f->repeated_serial);
+            trouble = fprintf(stderr, "estload: %s: failed %ld times\n", error_names[i], sum->errors[i]);
     if (run->exhausted)
-        fprintf(stderr, "estload: all %ld requests are used up: a larger -g\n", load_options.requests);
+        trouble = fprintf(stderr, "estload: all %ld requests are used up: a larger -g\n", load_options.requests);
+    if (run->interrupted)
+        trouble = fprintf(stderr, "estload: interrupted\n");
     if (!sum->n)
-        fprintf(stderr, "estload: nothing was answered\n");
-    return other || !sum->n || run->exhausted || count_errors(sum) || f->not_a_message || f->wrong_key || f->wrong_subject ||
-           f->wrong_signature || f->repeated_serial;
+        trouble = fprintf(stderr, "estload: nothing was answered\n");
+    return trouble != 0;
 }
 
 int load_report_print(load_report_t *sum, const load_run_t *run)

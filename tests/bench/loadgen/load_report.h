@@ -11,10 +11,10 @@
 #include "load_csr.h"
 
 typedef struct {
-    float *latency; /* seconds, of what was measured */
+    float *latency; /* seconds, of what was measured: all but the warm-up */
     size_t n, room;
-    long status[600], errors[LOAD_N_RESULTS];
-    long answered; /* with 200, warm-up included: what a server must have on record */
+    long status[600],
+        errors[LOAD_N_RESULTS]; /* warm-up included: a server must have status[200] enrolments on record */
     long connections, resumed;
     int tls_version;
 } load_report_t;
@@ -23,7 +23,8 @@ typedef struct {
 typedef struct {
     double seconds, own_cpu, cpu[LOAD_MAX_TREES];
     load_csr_findings_t findings;
-    int exhausted; /* the requests did not suffice */
+    int exhausted;   /* the requests did not suffice */
+    int interrupted; /* by a signal */
 } load_run_t;
 
 void load_report_latency(load_report_t *report, double seconds);

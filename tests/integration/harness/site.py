@@ -10,6 +10,7 @@ import re
 from . import run
 from .client import EstClient
 from .httpd import Config, Httpd
+from .pki import Identity, make_csr, make_key
 
 BAD_HTTPD = re.compile(r"\] \[[^\]:]*:(warn|error|crit|alert|emerg)\] ")
 BAD_POSTGRES = re.compile(r"\b(WARNING|ERROR|FATAL|PANIC):  ")
@@ -119,6 +120,16 @@ class Site:
     def ra(self, **more):
         """A client that may ask for any name."""
         return self.client(self.user, **more)
+
+    def holder(self, subject="CN=holder", label=None, san=(), key=None):
+        """A certificate enrolled here, with its key."""
+        key = key or make_key()
+        with self.ra() as client:
+            cert = client.enroll(make_csr(key, subject, san), label).cert()
+        return Identity(key, cert, self.pki.issuing.chain())
+
+    def revoke(self, cert, reason="keyCompromise"):
+        self.db.execute("SELECT revoke(%s, %s)", format(cert.serial_number, "x"), reason)
 
     # --- what it has done
 
