@@ -160,6 +160,27 @@ const unsigned char *est_unhex(const char *s, apr_size_t *n, apr_pool_t *pool)
     return buf;
 }
 
+int est_is_utf8(const char *s)
+{
+    static const unsigned least[] = {0, 0x80, 0x800, 0x10000};
+
+    for (const unsigned char *p = (const unsigned char *)s; *p;) {
+        int more = *p < 0x80 ? 0 : *p >= 0xf0 ? 3 : *p >= 0xe0 ? 2 : 1;
+        unsigned c = more ? *p & (0x3fu >> more) : *p;
+
+        if ((*p >= 0x80 && *p < 0xc0) || *p++ > 0xf4)
+            return 0;
+        for (int i = 0; i < more; i++, p++) {
+            if ((*p & 0xc0) != 0x80)
+                return 0;
+            c = c << 6 | (*p & 0x3fu);
+        }
+        if (c < least[more] || c > 0x10ffff || (c >= 0xd800 && c <= 0xdfff))
+            return 0;
+    }
+    return 1;
+}
+
 const char *est_escape(est_slice_t s, apr_size_t max, apr_pool_t *pool)
 {
     apr_size_t n = s.n < max ? s.n : max;

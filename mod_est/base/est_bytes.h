@@ -35,6 +35,9 @@ const char *est_hex(est_slice_t in, apr_pool_t *pool);
 /* Both cases accepted; NULL when s is not an even number of hex digits */
 const unsigned char *est_unhex(const char *s, apr_size_t *n, apr_pool_t *pool);
 
+/* Well-formed UTF-8 (RFC 3629: shortest form, no surrogates)? */
+int est_is_utf8(const char *s);
+
 /* s with every octet outside printable ASCII, and the backslash, as \xHH: fit for a log line. At most max octets of s
  * are used and "..." marks a cut. */
 const char *est_escape(est_slice_t s, apr_size_t max, apr_pool_t *pool);

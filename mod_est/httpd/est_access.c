@@ -44,8 +44,7 @@ static int refuse_on_reserved_vhost(request_rec *r)
     return HTTP_FORBIDDEN;
 }
 
-/* r->user alone proves nothing: SSLUserName fills it from a certificate that nobody verified. Only an authentication
- * sets ap_auth_type. */
+/* check_access() has emptied both: what stands there now comes from an authentication */
 static const char *verified_user(request_rec *r)
 {
     return r->ap_auth_type ? r->user : NULL;
@@ -84,6 +83,10 @@ static int check_access(request_rec *r)
         return refuse_on_reserved_vhost(r);
     if (!the_service)
         return HTTP_SERVICE_UNAVAILABLE; /* child_init has logged why */
+    /* Nobody has been authenticated yet. SSLUserName has filled r->user by now all the same, from a certificate that nobody
+     * verified, and ap_auth_type may be set with it. */
+    r->user = NULL;
+    r->ap_auth_type = NULL;
     err = est_request_make(&request, r, the_service);
     if (!err)
         err = route(request);

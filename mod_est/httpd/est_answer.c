@@ -147,7 +147,8 @@ static void dispose_of_body(est_request_t *request, int status)
     request_rec *r = request->r;
     const char *length = apr_table_get(r->headers_in, "Content-Length");
 
-    if (status == HTTP_REQUEST_ENTITY_TOO_LARGE || r->expecting_100 || (length && apr_atoi64(length) > DISCARD_MAX))
+    if (status == HTTP_REQUEST_ENTITY_TOO_LARGE || r->expecting_100 ||
+        (length ? apr_atoi64(length) > DISCARD_MAX : apr_table_get(r->headers_in, "Transfer-Encoding") != NULL))
         r->connection->keepalive = AP_CONN_CLOSE;
     else if (!request->body_was_read)
         ap_discard_request_body(r);

@@ -7,7 +7,6 @@
 #include "store/store_pg.h"
 
 #include <apr_cstr.h>
-#include <apr_lib.h>
 #include <apr_strings.h>
 #include <http_core.h>
 #include <http_log.h>
@@ -218,20 +217,19 @@ static const char *foreign_block(const cmd_parms *cmd)
 }
 
 /* Looks at the neighbours of EstEngine: configuration blocks are read as a whole before they are walked */
-static void look_around(est_location_t *location, const ap_directive_t *first)
+static void look_around(est_location_t *location, const ap_directive_t *first, apr_pool_t *pool)
 {
     for (const ap_directive_t *d = first; d; d = d->next) {
-        char *args = apr_pstrdup(apr_hook_global_pool, d->args ? d->args : "");
-        const char *word = args + strspn(args, " \t\"");
+        const char *args = d->args ? d->args : "", *word = ap_getword_conf(pool, &args);
 
-        if (!apr_cstr_casecmp(d->directive, "Require") && !apr_cstr_casecmpn(word, "est", 3) && !apr_isalnum(word[3]))
+        if (!apr_cstr_casecmp(d->directive, "Require") && !apr_cstr_casecmp(word, "est"))
             location->has_require_est = 1;
-        if (!apr_cstr_casecmp(d->directive, "AuthType") && apr_cstr_casecmpn(word, "none", 4) != 0)
+        if (!apr_cstr_casecmp(d->directive, "AuthType") && apr_cstr_casecmp(word, "none") != 0)
             location->has_auth_type = 1;
         if (!apr_cstr_casecmp(d->directive, "SSLVerifyClient"))
             location->has_ssl_verify = 1;
         if (!apr_cstr_casecmpn(d->directive, "<Require", 8))
-            look_around(location, d->first_child);
+            look_around(location, d->first_child, pool);
     }
 }
 
@@ -245,7 +243,7 @@ static const char *enter_location(cmd_parms *cmd, est_location_t *location)
         return apr_psprintf(cmd->pool, "%s belongs into a plain <Location \"/path\"> block, not into %s%s",
                             cmd->cmd->name, foreign, *foreign == '<' ? ">" : "");
     location->where = where_is(cmd->directive, cmd->pool);
-    look_around(location, cmd->directive->parent->first_child);
+    look_around(location, cmd->directive->parent->first_child, cmd->temp_pool);
     return NULL;
 }
 

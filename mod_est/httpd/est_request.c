@@ -32,50 +32,46 @@ const char *est_request_new_id(const est_env_t *env, apr_pool_t *pool)
     return env->random(env, id, sizeof(id)) ? est_hex(est_slice(id, sizeof(id)), pool) : NULL;
 }
 
-/* Also tells an over-long Content-Length before anything is read (conformance HTTP-07) */
+/* Tells an over-long body by its header, before anything is read (conformance HTTP-07). A request of HTTP/2 may have no
+ * length: framing ends it. */
 static est_err_t *check_length(const est_request_t *request)
 {
-    const char *length = apr_table_get(request->r->headers_in, "Content-Length");
+    request_rec *r = request->r;
+    const char *length = apr_table_get(r->headers_in, "Content-Length");
     apr_off_t n;
     char *end;
 
     if (!length)
-        return apr_table_get(request->r->headers_in, "Transfer-Encoding")
+        return r->proto_num >= HTTP_VERSION(2, 0) || apr_table_get(r->headers_in, "Transfer-Encoding")
                    ? NULL
-                   : EST_FAIL(request->req.pool, length_required, NULL);
+                   : EST_FAIL(r->pool, length_required, NULL);
     if (apr_strtoff(&n, length, &end, 10) != APR_SUCCESS || *end || n < 0)
-        return EST_FAIL(request->req.pool, body_read, "Content-Length is not a number");
+        return EST_FAIL(r->pool, body_read, "Content-Length is not a number");
     if (n > request->location->max_body)
-        return EST_FAIL(request->req.pool, body_too_large, "%s octets, at most %d allowed", length,
-                        request->location->max_body);
+        return EST_FAIL(r->pool, body_too_large, "%s octets, at most %d allowed", length, request->location->max_body);
     return NULL;
-}
-
-/* HTTP/2 has neither header and its length by framing */
-static int needs_length(request_rec *r)
-{
-    return r->proto_num < HTTP_VERSION(2, 0);
 }
 
 static est_err_t *read_all(est_slice_t *out, est_request_t *request)
 {
     request_rec *r = request->r;
-    char *body = apr_palloc(r->pool, (apr_size_t)request->location->max_body + 1);
-    apr_size_t n = 0;
+    /* What httpd read from the header; a chunked body has none */
+    apr_size_t max = (apr_size_t)request->location->max_body, room = r->remaining ? (apr_size_t)r->remaining : max,
+               n = 0;
+    char *body = apr_palloc(r->pool, room + 1);
     long got;
 
     if (!ap_should_client_block(r)) {
         *out = est_slice("", 0);
         return NULL;
     }
-    while ((got = ap_get_client_block(r, body + n, (apr_size_t)request->location->max_body + 1 - n)) > 0) {
+    while ((got = ap_get_client_block(r, body + n, room + 1 - n)) > 0) {
         n += (apr_size_t)got;
-        if (n > (apr_size_t)request->location->max_body)
-            return EST_FAIL(r->pool, body_too_large, "at most %d octets allowed", request->location->max_body);
+        if (n > room)
+            return EST_FAIL(r->pool, body_too_large, "at most %d octets allowed", (int)max);
     }
     if (got < 0)
-        return r->connection->aborted ? EST_FAIL(r->pool, body_read, "the client went away")
-                                      : EST_FAIL(r->pool, body_read, NULL);
+        return EST_FAIL(r->pool, body_read, r->connection->aborted ? "the client went away" : NULL);
     *out = est_slice(body, n);
     return NULL;
 }
@@ -85,8 +81,7 @@ static est_err_t *read_body(est_slice_t *out, est_req_t *req)
     est_request_t *request = (est_request_t *)req;
     int status;
 
-    if (needs_length(request->r))
-        EST_TRY(check_length(request));
+    EST_TRY(check_length(request));
     status = ap_setup_client_block(request->r, REQUEST_CHUNKED_DECHUNK);
     if (status != OK)
         return EST_FAIL(req->pool, body_read, "httpd says %d", status);

@@ -83,7 +83,7 @@ static const char *row_flaw(const pki_ext_row_t *row, const pki_ext_section_t *s
  * is out of reach. */
 typedef struct {
     const char *name;
-    STACK_OF(CONF_VALUE) * pairs;
+    STACK_OF(CONF_VALUE) *pairs;
 } section_t;
 
 typedef struct {
@@ -91,7 +91,7 @@ typedef struct {
     int n;
 } database_t;
 
-static STACK_OF(CONF_VALUE) * find_section(const database_t *db, const char *name)
+static STACK_OF(CONF_VALUE) *find_section(const database_t *db, const char *name)
 {
     for (int i = 0; i < db->n; i++) {
         if (strcmp(db->all[i].name, name) == 0)
@@ -100,7 +100,7 @@ static STACK_OF(CONF_VALUE) * find_section(const database_t *db, const char *nam
     return NULL;
 }
 
-static STACK_OF(CONF_VALUE) * get_section(void *db, const char *name)
+static STACK_OF(CONF_VALUE) *get_section(void *db, const char *name)
 {
     return find_section(db, name);
 }
@@ -162,6 +162,17 @@ static X509_EXTENSION *build(database_t *db, const pki_ext_row_t *row)
     return X509V3_EXT_nconf(NULL, &ctx, name, row->value);
 }
 
+/* DER: takes any octets as a value, and a value must be DER, too */
+static est_err_t *check_extension(est_slice_t der, apr_pool_t *pool)
+{
+    pki_der_t ext = {0}, v = {0};
+    EST_TRY(pki_der_check(der, pool));
+    pki_der_take(&der, PKI_DER_SEQUENCE, &ext);
+    while (pki_der_next(&ext.body, &v))
+        ;
+    return pki_der_check(v.body, pool);
+}
+
 est_err_t *pki_ext_build(est_slice_t *der, const pki_ext_row_t *row, const pki_ext_section_t *sections, int n_sections,
                          apr_pool_t *pool)
 {
@@ -178,7 +189,7 @@ est_err_t *pki_ext_build(est_slice_t *der, const pki_ext_row_t *row, const pki_e
         n = i2d_X509_EXTENSION(ext, &buf);
     if (n > 0) {
         *der = est_slice_dup(est_slice(buf, (apr_size_t)n), pool);
-        err = pki_der_check(*der, pool);
+        err = check_extension(*der, pool);
     }
     if (n <= 0 || err)
         err = EST_FAIL(pool, config, "extension %s = \"%s\": %s", row->name, row->value,

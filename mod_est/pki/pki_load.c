@@ -33,7 +33,7 @@ static est_err_t *open_file(BIO **out, const char *path, const char *what, apr_p
 
 /* ---- Certificates ---- */
 
-est_err_t *pki_load_certs(STACK_OF(X509) * *out, const char *path, apr_pool_t *pool)
+est_err_t *pki_load_certs(STACK_OF(X509) **out, const char *path, apr_pool_t *pool)
 {
     BIO *bio;
     EST_TRY(open_file(&bio, path, "certificate file", pool));
@@ -170,10 +170,13 @@ static est_err_t *run_program(line_t *line, const char *command, apr_pool_t *poo
     char **argv;
     apr_procattr_t *attr;
     apr_proc_t process;
+    apr_file_t *nothing;
     if (apr_tokenize_to_argv(command, &argv, pool) != APR_SUCCESS || !argv[0])
         return EST_FAIL(pool, config, "passphrase exec: names no program");
     if (apr_procattr_create(&attr, pool) != APR_SUCCESS ||
-        apr_procattr_io_set(attr, APR_NO_FILE, APR_FULL_BLOCK, APR_NO_PIPE) != APR_SUCCESS ||
+        apr_file_open(&nothing, "/dev/null", APR_FOPEN_READ, APR_FPROT_OS_DEFAULT, pool) != APR_SUCCESS ||
+        apr_procattr_io_set(attr, APR_NO_PIPE, APR_FULL_BLOCK, APR_NO_PIPE) != APR_SUCCESS ||
+        apr_procattr_child_in_set(attr, nothing, NULL) != APR_SUCCESS ||
         apr_procattr_cmdtype_set(attr, APR_PROGRAM_ENV) != APR_SUCCESS ||
         apr_procattr_error_check_set(attr, 1) != APR_SUCCESS)
         return EST_FAIL(pool, internal, "passphrase program %s cannot be prepared", argv[0]);

@@ -87,6 +87,10 @@ static est_err_t *rule_not_the_ca(judge_t *j)
 
 static est_err_t *rule_group_names(judge_t *j)
 {
+    if (!j->req->alias->group) { /* only an explanation gets here */
+        j->not_applicable = 1;
+        return NULL;
+    }
     return policy_names_group(j->req->alias->group, j->grant->subject, &j->grant->san, j->pool);
 }
 
@@ -142,8 +146,9 @@ static est_err_t *rule_extensions(judge_t *j)
 static est_err_t *rule_validity(judge_t *j)
 {
     const policy_request_t *req = j->req;
-    apr_time_t start = req->now - apr_time_from_sec(j->profile->backdate);
-    apr_time_t end = req->now + apr_time_from_sec(j->profile->validity);
+    apr_time_t now = apr_time_from_sec(apr_time_sec(req->now)); /* certificates know whole seconds */
+    apr_time_t start = now - apr_time_from_sec(j->profile->backdate);
+    apr_time_t end = now + apr_time_from_sec(j->profile->validity);
 
     if (j->profile->latest_end && end > j->profile->latest_end)
         end = j->profile->latest_end;
@@ -154,7 +159,7 @@ static est_err_t *rule_validity(judge_t *j)
         end = req->ca_not_after;
     if (start < req->ca_not_before)
         start = req->ca_not_before;
-    if (end <= req->now || start >= end)
+    if (end <= now || start >= end)
         return EST_FAIL(j->pool, ca_ends, "nothing is left of the validity: it would end %s",
                         pki_time_text(end, j->pool));
     j->grant->not_before = start;
@@ -250,6 +255,9 @@ const policy_finding_t *policy_explain(policy_grant_t **out, int *n, const polic
 
     *out = NULL;
     start(&j, request, pool);
+    /* Where a rule fails that would have filled these in, later ones judge what was asked for */
+    j.grant->subject = request->csr->subject;
+    j.grant->san = request->csr->san;
     for (*n = 0; *n < N_RULES; (*n)++) {
         policy_finding_t *finding = &findings[*n];
         est_err_t *err;
@@ -265,9 +273,6 @@ const policy_finding_t *policy_explain(policy_grant_t **out, int *n, const polic
             (*n)++;
             break;
         }
-        /* A later rule judges what would have been there had this one passed */
-        if (!j.grant->subject)
-            j.grant->subject = request->csr->subject;
     }
     if (!failed && !finish(&j))
         *out = j.grant;

@@ -186,11 +186,16 @@ est_err_t *policy_snapshot_make(policy_snapshot_t **out, const policy_rows_t *ro
     snapshot->aliases = apr_pcalloc(pool, ((apr_size_t)rows->n_aliases + 1) * sizeof(*snapshot->aliases));
     snapshot->by_name = apr_hash_make(pool);
     for (int i = 0; i < rows->n_aliases; i++) {
-        policy_alias_t *alias = &snapshot->aliases[snapshot->n_aliases];
+        policy_alias_t *alias = &snapshot->aliases[snapshot->n_aliases], *twin;
 
         /* A label that the path parser would never accept cannot be reached: leave it out */
         if (!rows->aliases[i].name || !policy_label_is_valid(rows->aliases[i].name))
             continue;
+        twin = apr_hash_get(snapshot->by_name, rows->aliases[i].name, APR_HASH_KEY_STRING);
+        if (twin) {
+            twin->broken = apr_psprintf(pool, "there are two aliases \"%s\"", twin->name);
+            continue;
+        }
         make_alias(&b, alias, &rows->aliases[i]);
         apr_hash_set(snapshot->by_name, alias->name, APR_HASH_KEY_STRING, alias);
         snapshot->n_aliases++;

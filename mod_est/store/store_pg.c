@@ -88,6 +88,9 @@ static est_err_t *client_get(store_t *store, policy_client_row_t *row, const cha
     PGresult *result;
 
     memset(row, 0, sizeof(*row));
+    /* The database would call it an error; it cannot hold such a client */
+    if (!est_is_utf8(user))
+        return NULL;
     store_pg_params_text(&params, user);
     EST_TRY(call(&result, store, STORE_PG_STMT_CLIENT_GET, &params, pool));
     for (size_t i = 0; PQntuples(result) && i < sizeof(columns) / sizeof(*columns); i++)

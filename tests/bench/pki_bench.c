@@ -26,7 +26,7 @@ static const char *const step_names[N_STEPS] = {"base64", "decode", "verify", "s
 static float *samples[N_STEPS];
 static int n_samples;
 
-static void die(const char *why)
+__attribute__((noreturn)) static void die(const char *why)
 {
     fprintf(stderr, "pki_bench: %s\n", why);
     exit(2);
@@ -73,24 +73,33 @@ static est_slice_t make_csr(int i, apr_pool_t *pool)
     return est_slice(text, n_text);
 }
 
-/* Lives as long as the process */
+static int add_extension(X509 *ca, int nid, const char *value)
+{
+    X509V3_CTX ctx;
+    X509_EXTENSION *extension;
+    int ok;
+
+    X509V3_set_ctx(&ctx, ca, ca, NULL, NULL, 0);
+    extension = X509V3_EXT_conf_nid(NULL, &ctx, nid, value);
+    ok = extension && X509_add_ext(ca, extension, -1);
+    X509_EXTENSION_free(extension);
+    return ok;
+}
+
+/* Its certificate and key live as long as the process */
 static pki_signer_t *make_signer(apr_pool_t *pool)
 {
     EVP_PKEY *key = EVP_EC_gen("P-256");
     X509 *ca = X509_new();
-    X509V3_CTX ctx;
-    X509_EXTENSION *ski;
     pki_signer_t *signer;
 
     if (!key || !ca || !X509_set_version(ca, X509_VERSION_3) || !X509_set_pubkey(ca, key) ||
         !set_name(X509_get_subject_name(ca), "Benchmark CA") || !X509_set_issuer_name(ca, X509_get_subject_name(ca)) ||
-        !X509_gmtime_adj(X509_getm_notBefore(ca), -86400) || !X509_gmtime_adj(X509_getm_notAfter(ca), 86400))
+        !X509_gmtime_adj(X509_getm_notBefore(ca), -86400) || !X509_gmtime_adj(X509_getm_notAfter(ca), 86400) ||
+        !add_extension(ca, NID_basic_constraints, "critical,CA:TRUE") ||
+        !add_extension(ca, NID_key_usage, "critical,keyCertSign") ||
+        !add_extension(ca, NID_subject_key_identifier, "hash") || !X509_sign(ca, key, EVP_sha256()))
         die("cannot make a CA");
-    X509V3_set_ctx(&ctx, ca, ca, NULL, NULL, 0);
-    ski = X509V3_EXT_conf_nid(NULL, &ctx, NID_subject_key_identifier, "hash");
-    if (!ski || !X509_add_ext(ca, ski, -1) || !X509_sign(ca, key, EVP_sha256()))
-        die("cannot make a CA");
-    X509_EXTENSION_free(ski);
     need(pki_signer_make(&signer, ca, key, pool));
     return signer;
 }

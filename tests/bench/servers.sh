@@ -7,7 +7,17 @@
 
 bench=$top/build/bench
 state=    # the servers' directory, once it is there
+load_pids= # of load generators in the background
 bench_ok= # set by bench_done
+
+# whole VALUE MIN MAX: a number within limits
+whole()
+{
+    case $1 in
+    '' | *[!0-9]* | ????????*) die "$1: want a number from $2 to $3" ;;
+    esac
+    test "$1" -ge "$2" && test "$1" -le "$3" || die "$1: want a number from $2 to $3"
+}
 
 bench_stop()
 {
@@ -20,7 +30,9 @@ bench_exit()
     bench_status=$?
     trap - EXIT
     trap '' HUP INT TERM
-    test -z "${load_pid:-}" || kill "$load_pid" 2>/dev/null || :
+    for load_left in $load_pids; do
+        kill "$load_left" 2>/dev/null || :
+    done
     if test -n "$state"; then
         test -n "$bench_ok" || log_tail "$state/logs/error.log" "$state/logs/postgresql.log"
         bench_stop

@@ -38,4 +38,40 @@
         .other_users = "refuse", .enroll_chain = "f", .base64 = "auto", .transfer_encoding = "t", .reason_text = "t"   \
     }
 
+/* "CN=a,O=b" as a name that was decoded */
+static inline pki_name_t *name_of(const char *dn)
+{
+    X509_NAME *x509 = X509_NAME_new();
+    unsigned char *der = NULL;
+    pki_name_t *name;
+    int n;
+
+    fill_name(x509, dn);
+    n = i2d_X509_NAME(x509, &der);
+    assert_true(n > 0);
+    ASSERT_OK(pki_name_decode(&name, est_slice_dup(est_slice(der, (apr_size_t)n), pool), pool));
+    OPENSSL_free(der);
+    X509_NAME_free(x509);
+    return name;
+}
+
+/* "DNS:a.example,IP:10.0.0.1", in the syntax of x509v3_config(5); "" = none */
+static inline pki_sans_t sans_of(const char *names)
+{
+    pki_sans_t sans = {0};
+    X509V3_CTX ctx;
+    X509_EXTENSION *ext;
+    const ASN1_OCTET_STRING *value;
+
+    if (!*names)
+        return sans;
+    X509V3_set_ctx(&ctx, NULL, NULL, NULL, NULL, 0);
+    ext = make_ext(&ctx, apr_pstrcat(pool, "subjectAltName=", names, NULL));
+    value = X509_EXTENSION_get_data(ext);
+    ASSERT_OK(pki_san_decode(
+        &sans, est_slice_dup(est_slice(ASN1_STRING_get0_data(value), (apr_size_t)ASN1_STRING_length(value)), pool), pool));
+    X509_EXTENSION_free(ext);
+    return sans;
+}
+
 #endif

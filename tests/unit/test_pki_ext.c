@@ -80,16 +80,14 @@ static void test_rows_of_a_profile(void **state)
         {"certificatePolicies", 0, "@pol", "0603551d20", NULL},
         {"certificatePolicies", 0, "1.2.4,@pol", "0603551d20", NULL},
         {"crlDistributionPoints", 0, "URI:http://a/x.crl", "0603551d1f",
-         "3018 3016 a014 a012 8610 687474703a2f2f612f782e63726c"},
-        {"crlDistributionPoints", 0, "crl", "0603551d1f", "3018 3016 a014 a012 8610 687474703a2f2f612f782e63726c"},
+         "3016 3014 a012 a010 860e 687474703a2f2f612f782e63726c"},
+        {"crlDistributionPoints", 0, "crl", "0603551d1f", "3016 3014 a012 a010 860e 687474703a2f2f612f782e63726c"},
         {"subjectAltName", 0, "@alt", "0603551d11", "3016 8209 612e6578616d706c65 8209 622e6578616d706c65"},
         {"authorityInfoAccess", 0, "OCSP;URI:http://a/", "06082b06010505070101", NULL},
         {"tlsfeature", 0, "status_request", "06082b06010505070118", "3003020105"},
     };
     (void)state;
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-        if (strcmp(rows[i].value, "1.2.3") == 0)
-            continue;
         est_slice_t der = built(rows[i].name, rows[i].critical, rows[i].value, sections, 6);
         if (rows[i].contents)
             ASSERT_SLICE(der, extension(rows[i].oid, rows[i].critical, rows[i].contents));
@@ -143,8 +141,8 @@ static void test_rows_that_are_refused(void **state)
         {"keyUsage", "digitalSignature\r", -1, "control character"},
         {"1.2.3.4", "ASN1:UTF8:\xe2\x80\xae", -1, "format character"},
         {"1.2.3.4", "DER:zz", -1, "1.2.3.4"},
-        {"1.2.3.4", "DER:0c0261", -1, NULL},
-        {"1.2.3.4", "DER:3080000 0", -1, NULL},
+        {"1.2.3.4", "DER:0c0261", -1, "not DER"},
+        {"1.2.3.4", "DER:30800000", -1, "not DER"},
         {"1.2.3.4", "value", -1, "unknown extension"},
         {"subjectKeyIdentifier", "hash", -1, "cannot be given as text"},
         {"2.5.29.14", "DER:0400", -1, "cannot be given as text"},

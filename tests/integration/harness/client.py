@@ -124,10 +124,12 @@ class EstClient:
         return "/".join([self.mount] + ([label] if label else []) + [operation])
 
     def request(self, method, path, body=None, headers=None):
-        """path: an operation of alias est when it has no slash"""
+        """path: an operation of alias est when it has no slash. headers: User-Agent None leaves it out."""
         if not path.startswith("/"):
             path = self.path(path)
-        headers = dict(headers or {})
+        headers = {"User-Agent": "est-test", **(headers or {})}
+        if headers["User-Agent"] is None:
+            del headers["User-Agent"]
         if self.authorization:
             headers.setdefault("Authorization", self.authorization)
         connection = self.open()

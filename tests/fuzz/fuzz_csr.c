@@ -1,0 +1,39 @@
+/*
+ * Copyright 2026 The mod_est authors
+ * SPDX-License-Identifier: Apache-2.0
+ */
+#include "fuzz.h"
+
+#include "pki/pki_csr.h"
+
+#include <openssl/err.h>
+#include <string.h>
+
+/* Every failure is the client's, leaves no error behind, and what is accepted OpenSSL reads as the same octets */
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    apr_pool_t *pool = fuzz_pool();
+    pki_csr_t *csr;
+    est_err_t *err = pki_csr_decode(&csr, est_slice(data, size), pool);
+    if (!err) {
+        const unsigned char *p = data;
+        X509_REQ *req = d2i_X509_REQ(NULL, &p, (long)size);
+        FUZZ_ASSERT(req && p == data + size);
+        EVP_PKEY *theirs = X509_REQ_get0_pubkey(req);
+        FUZZ_ASSERT(theirs && EVP_PKEY_eq(theirs, csr->key->pkey) == 1);
+        err = pki_csr_verify(csr, pool);
+        if (!err)
+            FUZZ_ASSERT(X509_REQ_verify(req, theirs) == 1);
+        X509_REQ_free(req);
+        ERR_clear_error();
+
+        pki_name_t *name;
+        if (!pki_name_encode(&name, csr->subject->attrs, csr->subject->n_attrs, pool))
+            FUZZ_ASSERT(name->n_attrs == csr->subject->n_attrs);
+        FUZZ_ASSERT(pki_san_equal(&csr->san, &csr->san));
+    }
+    FUZZ_ASSERT(!err || est_err_row(err->code)->status == 400);
+    FUZZ_ASSERT(ERR_peek_error() == 0);
+    apr_pool_destroy(pool);
+    return 0;
+}

@@ -1,0 +1,102 @@
+# Copyright 2026 The mod_est authors
+# SPDX-License-Identifier: Apache-2.0
+"""Ways in which a database goes away, and a database server to do that to."""
+
+import contextlib
+import os
+import re
+import signal
+import time
+
+from harness import run
+from harness.pki import make_csr, shared_key
+from harness.postgres import PostgresServer
+
+# What the module logs while the database is away; lines of these tests about anything else are complaints
+AWAY = ("EST1090", "EST1093")
+
+
+class FragileServer(PostgresServer):
+    """One that tests end: nobody goes on with a connection from before."""
+
+    def __init__(self, directory, durable):
+        self.databases = []
+        super().__init__(directory, durable)
+
+    def clone(self, name):
+        self.databases.append(super().clone(name))
+        return self.databases[-1]
+
+    def hang_up(self):
+        for database in self.databases:
+            database.close()
+
+    def stop(self, how=signal.SIGINT):
+        self.hang_up()
+        super().stop(how)
+
+
+@contextlib.contextmanager
+def private_postgres(directory, name, durable=False):
+    """A server of one module's own. What it logs is expected to be bad, but not as bad as this."""
+    server = FragileServer(os.path.join(directory, name), durable)
+    try:
+        server.start()
+        server.install()
+        yield server
+    finally:
+        server.stop()
+    panics = [line for line in server.log.since() if re.search(r"PANIC: |ERROR: .*(corrupt|invalid page|duplicate key)", line)]
+    assert not panics, panics
+
+
+def processes(server):
+    """The postmaster and its children"""
+    pid = server.process.pid
+    with open(f"/proc/{pid}/task/{pid}/children", encoding="ascii") as file:
+        return [pid, *map(int, file.read().split())]
+
+
+@contextlib.contextmanager
+def frozen(server):
+    """Nothing of it moves: connections stay open, new ones are not answered."""
+    stopped = []
+    try:
+        os.kill(server.process.pid, signal.SIGSTOP)  # first, so that it makes no more children
+        stopped.append(server.process.pid)
+        for pid in processes(server)[1:]:
+            os.kill(pid, signal.SIGSTOP)
+            stopped.append(pid)
+        yield
+    finally:
+        for pid in reversed(stopped):
+            os.kill(pid, signal.SIGCONT)
+
+
+@contextlib.contextmanager
+def stopped(server):
+    """It is down within, and up again afterwards."""
+    server.stop()
+    try:
+        yield
+    finally:
+        server.start()
+
+
+def backends(site):
+    """Process ids at the other end of the module's connections"""
+    return [pid for (pid,) in site.db.rows("SELECT pid FROM pg_stat_activity WHERE usename = 'est_module' AND datname = %s",
+                                           site.db.name, user="postgres")]
+
+
+def recovery(site, limit=10):
+    """Seconds from now until an enrolment succeeds again"""
+    began = time.monotonic()
+
+    def enrols():
+        with site.ra() as client:
+            answer = client.enroll(make_csr(shared_key("ec:P-256"), "CN=recovery"))
+        assert answer.status in (200, 503), answer.text
+        return answer.status == 200
+    run.wait_until(enrols, limit, "enrolments to succeed again")
+    return time.monotonic() - began

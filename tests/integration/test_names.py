@@ -1,0 +1,159 @@
+# Copyright 2026 The mod_est authors
+# SPDX-License-Identifier: Apache-2.0
+"""Which names a client may ask for, from where, and for how long (policy.md 2 and 5)."""
+
+import ipaddress
+
+import pytest
+from cryptography import x509
+
+from harness.httpd import DENIED_USER
+from harness.lint import lint
+from harness.pki import dns, make_csr, make_key
+
+ADDRESS = x509.IPAddress(ipaddress.ip_address("192.0.2.9"))
+
+# names of the client "pump.example": (names, subject, SAN, status, why)
+NAMES = {
+    "own_CN": ("own", "CN=pump.example", [], 200, "its own"),
+    "own_CN_and_SAN": ("own", "CN=pump.example", [dns("pump.example")], 200, "its own, twice"),
+    "own_SAN_alone": ("own", "", [dns("pump.example")], 200, "its own"),
+    "own_dns_has_no_case": ("own", "CN=Pump.Example", [dns("PUMP.example")], 200, "RFC 5280 7.2"),
+    "own_with_organization": ("own", "CN=pump.example,O=Org", [], 200, "O does not say who it is"),
+    "AUTH-12_other_CN": ("own", "CN=valve.example", [], 403, "another device"),
+    "AUTH-12_other_SAN": ("own", "CN=pump.example", [dns("valve.example")], 403, "another device in the SAN"),
+    "AUTH-12_second_SAN": ("own", "CN=pump.example", [dns("pump.example"), dns("valve.example")], 403, "another device behind the own name"),
+    "AUTH-12_address": ("own", "CN=pump.example", [ADDRESS], 403, "an address is a name too"),
+    "AUTH-12_prefix": ("own", "CN=pump.example.org", [], 403, "only begins like it"),
+    "AUTH-12_no_identity": ("own", "O=pump.example", [], 403, "names nobody"),
+    "own_serialNumber": ("own", "CN=pump.example,serialNumber=7", [], 403, "a serial number names a device too"),
+    "pattern": ("*.example", "CN=valve.example", [dns("valve.example")], 200, "matches"),
+    "pattern_dot": ("*.example", "CN=a.valve.example", [dns("a.valve.example")], 403, "* ends at dots in DNS names"),
+    "pattern_run": ("**.example", "CN=a.valve.example", [dns("a.valve.example")], 200, "** is any run"),
+    "pattern_anchored": ("pump", "CN=pump.example", [], 403, "globs are anchored"),
+    "patterns": ("a.example,b.example", "CN=b.example", [dns("a.example")], 200, "several"),
+    "any": ("*", "CN=whoever,O=Org", [dns("anything.example"), ADDRESS], 200, "a registration authority"),
+}
+
+
+@pytest.fixture(scope="module")
+def client_names(site):
+    return site.register("pump.example")
+
+
+@pytest.mark.parametrize("row", NAMES)
+def test_AUTH_12_names(site, client_names, row):
+    names, subject, san, status, why = NAMES[row]
+    site.sql("UPDATE client SET names = string_to_array(%s, ',') WHERE user_name = %s", names, client_names)
+    before = site.counts()
+    with site.client(client_names) as client:
+        answer = client.enroll(make_csr(make_key(), subject, san))
+    assert answer.status == status, (why, answer.text)
+    if status == 200:
+        lint(answer.cert(), site.pki.issuing.cert)
+    else:
+        assert answer.reason == "name_not_yours"
+        assert site.counts() == before
+
+
+def test_stars_in_a_user_name_mean_nothing(site):
+    user = site.register("*")
+    with site.client(user) as client:
+        assert client.enroll(make_csr(make_key(), "CN=device-1")).reason == "name_not_yours"
+        assert client.enroll(make_csr(make_key(), "CN=*")).status == 200
+
+
+@pytest.mark.parametrize("networks, status", [
+    ("127.0.0.0/8", 200), ("127.0.0.1/32", 200), ("10.0.0.0/8", 403), ("::/0", 403), ("10.0.0.0/8, 127.0.0.0/8", 200), (None, 200)])
+def test_networks(site, allow_log, networks, status):
+    allow_log(DENIED_USER)
+    user = site.register(names="*", networks=networks)
+    with site.client(user) as client:
+        answer = client.enroll(make_csr(make_key()))
+    assert answer.status == status
+    if status == 403:
+        assert answer.reason == "network_refused"
+
+
+def test_A_03_forwarded_addresses_are_ignored(site, expect_log):
+    expect_log(DENIED_USER)
+    user = site.register(names="*", networks="10.0.0.0/8")
+    with site.client(user) as client:
+        answer = client.enroll(make_csr(make_key()), headers={
+            "X-Forwarded-For": "10.1.1.1", "Forwarded": "for=10.1.1.1", "X-Real-IP": "10.1.1.1", "Via": "1.1 10.1.1.1"})
+    assert (answer.status, answer.reason) == (403, "network_refused")
+
+
+@pytest.mark.parametrize("change, status", [
+    ("enabled = false", 403), ("valid_until = now() - interval '1 second'", 403), ("valid_until = now() + interval '1 hour'", 200),
+    ("valid_from = now() + interval '1 hour'", 403), ("valid_from = now() - interval '1 hour'", 200),
+    ("password_hash = NULL", 401)])
+def test_registration(site, allow_log, change, status):
+    allow_log(DENIED_USER, "AH01617")
+    user = site.register(names="*")
+    with site.client(user) as client:
+        assert client.enroll(make_csr(make_key())).status == 200
+        site.sql(f"UPDATE client SET {change} WHERE user_name = %s", user)
+        answer = client.enroll(make_csr(make_key()))
+    assert answer.status == status, answer.text
+    if status == 403:
+        assert answer.reason == "not_authorized"
+
+
+def test_groups_of_the_client_open_aliases(site, expect_log):
+    expect_log(DENIED_USER)
+    site.sql("INSERT INTO entity_group (name) VALUES ('north'), ('south')")
+    labels = {name: site.alias(group_id=site.db.value("SELECT id FROM entity_group WHERE name = %s", name)) for name in ("north", "south")}
+    user = site.register(names="*", groups="north")
+    with site.client(user) as client:
+        assert client.enroll(make_csr(make_key()), labels["north"]).status == 200
+        assert client.enroll(make_csr(make_key()), labels["south"]).reason == "group_refused"
+        assert client.enroll(make_csr(make_key())).reason == "group_refused"
+        site.sql("INSERT INTO client_group SELECT c.id, g.id FROM client c, entity_group g WHERE c.user_name = %s AND g.name = 'south'", user)
+        assert client.enroll(make_csr(make_key()), labels["south"]).status == 200
+        site.sql("DELETE FROM client_group USING client c WHERE client_id = c.id AND c.user_name = %s", user)
+        assert client.enroll(make_csr(make_key()), labels["north"]).reason == "group_refused"
+
+
+def test_N_14_the_cas_own_name_is_refused(site):
+    with site.ra() as client:
+        answer = client.enroll(make_csr(make_key(), "O=Test,CN=Issuing CA"))
+    assert (answer.status, answer.reason) == (403, "name_refused")
+
+
+# N-rows over HTTP: names that no certificate may have (the decoder has unit tests of its own)
+BAD_NAMES = {
+    "N-10_underscore": [dns("a_b.example")], "N-10_dots": [dns("a..b")], "N-10_leading_dot": [dns(".a.example")],
+    "N-10_space": [dns("a b.example")], "N-10_wildcard": [dns("*.example")], "N-10_ip_literal": [dns("192.0.2.1")],
+    "N-10_long_label": [dns("a" * 64 + ".example")], "N-13_no_at": [x509.RFC822Name("nobody")],
+    "N-13_javascript": [x509.UniformResourceIdentifier("javascript:alert(1)")],
+    "C-09_registeredID": [x509.RegisteredID(x509.ObjectIdentifier("1.2.3"))],
+    "C-09_upn": [x509.OtherName(x509.ObjectIdentifier("1.3.6.1.4.1.311.20.2.3"), b"\x0c\x05admin")],
+}
+
+
+@pytest.mark.parametrize("row", BAD_NAMES)
+def test_bad_names(site, row):
+    before = site.counts()
+    with site.ra() as client:
+        answer = client.enroll(make_csr(make_key(), san=BAD_NAMES[row]))
+    assert answer.status in (400, 403)
+    assert answer.reason in ("name_invalid", "name_refused", "csr_invalid")
+    assert site.counts() == before
+
+
+@pytest.mark.parametrize("text", ["'; DROP TABLE certs;--", "%s%n", "$(id)", "../../x", "<script>", "Grüße 木"])
+def test_N_07_odd_text_is_stored_literally(site, text):
+    with site.ra() as client:
+        cert = client.enroll(make_csr(make_key(), f"CN={text}")).cert()
+    assert cert.subject.get_attributes_for_oid(x509.NameOID.COMMON_NAME)[0].value == text
+    lint(cert, site.pki.issuing.cert)
+
+
+@pytest.mark.parametrize("text", ["a\r\nb", "a\x1b[2Jb", "a\u202eb", "a\u0085b", "a\u2028b", "a\u200bb"])
+def test_N_08_OP_03_control_characters_are_refused_and_do_not_reach_the_log(site, text):
+    start = site.httpd.log.size()
+    with site.ra() as client:
+        answer = client.enroll(make_csr(make_key(), f"CN={text}"))
+    assert (answer.status, answer.reason) == (400, "name_invalid")
+    assert all(line.startswith("[") and line.isascii() and line.isprintable() for line in site.log_lines(start))

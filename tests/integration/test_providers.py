@@ -1,0 +1,144 @@
+# Copyright 2026 The mod_est authors
+# SPDX-License-Identifier: Apache-2.0
+"""Authentication by other means than table client, and attempts to get by without any."""
+
+import base64
+import hashlib
+
+import pytest
+
+from harness.client import curl
+from harness.httpd import DENIED_USER, PASSWORD_MISMATCH
+from harness.pki import CLIENT_AUTH, make_csr, make_key
+
+BLOCK = """
+    <Location "/{name}">
+        EstEngine on
+        AuthType Basic
+        AuthName "EST"
+        AuthBasicProvider {provider}
+        {require}
+        {more}
+    </Location>"""
+
+
+def hashed(password):
+    return "{SHA}" + base64.b64encode(hashlib.sha1(password.encode()).digest()).decode()
+
+
+@pytest.fixture(scope="module")
+def site(make_site):
+    site = make_site("providers", start=False)
+    users = site.httpd.put("users", f"filed:{hashed('of the file')}\nboth:{hashed('of the file')}\nra:{hashed('of the file')}\n")
+    file = f"AuthUserFile {users}"
+    any_of = "<RequireAny>\n            Require all granted\n            Require est\n        </RequireAny>"
+    site.config.locations = "".join([
+        BLOCK.format(name="file", provider="file", require="Require est", more=file),
+        BLOCK.format(name="two", provider="est file", require="Require est", more=file),
+        BLOCK.format(name="open", provider="est", require=any_of, more=""),
+        BLOCK.format(name="valid", provider="file",
+                     require="<RequireAny>\n            Require valid-user\n            Require est\n        </RequireAny>", more=file),
+        BLOCK.format(name="limited", provider="est",
+                     require="<RequireAll>\n            Require est\n            Require ip 10.0.0.0/8\n        </RequireAll>", more=""),
+    ])
+    # What some configurations do to have a user name beside a certificate
+    site.config.vhost = "SSLUserName SSL_CLIENT_S_DN_CN"
+    site.config.modules = ("authz_host",)
+    site.start()
+    site.register("both", password="of the table", names="*")
+    site.group_label = site.alias(other_users="group")
+    site.certificate_only = site.alias(auth_enroll="cert")
+    return site
+
+
+def enroll(site, mount, user, password, label=None, subject=None):
+    with site.client(user, password, mount=mount) as client:
+        return client.enroll(make_csr(make_key(), subject or f"CN={user}"), label)
+
+
+def test_user_of_a_file_is_refused_where_other_users_are(site, expect_log):
+    expect_log(DENIED_USER)
+    answer = enroll(site, "/file", "filed", "of the file")
+    assert (answer.status, answer.reason) == (403, "not_authorized")
+
+
+def test_user_of_a_file_enrols_its_own_name_where_the_group_is_theirs(site):
+    assert enroll(site, "/file", "filed", "of the file", site.group_label).status == 200
+    answer = enroll(site, "/file", "filed", "of the file", site.group_label, "CN=device-1")
+    assert (answer.status, answer.reason) == (403, "name_not_yours")
+
+
+def test_wrong_password_of_a_file(site, expect_log):
+    expect_log(PASSWORD_MISMATCH)
+    assert enroll(site, "/file", "filed", "wrong", site.group_label).status == 401
+
+
+def test_user_of_a_file_who_is_registered_too_has_the_rights_of_the_table(site):
+    assert enroll(site, "/file", "ra", "of the file", subject="CN=anything").status == 200
+
+
+def test_two_providers_are_asked_in_turn(site):
+    assert enroll(site, "/two", "both", "of the table", site.group_label).status == 200
+    assert enroll(site, "/two", "filed", "of the file", site.group_label).status == 200
+
+
+def test_require_all_granted_beside_require_est_opens_nothing(site, expect_log):
+    """architecture.md 3: what Require est has not granted is refused"""
+    expect_log("EST1057")
+    with site.client(mount="/open") as client:
+        answer = client.enroll(make_csr(make_key()))
+    assert (answer.status, answer.reason) == (403, "not_granted")
+
+
+def test_require_valid_user_beside_require_est_opens_nothing(site, expect_log):
+    expect_log("EST1057")
+    answer = enroll(site, "/valid", "filed", "of the file", site.certificate_only)
+    assert answer.status == 403
+
+
+def test_require_est_can_be_narrowed(site, expect_log):
+    expect_log(DENIED_USER)
+    answer = enroll(site, "/limited", site.user, site.PASSWORD)
+    assert (answer.status, answer.reason) == (403, "forbidden")
+
+
+@pytest.mark.parametrize("subject", ["CN=ra", "CN=both", "CN=device-1"])
+def test_SSLUserName_gives_nothing(site, subject):
+    """A certificate of anybody's making whose CN is a user's name"""
+    stranger = site.pki.foreign.issue(subject, eku=(CLIENT_AUTH,))
+    with site.client(identity=stranger) as client:
+        assert client.enroll(make_csr(make_key(), subject)).status == 401
+        assert client.enroll(make_csr(make_key(), subject), site.certificate_only).status == 403
+
+
+# A-01 to A-03, AUTH-09
+SPOOFED = {
+    "A-01_ssl_variables": {"SSL_CLIENT_VERIFY": "SUCCESS", "SSL_CLIENT_S_DN": "CN=ra", "SSL_CLIENT_CERT": "-----BEGIN CERTIFICATE-----"},
+    "A-02_ssl_headers": {"SSL-Client-Cert": "x", "SSL-Client-Verify": "SUCCESS", "X-SSL-Client-Verify": "SUCCESS", "X-Client-Cert": "x"},
+    "A-02_users": {"REMOTE_USER": "ra", "Remote-User": "ra", "X-Remote-User": "ra", "X-Forwarded-User": "ra"},
+    "A-03_forwarded": {"X-Forwarded-For": "127.0.0.1", "X-Forwarded-Proto": "https", "X-Forwarded-Host": "localhost", "Forwarded": "for=ra",
+                       "X-Real-IP": "127.0.0.1", "Via": "1.1 ra", "Proxy": "http://ra/"},
+}
+
+
+@pytest.mark.parametrize("row", SPOOFED)
+def test_AUTH_09_headers_make_nobody_anyone(site, row):
+    with site.client() as client:
+        assert client.enroll(make_csr(make_key(), "CN=ra"), headers=SPOOFED[row]).status == 401
+        assert client.enroll(make_csr(make_key(), "CN=ra"), site.certificate_only, SPOOFED[row]).status == 403
+
+
+def test_A_01_a_certificate_in_a_header_is_no_certificate(site):
+    holder = site.holder("CN=real", site.alias(name="certs"))
+    site.sql("UPDATE alias SET auth_enroll = 'cert' WHERE name = 'certs'")
+    pem = holder.pem_chain().decode().replace("\n", " ")
+    with site.client() as client:
+        answer = client.enroll(make_csr(make_key(), "CN=real"), "certs", {"SSL-Client-Cert": pem, "X-Client-Cert": pem})
+    assert answer.status == 403
+
+
+def test_curl_anyauth_gets_in_after_the_challenge(site, tmp_path):
+    (tmp_path / "csr").write_bytes(base64.b64encode(make_csr(make_key(), "CN=curl")))
+    answer = curl(site, "simpleenroll", "--anyauth", "-H", "Content-Type: application/pkcs10", "--data-binary", f"@{tmp_path}/csr",
+                  user=f"{site.user}:{site.PASSWORD}")
+    assert answer.status == 200
