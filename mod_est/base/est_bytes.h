@@ -23,7 +23,8 @@ int est_slice_equal(est_slice_t a, est_slice_t b);
 int est_bytes_equal_ct(const void *a, const void *b, apr_size_t n);
 
 /* Strict decoding: CR, LF, space and tab are ignored anywhere (RFC 8951 3.1); any other octet outside the alphabet,
- * missing or misplaced padding and non-zero trailing bits fail with base64_invalid. *out is allocated in pool. */
+ * missing or misplaced padding and non-zero trailing bits fail with base64_invalid. Nothing but blanks decodes to no
+ * octets. *out is allocated in pool. */
 est_err_t *est_base64_decode(est_slice_t *out, est_slice_t in, apr_pool_t *pool);
 
 /* NUL-terminated base64 with a newline after every width characters (0 = no inner breaks; else a multiple of 4) and

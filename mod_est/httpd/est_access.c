@@ -83,8 +83,8 @@ static int check_access(request_rec *r)
         return refuse_on_reserved_vhost(r);
     if (!the_service)
         return HTTP_SERVICE_UNAVAILABLE; /* child_init has logged why */
-    /* Nobody has been authenticated yet. SSLUserName has filled r->user by now all the same, from a certificate that nobody
-     * verified, and ap_auth_type may be set with it. */
+    /* Nobody has been authenticated yet. SSLUserName has filled r->user by now all the same, from a certificate that
+     * nobody verified, and ap_auth_type may be set with it. */
     r->user = NULL;
     r->ap_auth_type = NULL;
     err = est_request_make(&request, r, the_service);

@@ -52,26 +52,55 @@ static est_err_t *check_length(const est_request_t *request)
     return NULL;
 }
 
+static est_err_t *read_failed(request_rec *r, apr_status_t status)
+{
+    r->connection->keepalive = AP_CONN_CLOSE;
+    if (APR_STATUS_IS_TIMEUP(status))
+        return EST_FAIL(r->pool, request_timeout, NULL);
+    return EST_FAIL(r->pool, body_read, r->connection->aborted ? "the client went away" : NULL);
+}
+
+/* Appends what has arrived to body, of which *n of room octets are there */
+static est_err_t *take_brigade(char *body, apr_size_t *n, apr_size_t room, int *ended, request_rec *r,
+                               apr_bucket_brigade *brigade)
+{
+    for (apr_bucket *b = APR_BRIGADE_FIRST(brigade); b != APR_BRIGADE_SENTINEL(brigade); b = APR_BUCKET_NEXT(b)) {
+        apr_status_t status;
+        const char *data;
+        apr_size_t got;
+
+        if (APR_BUCKET_IS_EOS(b))
+            *ended = 1;
+        if (APR_BUCKET_IS_METADATA(b))
+            continue;
+        if ((status = apr_bucket_read(b, &data, &got, APR_BLOCK_READ)) != APR_SUCCESS)
+            return read_failed(r, status);
+        if (got > room - *n)
+            return EST_FAIL(r->pool, body_too_large, "at most %d octets allowed", (int)room);
+        memcpy(body + *n, data, got);
+        *n += got;
+    }
+    return NULL;
+}
+
+/* By brigades: ap_get_client_block() loses the reason of a failure, and a time-out is 408 */
 static est_err_t *read_all(est_slice_t *out, est_request_t *request)
 {
     request_rec *r = request->r;
     /* What httpd read from the header; a chunked body has none */
-    apr_size_t max = (apr_size_t)request->location->max_body, room = r->remaining ? (apr_size_t)r->remaining : max,
-               n = 0;
+    apr_size_t room = r->remaining ? (apr_size_t)r->remaining : (apr_size_t)request->location->max_body, n = 0;
     char *body = apr_palloc(r->pool, room + 1);
-    long got;
+    apr_bucket_brigade *brigade = apr_brigade_create(r->pool, r->connection->bucket_alloc);
 
-    if (!ap_should_client_block(r)) {
-        *out = est_slice("", 0);
-        return NULL;
+    for (int ended = 0; !ended;) {
+        apr_status_t status =
+            ap_get_brigade(r->input_filters, brigade, AP_MODE_READBYTES, APR_BLOCK_READ, HUGE_STRING_LEN);
+
+        if (status != APR_SUCCESS || APR_BRIGADE_EMPTY(brigade))
+            return read_failed(r, status);
+        EST_TRY(take_brigade(body, &n, room, &ended, r, brigade));
+        apr_brigade_cleanup(brigade);
     }
-    while ((got = ap_get_client_block(r, body + n, room + 1 - n)) > 0) {
-        n += (apr_size_t)got;
-        if (n > room)
-            return EST_FAIL(r->pool, body_too_large, "at most %d octets allowed", (int)max);
-    }
-    if (got < 0)
-        return EST_FAIL(r->pool, body_read, r->connection->aborted ? "the client went away" : NULL);
     *out = est_slice(body, n);
     return NULL;
 }
@@ -87,6 +116,11 @@ static est_err_t *read_body(est_slice_t *out, est_req_t *req)
         return EST_FAIL(req->pool, body_read, "httpd says %d", status);
     request->body_was_read = 1;
     return read_all(out, request);
+}
+
+static est_slice_t binding(const est_req_t *req)
+{
+    return est_tls_binding(((const est_request_t *)req)->r);
 }
 
 static unsigned method_of(const request_rec *r)
@@ -123,11 +157,11 @@ est_err_t *est_request_make(est_request_t **out, request_rec *r, est_service_t *
     req->address = r->useragent_addr;
     req->strict_body = request->location->strict_body;
     req->read_body = read_body;
+    req->binding = binding;
     req->cred.has_authorization = apr_table_get(r->headers_in, "Authorization") != NULL;
     est_tls_get(&tls, r);
     req->leaf = tls.leaf;
     req->chain = tls.chain;
     req->leaf_refused = tls.leaf_refused;
-    req->binding = tls.binding;
     return NULL;
 }

@@ -95,25 +95,36 @@ static est_slice_t tls_exporter(SSL *ssl, apr_pool_t *pool)
     return est_slice(value, EXPORTER_LENGTH);
 }
 
-void est_tls_get(est_tls_t *out, request_rec *r)
+/* HTTP/2 has a connection for each stream; TLS is the master's */
+static SSL *ssl_of(request_rec *r)
 {
     conn_rec *c = r->connection->master ? r->connection->master : r->connection;
-    SSL *ssl = ap_get_module_config(c->conn_config, &est_module);
+
+    return ap_get_module_config(c->conn_config, &est_module);
+}
+
+void est_tls_get(est_tls_t *out, request_rec *r)
+{
+    SSL *ssl = ssl_of(r);
     long result;
 
     memset(out, 0, sizeof(*out));
     if (!ssl)
         return;
-    out->is_tls = 1;
     out->leaf = SSL_get0_peer_certificate(ssl);
     out->chain = SSL_get_peer_cert_chain(ssl);
     result = SSL_get_verify_result(ssl);
     if (out->leaf && est_config_server(r->server)->verify_client == EST_VERIFY_OFF && result != X509_V_OK)
         out->leaf_refused = X509_verify_cert_error_string(result);
-    if (SSL_version(ssl) == TLS1_2_VERSION)
-        out->binding = tls_unique(ssl, r->pool);
-    else if (SSL_version(ssl) >= TLS1_3_VERSION)
-        out->binding = tls_exporter(ssl, r->pool);
+}
+
+est_slice_t est_tls_binding(request_rec *r)
+{
+    SSL *ssl = ssl_of(r);
+
+    if (ssl && SSL_version(ssl) == TLS1_2_VERSION)
+        return tls_unique(ssl, r->pool);
+    return ssl && SSL_version(ssl) >= TLS1_3_VERSION ? tls_exporter(ssl, r->pool) : est_slice(NULL, 0);
 }
 
 int est_tls_random(unsigned char *buf, apr_size_t len)

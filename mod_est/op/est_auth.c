@@ -92,7 +92,6 @@ static est_err_t *check_certificate(est_req_t *req, est_service_t *service)
     est_slice_t key, value;
     pki_cert_t *cert;
 
-    req->cert_checked = 1;
     req->cred.cert = NULL;
     req->cred.cert_error = NULL;
     if (!req->leaf)
@@ -146,6 +145,7 @@ est_err_t *est_auth_require(policy_access_t *access, est_err_t **why, est_req_t 
     if (req->alias && !policy_access_is_anonymous(req->alias, req->op->op)) {
         if (!req->cert_checked)
             EST_TRY(check_certificate(req, service));
+        req->cert_checked = 1; /* not when that failed: it would count as none the next time */
         req->cred.address = req->address;
         *access = policy_access(&req->identity, why, req->alias, req->op->op, &req->cred, req->now, req->pool);
         if (*access == POLICY_ACCESS_GRANTED)

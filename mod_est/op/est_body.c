@@ -10,6 +10,7 @@
 
 #define ONE_LINE_MAX 1023 /* characters that libest reads as one line */
 #define LINE_WIDTH 64
+#define WHITE_SPACE " \t\r\n"
 
 /* Media types compare without case, parameters do not count (conformance HTTP-04) */
 static int is_media_type(const char *value, const char *type)
@@ -28,7 +29,8 @@ static est_err_t *check_headers(const est_req_t *req)
     return NULL;
 }
 
-/* What stands between the BEGIN and END lines */
+/* What stands between the BEGIN and END lines, which are the first and the last ones: of two requests none is ignored
+ */
 static est_err_t *take_armoured(est_slice_t *out, est_slice_t body, apr_pool_t *pool)
 {
     static const char *const labels[] = {"CERTIFICATE REQUEST", "NEW CERTIFICATE REQUEST"};
@@ -36,13 +38,17 @@ static est_err_t *take_armoured(est_slice_t *out, est_slice_t body, apr_pool_t *
 
     for (int i = 0; i < 2; i++) {
         const char *begin_line = apr_pstrcat(pool, "-----BEGIN ", labels[i], "-----", NULL);
-        char *begin = strstr(text, begin_line);
-        char *end = begin ? strstr(begin, apr_pstrcat(pool, "-----END ", labels[i], "-----", NULL)) : NULL;
+        const char *end_line = apr_pstrcat(pool, "-----END ", labels[i], "-----", NULL);
+        apr_size_t n = strlen(begin_line);
+        const char *end = strncmp(text, begin_line, n) == 0 ? strstr(text + n, end_line) : NULL, *rest;
 
         if (!end)
             continue;
-        begin += strlen(begin_line);
-        *out = est_slice(begin, (apr_size_t)(end - begin));
+        rest = end + strlen(end_line);
+        rest += strspn(rest, WHITE_SPACE);
+        if (rest != text + body.n)
+            return EST_FAIL(pool, base64_invalid, "something follows the END line");
+        *out = est_slice(text + n, (apr_size_t)(end - text) - n);
         return NULL;
     }
     return EST_FAIL(pool, base64_invalid, "PEM lines are there, but not those of a certificate request");
@@ -54,7 +60,7 @@ est_err_t *est_body_read(est_slice_t *der, est_req_t *req)
 
     EST_TRY(check_headers(req));
     EST_TRY(req->read_body(&body, req));
-    while (body.n && strchr(" \t\r\n", body.p[0]) && body.p[0]) {
+    while (body.n && strchr(WHITE_SPACE, body.p[0]) && body.p[0]) {
         body.p++;
         body.n--;
     }

@@ -39,14 +39,16 @@ static void make_idem_key(unsigned char key[32], const est_req_t *req, const pki
     pki_sha256(key, est_slice(all, (apr_size_t)(p - all)));
 }
 
-/* 159 random bits: 20 octets with the sign bit clear (RFC 5280 4.1.2.2), and not 0 */
+/* 159 random bits: 20 octets with the sign bit clear, and not 0 (RFC 5280 4.1.2.2) */
 static est_err_t *make_serial(unsigned char serial[20], const est_env_t *env, apr_pool_t *pool)
 {
     if (!env->random(env, serial, 20))
         return EST_FAIL(pool, internal, "no random numbers");
     serial[0] &= 0x7f;
-    serial[19] |= 1;
-    return NULL;
+    for (int i = 0; i < 20; i++)
+        if (serial[i])
+            return NULL;
+    return EST_FAIL(pool, internal, "the random numbers are all zero");
 }
 
 /* The INTEGER's contents of 20 octets: without leading zeros, but never negative */
@@ -67,6 +69,34 @@ typedef struct {
     est_slice_t der;
 } attempt_t;
 
+/* RFC 7030 3.5: a challengePassword is the channel binding value of this very connection, in base64. Verified whenever
+ * it is there. */
+static est_err_t *check_binding(const est_req_t *req, const pki_csr_t *csr)
+{
+    policy_binding_t wanted = req->alias->binding;
+    est_slice_t binding;
+    const char *expected;
+    apr_size_t n;
+
+    if (!csr->challenge && wanted != POLICY_BINDING_REQUIRED)
+        return NULL;
+    if (wanted == POLICY_BINDING_OFF)
+        return EST_FAIL(req->pool, binding_failed, "alias \"%s\" takes no challengePassword", req->alias->name);
+    binding = req->binding(req);
+    if (!binding.n && wanted == POLICY_BINDING_REQUIRED)
+        return EST_FAIL(req->pool, binding_unavailable,
+                        "alias \"%s\" requires channel binding, which this connection cannot give", req->alias->name);
+    if (!csr->challenge)
+        return EST_FAIL(req->pool, binding_required, NULL);
+    if (!binding.n)
+        return EST_FAIL(req->pool, binding_failed, "this connection has no channel binding value");
+    expected = est_base64_encode(binding, 0, &n, req->pool);
+    n--; /* without the newline */
+    if (strlen(csr->challenge) != n || !est_bytes_equal_ct(csr->challenge, expected, n))
+        return EST_FAIL(req->pool, binding_failed, NULL);
+    return NULL;
+}
+
 static est_err_t *judge_and_sign(attempt_t *a, est_req_t *req, est_service_t *service, const pki_csr_t *csr)
 {
     policy_request_t judged = {
@@ -75,6 +105,7 @@ static est_err_t *judge_and_sign(attempt_t *a, est_req_t *req, est_service_t *se
 
     if (req->alias->broken)
         return EST_FAIL(req->pool, alias_broken, "%s", req->alias->broken);
+    EST_TRY(check_binding(req, csr));
     EST_TRY(est_auth_ca(&a->ca, req->alias, service, req->pool));
     judged.ca_subject = a->ca->subject;
     judged.ca_not_before = a->ca->not_before;
@@ -152,9 +183,11 @@ est_err_t *est_issue(est_slice_t *der, const char **dropped, est_req_t *req, est
         *dropped = attempt.grant->dropped;
         switch (outcome.kind) {
         case STORE_ISSUED:
-        case STORE_REPLAY:
             *der = outcome.der.n ? outcome.der : attempt.der;
             return NULL;
+        case STORE_REPLAY: /* what was signed just now is on no record */
+            *der = outcome.der;
+            return der->n ? NULL : EST_FAIL(req->pool, store_failed, "replay without a certificate");
         case STORE_REFUSED:
             return refusal(&outcome, req->pool);
         case STORE_STALE:

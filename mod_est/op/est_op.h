@@ -66,8 +66,10 @@ struct est_req_t {
     X509 *leaf;               /* TLS client certificate, NULL = none; borrowed from the connection */
     STACK_OF(X509) *chain;    /* what else the client sent; may be NULL */
     const char *leaf_refused; /* why the transport's own verification says no, or NULL */
-    est_slice_t binding;      /* channel binding value of this connection (RFC 7030 3.5); n == 0: none can be had */
     int strict_body;          /* EstStrictBody */
+    /* Channel binding value of this connection (RFC 7030 3.5), n == 0 when none can be had. Asked for only when it
+     * matters, since it costs a key derivation. */
+    est_slice_t (*binding)(const est_req_t *req);
     /* Reads the whole body, bounded, at most once */
     est_err_t *(*read_body)(est_slice_t *out, est_req_t *req);
 

@@ -72,6 +72,8 @@ est_err_t *est_route(est_req_t *req, est_service_t *service, const char *path, c
     EST_TRY(get_policy(req, service, label, op));
     if (req->snapshot)
         EST_TRY(find_alias(req, label, aliases, n_aliases));
+    else if (!is_served(POLICY_DEFAULT_ALIAS, aliases, n_aliases))
+        return EST_FAIL(req->pool, alias_unknown, NULL);
     if (!op)
         return EST_FAIL(req->pool, operation_unknown, NULL);
     req->op = op;

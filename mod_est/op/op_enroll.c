@@ -11,30 +11,6 @@
 #include <apr_strings.h>
 #include <string.h>
 
-/* RFC 7030 3.5: a challengePassword is the channel binding value of this very connection, in base64. Verified whenever
- * it is there. */
-static est_err_t *check_binding(const est_req_t *req, const pki_csr_t *csr)
-{
-    policy_binding_t wanted = req->alias->binding;
-    const char *expected;
-    apr_size_t n;
-
-    if (wanted == POLICY_BINDING_REQUIRED && !req->binding.n)
-        return EST_FAIL(req->pool, binding_unavailable,
-                        "alias \"%s\" requires channel binding, which this connection cannot give", req->alias->name);
-    if (!csr->challenge)
-        return wanted == POLICY_BINDING_REQUIRED ? EST_FAIL(req->pool, binding_required, NULL) : NULL;
-    if (wanted == POLICY_BINDING_OFF)
-        return EST_FAIL(req->pool, binding_failed, "alias \"%s\" takes no challengePassword", req->alias->name);
-    if (!req->binding.n)
-        return EST_FAIL(req->pool, binding_failed, "this connection has no channel binding value");
-    expected = est_base64_encode(req->binding, 0, &n, req->pool);
-    n--; /* without the newline */
-    if (strlen(csr->challenge) != n || !est_bytes_equal_ct(csr->challenge, expected, n))
-        return EST_FAIL(req->pool, binding_failed, NULL);
-    return NULL;
-}
-
 /* The message that carries the certificate: alone, as RFC 7030 4.2.3 wants it, or with the chain where the alias says
  * so */
 static est_err_t *wrap(est_slice_t *message, const est_req_t *req, const est_service_t *service, est_slice_t der)
@@ -65,7 +41,6 @@ est_err_t *op_enroll(est_resp_t *resp, est_req_t *req, est_service_t *service)
     EST_TRY(est_body_read(&body, req));
     EST_TRY(pki_csr_decode(&csr, body, req->pool));
     EST_TRY(pki_csr_verify(csr, req->pool));
-    EST_TRY(check_binding(req, csr));
     EST_TRY(est_issue(&der, &dropped, req, service, csr));
     EST_TRY(wrap(&message, req, service, der));
 

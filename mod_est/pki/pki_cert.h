@@ -36,7 +36,8 @@ const char *pki_cert_serial_text(est_slice_t der, apr_pool_t *pool);
 /* A key that signs certificates, with what every certificate of it has in common. Immutable, shared by threads. */
 typedef struct pki_signer_t pki_signer_t;
 
-/* The CA's certificate must hold the public half of key: config. RSA, EC P-256/384/521, Ed25519 and Ed448 keys. key is
+/* The CA's certificate must hold the public half of key and be allowed to sign certificates (basicConstraints,
+ * keyCertSign): config. RSA, EC P-256/384/521, Ed25519 and Ed448 keys. key is
  * borrowed and must outlive pool. */
 est_err_t *pki_signer_make(pki_signer_t **out, X509 *ca, EVP_PKEY *key, apr_pool_t *pool);
 X509 *pki_signer_cert(const pki_signer_t *signer);
@@ -76,7 +77,7 @@ typedef struct {
     const char *section, *name, *value;
 } pki_ext_section_t;
 
-/* Encodes one row with OpenSSL's x509v3 code, from pairs inserted one by one: database text is never loaded as a
+/* Encodes one row with OpenSSL's x509v3 code, which gets the sections as pairs: database text is never loaded as a
  * configuration file, so $ENV and .include stay text. Rows that need the subject or issuer (SKI, AKI, email:copy,
  * issuer:copy) are refused. *der is a whole Extension. Fails with config, the detail names the row and OpenSSL's
  * reason. */

@@ -27,7 +27,8 @@ typedef struct {
 
 /* Decodes and checks against the ceiling: RSA 2048..8192 bits with odd modulus and odd exponent, 65537 <= e < 2^256;
  * named curves P-256/384/521 with an uncompressed point on the curve; Ed25519/Ed448 not of small order and canonically
- * encoded. Fails with key_rejected and a detail. Cheap checks come before any arithmetic (EN-12). */
+ * encoded; RSA moduli of known weakness are refused (pki_rsa.h). key->spki borrows from spki unless it had to be
+ * encoded anew. Fails with key_rejected and a detail. Cheap checks come before any arithmetic (EN-12). Thread-safe. */
 est_err_t *pki_key_decode(pki_key_t **out, est_slice_t spki, apr_pool_t *pool);
 
 /* A profile's key rule: "rsa:2048-8192", "rsa:3072", "ec:P-256,P-384", "ed25519", "ed448" */

@@ -7,6 +7,7 @@
 #include "pki_der.h"
 #include "pki_ossl.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #include <apr_lib.h>

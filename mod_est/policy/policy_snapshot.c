@@ -12,7 +12,6 @@
 #include <apr_tables.h>
 #include <string.h>
 
-#define DEFAULT_ALIAS "est"
 #define MAX_IDEMPOTENCY (7 * 86400)
 
 struct policy_snapshot_t {
@@ -211,7 +210,7 @@ apr_int64_t policy_snapshot_version(const policy_snapshot_t *snapshot)
 
 const policy_alias_t *policy_snapshot_alias(const policy_snapshot_t *snapshot, const char *label)
 {
-    return apr_hash_get(snapshot->by_name, label ? label : DEFAULT_ALIAS, APR_HASH_KEY_STRING);
+    return apr_hash_get(snapshot->by_name, label ? label : POLICY_DEFAULT_ALIAS, APR_HASH_KEY_STRING);
 }
 
 const policy_alias_t *policy_snapshot_alias_at(const policy_snapshot_t *snapshot, int i)

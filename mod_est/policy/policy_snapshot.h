@@ -10,6 +10,8 @@
 #include "pki/pki_path.h"
 #include "policy_profile.h"
 
+#define POLICY_DEFAULT_ALIAS "est" /* serves the paths without label */
+
 typedef enum {
     POLICY_AUTH_BASIC,
     POLICY_AUTH_CERT,

@@ -3,15 +3,17 @@
 """Channel binding by challengePassword, RFC 7030 3.5 and RFC 9266."""
 
 import base64
+import http.client
 import re
 import select
+import socket
 import subprocess
 import time
 
 import pytest
 
 from harness import der
-from harness.client import Answer, basic
+from harness.client import LIMIT, Answer, basic, context
 from harness.pki import CHALLENGE_PASSWORD, make_csr, make_key, raw_attribute, raw_csr
 
 OTHER_12, OTHER_32 = base64.b64encode(b"x" * 12), base64.b64encode(b"x" * 32)
@@ -136,7 +138,7 @@ class OpensslClient:
         self.process = subprocess.Popen(
             ["openssl", "s_client", "-connect", f"127.0.0.1:{site.port}", "-servername", "localhost", "-CAfile", str(tmp_path / "root.pem"),
              "-verify_return_error", "-nocommands", "-ign_eof", "-keymatexport", "EXPORTER-Channel-Binding", "-keymatexportlen", "32",
-             "-tls" + tls.replace(".", "_").replace("1_3", "1_3")],
+             "-tls" + tls.replace(".", "_")],
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
         self.received = b""
 
@@ -190,42 +192,40 @@ def test_CB_05_own_value_and_more_on_tls_13(site, labels, tmp_path):
 @pytest.fixture(scope="module")
 def resuming(make_site):
     """Resumption exists only without EstVerifyClient"""
-    site = make_site("resume", verify="optional", verify_client="")
-    site.label = site.alias(binding="required")
-    return site
-
-
-def test_TLS_07_no_resumption_with_EstVerifyClient(site):
-    assert not resumed(site, "1.2")[0]
-    assert not resumed(site, "1.3")[0]
+    return make_site("resume", verify="optional", verify_client="")
 
 
 def resumed(site, tls):
-    """(was the second connection resumed, its binding value, its answer)"""
-    import ssl
-    from harness import client as client_module
-    shared = client_module.context(site, None, tls)
-    shared.sni_callback = None
-    session = None
+    """Enrols on a second connection with the session of the first: (was it resumed, the answer). Bound where TLS 1.2 is."""
+    shared, session = context(site, None, tls), None
     for _ in range(2):
-        import socket
-        with shared.wrap_socket(socket.create_connection(("127.0.0.1", site.port), 20), server_hostname="localhost", session=session) as sock:
-            own = base64.b64encode(sock.get_channel_binding("tls-unique") or b"")
-            body = base64.b64encode(make_csr(make_key(), challenge=own)) if session and tls == "1.2" else b"AAAA"
-            sock.sendall((f"POST {site.mount}/{getattr(site, 'label', 'est')}/simpleenroll HTTP/1.1\r\nHost: localhost\r\nUser-Agent: x\r\n"
-                          f"Authorization: {basic(site.user, site.PASSWORD)}\r\nContent-Type: application/pkcs10\r\n"
-                          f"Content-Length: {len(body)}\r\n\r\n").encode() + body)
-            import http.client
+        sock = socket.create_connection(("127.0.0.1", site.port), LIMIT)
+        with shared.wrap_socket(sock, server_hostname="localhost", session=session) as sock:
+            own = base64.b64encode(sock.get_channel_binding("tls-unique")) if tls == "1.2" else None
+            body = base64.b64encode(make_csr(make_key(), challenge=own))
+            sock.sendall(f"POST {site.mount}/simpleenroll HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/pkcs10\r\n"
+                         f"Authorization: {basic(site.user, site.PASSWORD)}\r\nContent-Length: {len(body)}\r\n\r\n".encode() + body)
             response = http.client.HTTPResponse(sock)
             response.begin()
             answer = Answer(response.status, response.headers, response.read()).enter(site)
-            assert isinstance(sock, ssl.SSLSocket)
             reused, session = sock.session_reused, sock.session
-    return reused, own, answer
+    return reused, answer
+
+
+@pytest.mark.parametrize("tls", ["1.2", "1.3"])
+def test_TLS_07_no_resumption_with_EstVerifyClient(site, tls):
+    reused, answer = resumed(site, tls)
+    assert not reused
+    assert answer.status == 200
+
+
+@pytest.mark.parametrize("tls", ["1.2", "1.3"])
+def test_TLS_07_resumption_without_it(resuming, tls):
+    assert resumed(resuming, tls)[0]
 
 
 def test_CB_03_own_value_on_a_resumed_tls_12_session(resuming):
     """There it is the server's Finished message that comes first (RFC 5929 3.1)"""
-    reused, _, answer = resumed(resuming, "1.2")
+    reused, answer = resumed(resuming, "1.2")
     assert reused
     assert answer.status == 200

@@ -1,0 +1,302 @@
+/*
+ * Copyright 2026 The mod_est authors
+ * SPDX-License-Identifier: Apache-2.0
+ */
+#ifndef OP_TEST_H
+#define OP_TEST_H
+
+/*
+ * A whole service without httpd and PostgreSQL: a local CA, the policy cache over a store that is a few rows in memory,
+ * and a clock and random numbers that tests set. Each test begins with op_start(). The alias "est" takes passwords and
+ * certificates; the client "dev7" may ask for its own name, and "ra" for any.
+ */
+
+#include "policy_test.h"
+
+#include "ca/ca_local.h"
+#include "op/est_auth.h"
+#include "op/est_issue.h"
+#include "op/est_route.h"
+#include "op/est_serve.h"
+
+#define OP_TEST_OUTCOMES 8
+
+typedef struct {
+    store_t base;
+    int down; /* every call fails */
+
+    apr_int64_t version;
+    policy_alias_row_t aliases[2]; /* "est" and "other", alike */
+    int n_aliases;
+    policy_subject_row_t subject_rules[2];
+    policy_san_row_t san_rules[1];
+    policy_profile_rows_t profile;
+    policy_group_row_t group;
+    policy_anchor_row_t anchors[2];
+    int n_anchors;
+    policy_client_row_t clients[2]; /* "dev7" and "ra" */
+    int loads;
+
+    store_outcome_t outcomes[OP_TEST_OUTCOMES]; /* of the first calls of record_issued; those after: issued */
+    int n_outcomes, issue_calls;
+    est_err_t *issue_error; /* what record_issued fails with, if not NULL */
+    void (*on_issue)(const store_issue_t *issue);
+    store_holder_t holder; /* of every certificate */
+    int holder_calls;
+} op_store_t;
+
+static struct {
+    op_store_t store;
+    est_env_t env;
+    apr_time_t now;
+    int random_fails;
+    int random_octet; /* -1: a different one each time */
+    EVP_PKEY *ca_key, *key;
+    X509 *ca_cert;
+    ca_t *cas[2];
+    store_cache_t *cache;
+    est_service_t service;
+    est_slice_t body; /* what the request carries */
+    int body_reads;
+} op;
+
+/* ---- the store */
+
+static est_err_t *op_load_policy(store_t *store, policy_snapshot_t **out, apr_pool_t *own)
+{
+    op_store_t *fake = (op_store_t *)store;
+    policy_rows_t rows = {.version = fake->version,
+                          .aliases = fake->aliases,
+                          .n_aliases = fake->n_aliases,
+                          .profiles = &fake->profile,
+                          .n_profiles = 1,
+                          .groups = &fake->group,
+                          .n_groups = 1,
+                          .anchors = fake->anchors,
+                          .n_anchors = fake->n_anchors};
+
+    fake->loads++;
+    if (fake->down)
+        return EST_FAIL(own, store_unavailable, "fake is down");
+    return policy_snapshot_make(out, &rows, own);
+}
+
+static est_err_t *op_policy_version(store_t *store, apr_int64_t *out, apr_pool_t *request)
+{
+    op_store_t *fake = (op_store_t *)store;
+
+    *out = fake->version;
+    return fake->down ? EST_FAIL(request, store_unavailable, "fake is down") : NULL;
+}
+
+static est_err_t *op_client_get(store_t *store, policy_client_row_t *row, const char *user, apr_pool_t *request)
+{
+    op_store_t *fake = (op_store_t *)store;
+
+    if (fake->down)
+        return EST_FAIL(request, store_unavailable, "fake is down");
+    memset(row, 0, sizeof(*row));
+    for (int i = 0; i < 2; i++)
+        if (fake->clients[i].id && !strcmp(fake->clients[i].user_name, user))
+            *row = fake->clients[i];
+    return NULL;
+}
+
+static est_err_t *op_record_issued(store_t *store, store_outcome_t *out, const store_issue_t *issue, apr_pool_t *request)
+{
+    op_store_t *fake = (op_store_t *)store;
+    int call = fake->issue_calls++;
+
+    if (fake->down)
+        return EST_FAIL(request, store_unavailable, "fake is down");
+    if (fake->on_issue)
+        fake->on_issue(issue);
+    if (fake->issue_error)
+        return fake->issue_error;
+    *out = call < fake->n_outcomes ? fake->outcomes[call] : (store_outcome_t){.kind = STORE_ISSUED};
+    return NULL;
+}
+
+static est_err_t *op_holder_status(store_t *store, store_holder_t *out, int alias, const pki_cert_t *cert,
+                                   apr_pool_t *request)
+{
+    op_store_t *fake = (op_store_t *)store;
+
+    assert_true(alias > 0 && cert);
+    fake->holder_calls++;
+    *out = fake->holder;
+    return fake->down ? EST_FAIL(request, store_unavailable, "fake is down") : NULL;
+}
+
+/* ---- the environment */
+
+static apr_time_t op_now(const est_env_t *env)
+{
+    (void)env;
+    return op.now;
+}
+
+static int op_random(const est_env_t *env, unsigned char *buf, apr_size_t len)
+{
+    static unsigned counter = 1;
+
+    (void)env;
+    for (apr_size_t i = 0; i < len; i++) {
+        counter = counter * 1103515245u + 12345u;
+        buf[i] = (unsigned char)(op.random_octet < 0 ? counter >> 16 : (unsigned)op.random_octet);
+    }
+    return !op.random_fails;
+}
+
+static void op_log(const est_env_t *env, est_log_level_t level, const char *line)
+{
+    (void)env;
+    (void)level;
+    assert_non_null(line);
+}
+
+/* ---- the service */
+
+static inline void op_fill_store(op_store_t *fake)
+{
+    static const store_vtable_t vtable = {op_load_policy, op_policy_version, op_client_get, op_record_issued,
+                                          op_holder_status};
+
+    fake->base.vt = &vtable;
+    fake->version = 3;
+    fake->aliases[0] = fake->aliases[1] = (policy_alias_row_t)GOOD_ALIAS;
+    fake->aliases[1].id = "2";
+    fake->aliases[1].name = "other";
+    fake->n_aliases = 2;
+    fake->subject_rules[0] = (policy_subject_row_t)GOOD_SUBJECT("CN");
+    fake->subject_rules[1] = (policy_subject_row_t)GOOD_SUBJECT("O");
+    fake->san_rules[0] = (policy_san_row_t)GOOD_SAN("dns");
+    fake->profile = (policy_profile_rows_t){.profile = GOOD_PROFILE,
+                                            .subject_rules = fake->subject_rules,
+                                            .n_subject_rules = 2,
+                                            .san_rules = fake->san_rules,
+                                            .n_san_rules = 1};
+    fake->group = (policy_group_row_t)GOOD_GROUP;
+    fake->clients[0] = (policy_client_row_t){.id = "7", .version = "1", .user_name = "dev7", .password_hash = "$2y$a",
+                                             .names = "own", .groups = "1", .enabled = "t"};
+    fake->clients[1] = (policy_client_row_t){.id = "8", .version = "1", .user_name = "ra", .password_hash = "$2y$b",
+                                             .names = "*", .groups = "1", .enabled = "t"};
+}
+
+static inline ca_t *op_ca(const char *name, X509 *cert, EVP_PKEY *key)
+{
+    const char *dir = temp_dir();
+    ca_config_t config = {.name = name, .where = "here"};
+    ca_t *ca;
+
+    config.certificate = cert_file(dir, "ca.pem", 1, &cert);
+    config.key = key_file(dir, "ca.key", key);
+    ASSERT_OK(ca_open(&ca, &config, pool));
+    return ca;
+}
+
+/* The first line of each test */
+static inline void op_start(void)
+{
+    memset(&op, 0, sizeof(op));
+    op.now = TEST_NOW;
+    op.random_octet = -1;
+    op.env = (est_env_t){.now = op_now, .random = op_random, .log = op_log};
+    op_fill_store(&op.store);
+    op.ca_key = make_key("P-256");
+    op.ca_cert = make_ca("CN=Issuing,O=Example", op.ca_key, NULL, NULL);
+    op.cas[0] = op_ca("issuing", op.ca_cert, op.ca_key);
+    op.key = make_key("P-256");
+    ASSERT_OK(store_cache_make(&op.cache, &op.store.base, &op.env, pool));
+    op.service = (est_service_t){
+        .env = &op.env, .store = &op.store.base, .cache = op.cache, .cas = (ca_t *const *)op.cas, .n_cas = 1};
+    ASSERT_OK(est_lru_make(&op.service.paths, 100, pool));
+}
+
+/* The policy of the store has changed, and the cache will see it when it asks next */
+static inline void op_policy_changed(void)
+{
+    op.store.version++;
+}
+
+/* ---- certificates of clients */
+
+/* One of our CA, for TLS clients */
+static inline X509 *op_holder(const char *subject, const char *san)
+{
+    cert_spec_t spec = {.subject = subject,
+                        .key = op.key,
+                        .issuer = op.ca_cert,
+                        .issuer_key = op.ca_key,
+                        .exts = {"keyUsage=critical,digitalSignature", "extendedKeyUsage=clientAuth", san}};
+
+    return make_cert(&spec);
+}
+
+/* ---- requests */
+
+static est_err_t *op_read_body(est_slice_t *out, est_req_t *req)
+{
+    (void)req;
+    op.body_reads++;
+    *out = op.body;
+    return NULL;
+}
+
+/* A request as the transport gives it, before routing */
+static inline est_req_t *op_request(unsigned method)
+{
+    est_req_t *req = apr_pcalloc(pool, sizeof(*req));
+
+    req->pool = pool;
+    req->now = op.now;
+    req->id = "0123456789abcdef0123456789abcdef";
+    req->method = method;
+    req->content_type = method == EST_METHOD_POST ? "application/pkcs10" : NULL;
+    req->has_user_agent = 1;
+    req->network = "192.0.2.1";
+    assert_int_equal(apr_sockaddr_info_get(&req->address, req->network, APR_UNSPEC, 0, 0, pool), APR_SUCCESS);
+    req->read_body = op_read_body;
+    return req;
+}
+
+/* Routed to path; the method is that of the operation */
+static inline est_req_t *op_routed(const char *path)
+{
+    est_req_t *req = op_request(strstr(path, "cacerts") ? EST_METHOD_GET : EST_METHOD_POST);
+
+    ASSERT_OK(est_route(req, &op.service, path, NULL, 0));
+    return req;
+}
+
+/* As httpd does it when a provider has verified the password of user */
+static inline void op_log_in(est_req_t *req, const char *user)
+{
+    req->cred.user = user;
+    req->cred.has_authorization = 1;
+    ASSERT_OK(store_cache_client(op.cache, &req->cred.client, user, pool));
+}
+
+static inline void op_grant(est_req_t *req)
+{
+    policy_access_t access;
+    est_err_t *why;
+
+    ASSERT_OK(est_auth_require(&access, &why, req, &op.service));
+    ASSERT_OK(why);
+    assert_int_equal(access, POLICY_ACCESS_GRANTED);
+}
+
+/* Routed and granted: to a user, or with leaf to a certificate */
+static inline est_req_t *op_granted(const char *path, const char *user, X509 *leaf)
+{
+    est_req_t *req = op_routed(path);
+
+    req->leaf = leaf;
+    if (user)
+        op_log_in(req, user);
+    op_grant(req);
+    return req;
+}
+
+#endif
