@@ -37,6 +37,7 @@ struct ca_t {
     apr_time_t not_before, not_after;
     pki_name_t *subject;
     unsigned char issuer_hash[32]; /* SHA-256 of its subject, DER */
+    est_slice_t spki;              /* SubjectPublicKeyInfo, DER */
     est_slice_t aki;               /* AuthorityKeyIdentifier extension of what it issues */
     const est_slice_t *certs;      /* what cacerts returns: itself first, then the chain to the root, DER */
     int n_certs;

@@ -114,6 +114,7 @@ static est_err_t *fill_in(ca_t *ca, apr_pool_t *pool)
 
     EST_TRY(pki_cert_facts(&facts, ca->cert, pool));
     ca->subject = facts->subject;
+    ca->spki = facts->spki;
     ca->not_before = facts->not_before;
     ca->not_after = facts->not_after;
     pki_sha256(ca->issuer_hash, facts->subject->der);

@@ -4,6 +4,7 @@
  */
 #include "est_request.h"
 #include "est_tls.h"
+#include "store/store_pg.h"
 
 #include <apr_cstr.h>
 #include <apr_strings.h>
@@ -142,6 +143,8 @@ est_err_t *est_request_make(est_request_t **out, request_rec *r, est_service_t *
     request->location = est_config_location(r);
     request->service = service;
     req->pool = r->pool;
+    if (service->store)
+        store_pg_share_timeout(service->store, r->pool);
     req->now = service->env->now(service->env);
     req->id = est_request_new_id(service->env, r->pool);
     if (!req->id) {

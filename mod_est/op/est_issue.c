@@ -108,6 +108,7 @@ static est_err_t *judge_and_sign(attempt_t *a, est_req_t *req, est_service_t *se
     EST_TRY(check_binding(req, csr));
     EST_TRY(est_auth_ca(&a->ca, req->alias, service, req->pool));
     judged.ca_subject = a->ca->subject;
+    judged.ca_spki = a->ca->spki;
     judged.ca_not_before = a->ca->not_before;
     judged.ca_not_after = a->ca->not_after;
     judged.ca_aki = a->ca->aki;

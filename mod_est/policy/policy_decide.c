@@ -77,11 +77,14 @@ static est_err_t *rule_named(judge_t *j)
                     j->grant->dropped ? " is left of " : "", j->grant->dropped ? j->grant->dropped : "");
 }
 
-/* A certificate with the CA's own name would look self-issued (conformance N-14) */
+/* A certificate with the CA's own name would look self-issued (conformance N-14); whoever has the CA's key needs no
+ * certificate (C-16) */
 static est_err_t *rule_not_the_ca(judge_t *j)
 {
     if (pki_name_equal(j->grant->subject, j->req->ca_subject))
         return EST_FAIL(j->pool, name_refused, "the subject is the CA's own");
+    if (est_slice_equal(j->req->csr->key->spki, j->req->ca_spki))
+        return EST_FAIL(j->pool, key_rejected, "the key is the CA's own");
     return NULL;
 }
 
@@ -182,7 +185,7 @@ static const rule_t rules[] = {
     {"subject", "the profile allows each attribute of the subject, and none that it requires is missing", rule_subject},
     {"san", "the profile allows each subjectAltName, and none that it requires is missing", rule_san},
     {"named", "there is a subject or a subjectAltName", rule_named},
-    {"not_the_ca", "the subject is not the CA's own name", rule_not_the_ca},
+    {"not_the_ca", "neither the subject nor the key is the CA's own", rule_not_the_ca},
     {"group_names", "each name matches a pattern of the alias's group", rule_group_names},
     {"own_names", "each name is one that this client may ask for", rule_own_names},
     {"extensions", "no extension asks for the powers of a CA or an RA, and no unknown one is critical",

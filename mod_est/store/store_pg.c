@@ -21,12 +21,21 @@ typedef struct {
     const est_env_t *env;
 } store_pg_t;
 
-/* One statement that is a transaction of its own, over whichever connection, again when the connection is lost */
-static est_err_t *call(PGresult **out, store_t *store, store_pg_stmt_t stmt, const store_pg_params_t *params,
-                       apr_pool_t *pool)
+/* What a request may still spend: microseconds, in its pool */
+#define BUDGET "est_store_pg_budget"
+#define TOO_LITTLE APR_TIME_C(50000)
+
+void store_pg_share_timeout(const store_t *store, apr_pool_t *pool)
 {
-    store_pg_t *pg = (store_pg_t *)store;
-    apr_time_t deadline = store_pg_clock() + pg->timeout;
+    apr_interval_time_t *left = apr_palloc(pool, sizeof(*left));
+
+    *left = ((const store_pg_t *)store)->timeout;
+    apr_pool_userdata_setn(left, BUDGET, NULL, pool);
+}
+
+static est_err_t *call_until(PGresult **out, const store_pg_t *pg, store_pg_stmt_t stmt, const store_pg_params_t *params,
+                             apr_time_t deadline, apr_pool_t *pool)
+{
     store_pg_conn_t *conn;
     est_err_t *err;
 
@@ -34,6 +43,26 @@ static est_err_t *call(PGresult **out, store_t *store, store_pg_stmt_t stmt, con
         EST_TRY(store_pg_pool_acquire(&conn, pg->connections, deadline, pool));
         err = store_pg_conn_run(out, conn, stmt, params, deadline, pool);
     } while (store_pg_pool_release(pg->connections, conn, deadline) && err);
+    return err;
+}
+
+/* One statement that is a transaction of its own, over whichever connection, again when the connection is lost */
+static est_err_t *call(PGresult **out, store_t *store, store_pg_stmt_t stmt, const store_pg_params_t *params,
+                       apr_pool_t *pool)
+{
+    const store_pg_t *pg = (const store_pg_t *)store;
+    apr_time_t began = store_pg_clock();
+    void *shared = NULL;
+    apr_interval_time_t *left;
+    est_err_t *err;
+
+    apr_pool_userdata_get(&shared, BUDGET, pool);
+    left = shared;
+    if (left && *left < TOO_LITTLE)
+        return EST_FAIL(pool, store_unavailable, "this request has used up its time for the database");
+    err = call_until(out, pg, stmt, params, began + (left ? *left : pg->timeout), pool);
+    if (left)
+        *left -= store_pg_clock() - began;
     return err;
 }
 

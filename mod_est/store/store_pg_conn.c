@@ -270,7 +270,8 @@ est_err_t *store_pg_conn_command(PGresult **out, store_pg_conn_t *conn, const ch
 /* --- the connection */
 
 /* A WARNING out of the wait for a synchronous standby: the commit is local only. One of its two forms has no SQLSTATE
- * of its own (01000) and texts are translated, so the place in the server's source counts, which is always sent. */
+ * of its own (01000), the other shares 57P01 with an immediate shutdown, and texts are translated, so the place in the
+ * server's source counts. Where something between us took that away, a SQLSTATE that may mean it does. */
 static void on_notice(void *data, const PGresult *notice)
 {
     store_pg_conn_t *conn = data;
@@ -279,7 +280,7 @@ static void on_notice(void *data, const PGresult *notice)
     static const char *const cancelled[] = {"57014", "57P01", NULL};
 
     if (severity && !strcmp(severity, "WARNING") &&
-        ((file && strstr(file, "syncrep")) || is_one_of(PQresultErrorField(notice, PG_DIAG_SQLSTATE), cancelled)))
+        (file ? strstr(file, "syncrep") != NULL : is_one_of(PQresultErrorField(notice, PG_DIAG_SQLSTATE), cancelled)))
         conn->not_durable = 1;
 }
 

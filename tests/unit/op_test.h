@@ -58,6 +58,7 @@ static struct {
     est_service_t service;
     est_slice_t body; /* what the request carries */
     int body_reads;
+    est_slice_t binding; /* channel binding value of every connection */
 } op;
 
 /* ---- the store */
@@ -243,6 +244,12 @@ static est_err_t *op_read_body(est_slice_t *out, est_req_t *req)
     return NULL;
 }
 
+static est_slice_t op_binding(const est_req_t *req)
+{
+    (void)req;
+    return op.binding;
+}
+
 /* A request as the transport gives it, before routing */
 static inline est_req_t *op_request(unsigned method)
 {
@@ -257,6 +264,7 @@ static inline est_req_t *op_request(unsigned method)
     req->network = "192.0.2.1";
     assert_int_equal(apr_sockaddr_info_get(&req->address, req->network, APR_UNSPEC, 0, 0, pool), APR_SUCCESS);
     req->read_body = op_read_body;
+    req->binding = op_binding;
     return req;
 }
 

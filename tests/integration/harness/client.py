@@ -191,8 +191,8 @@ def raw_all(site, data, identity=None, tls=None):
     return received
 
 
-def curl(site, path, *arguments, user=None, identity=None):
-    """The program curl. path as in EstClient.request; user: "name:password"."""
+def curl(site, path, *arguments, user=None, identity=None, stdin=None):
+    """The program curl. path as in EstClient.request; user: "name:password"; stdin: what it reads from "-"."""
     if not path.startswith("/"):
         path = site.mount + "/" + path
     with tempfile.TemporaryDirectory(dir=pki.Identity.directory) as directory:
@@ -205,7 +205,7 @@ def curl(site, path, *arguments, user=None, identity=None):
             argv += ["--user", user]
         if identity:
             argv += ["--cert", identity.file()]
-        done = subprocess.run([*argv, f"https://localhost:{site.port}{path}"], stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+        done = subprocess.run([*argv, f"https://localhost:{site.port}{path}"], input=stdin or b"", stdout=subprocess.PIPE, stderr=subprocess.PIPE,
                               check=False, env={"PATH": os.environ["PATH"], "HOME": directory})
         assert done.returncode == 0, done.stderr.decode()
         with open(head, "rb") as file:

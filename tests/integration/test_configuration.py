@@ -1,0 +1,210 @@
+# Copyright 2026 The mod_est authors
+# SPDX-License-Identifier: Apache-2.0
+"""Configuration errors: found by "httpd -t" and at start, and told with what and where."""
+
+import os
+import re
+
+import pytest
+from cryptography.hazmat.primitives import serialization
+
+from harness.pki import CertificateAuthority, days, make_key, now
+from harness.run import call, own
+
+
+@pytest.fixture(scope="module")
+def site(make_site):
+    """Never started as it is; its database is there"""
+    site = make_site("config", start=False)
+    httpd = site.httpd
+    httpd.put("text", "this is no PEM\n")
+    httpd.put("locked.key", httpd.key_pem(site.pki.issuing.key), 0o000)
+    httpd.put("encrypted.key", httpd.key_pem(site.pki.issuing.key, b"right"))
+    httpd.put("right", "right\n")
+    httpd.put("wrong", "wrong\n")
+    httpd.put("other.key", httpd.key_pem(make_key()))
+    httpd.put("leaf.crt", site.pki.server.cert.public_bytes(serialization.Encoding.PEM))
+    httpd.put("foreign.chain", site.pki.foreign.pem())
+    httpd.put("empty", "")
+    no_sign = CertificateAuthority("CN=No signer", sign_certs=False)
+    httpd.put("nosign.crt", no_sign.pem())
+    httpd.put("nosign.key", httpd.key_pem(no_sign.key))
+    return site
+
+
+BLOCK = ('<Location "/.well-known/est">', "</Location>")
+KEY, CERT, CHAIN = "EstCAKey {d}/issuing.key", "EstCACertificate {d}/issuing.crt", "EstCAChain {d}/issuing.chain"
+DATABASE = r'EstDatabase "[^"]*"'
+
+# (what is replaced (a regular expression), by what, texts that the complaint has to name)
+WRONG = {
+    "no_Require_est": ("Require est\n", "Require valid-user\n", ["Require est", "httpd.conf:"]),
+    "Require_est_with_arguments": ("Require est\n", "Require est devices\n", ["Require est takes no arguments"]),
+    "no_AuthType": ("AuthType Basic\n", "", ["AuthType", "httpd.conf:"]),
+    "AuthType_None": ("AuthType Basic\n", "AuthType None\n", ["AuthType", "httpd.conf:"]),
+    "EstEngine_in_LocationMatch": (r'<Location "/.well-known/est">(?s:(.*?))</Location>', r'<LocationMatch "^/est">\1</LocationMatch>', ["EstEngine", "<LocationMatch>", "<Location"]),
+    "EstEngine_in_Location_regex": (r'<Location "/.well-known/est">', '<Location ~ "^/est">', ["EstEngine", "<Location ~"]),
+    "EstEngine_in_Directory": (r'<Location "/.well-known/est">(?s:(.*?))</Location>', r'<Directory "/est">\1</Directory>', ["EstEngine", "<Directory>"]),
+    "EstEngine_in_If": ("EstEngine on\n", "<If \"true\">\nEstEngine on\n</If>\n", ["EstEngine", "<If"]),
+    "EstEngine_in_the_vhost": ("<Location", "EstEngine on\n<Location", ["EstEngine"]),
+    "EstEngine_value": ("EstEngine on\n", "EstEngine yes\n", ["EstEngine is on or off", "yes"]),
+    "password_in_EstDatabase": (DATABASE, 'EstDatabase "dbname=est user=est_module password=hunter2"', ["EstDatabase", "password"]),
+    "password_in_a_uri": (DATABASE, 'EstDatabase "postgresql://est_module:hunter2@localhost/est"', ["EstDatabase", "password"]),
+    "EstDatabase_nonsense": (DATABASE, 'EstDatabase "dbname"', ["EstDatabase"]),
+    "EstDatabase_missing": (DATABASE, "", ["EstDatabase"]),
+    "EstDatabase_in_a_vhost": ("SSLEngine on\n", "SSLEngine on\nEstDatabase dbname=est\n", ["EstDatabase"]),
+    "EstDatabasePool_0": ("EstDatabasePool 4", "EstDatabasePool 0", ["EstDatabasePool", "1 to 64", "0"]),
+    "EstDatabasePool_text": ("EstDatabasePool 4", "EstDatabasePool many", ["EstDatabasePool", "many"]),
+    "EstDatabaseTimeout_61": ("EstDatabasePool 4", "EstDatabaseTimeout 61", ["EstDatabaseTimeout", "1 to 60"]),
+    "EstPolicyMaxAge_negative": ("EstDatabasePool 4", "EstPolicyMaxAge -1", ["EstPolicyMaxAge"]),
+    "EstMaxBody_small": ("EstEngine on\n", "EstEngine on\nEstMaxBody 10\n", ["EstMaxBody", "1024 to 1048576"]),
+    "EstStrictBody_value": ("EstEngine on\n", "EstEngine on\nEstStrictBody maybe\n", ["EstStrictBody", "maybe"]),
+    "EstAliases_operation": ("EstEngine on\n", "EstEngine on\nEstAliases cacerts\n", ["EstAliases", "cacerts"]),
+    "EstAliases_characters": ("EstEngine on\n", "EstEngine on\nEstAliases a/b\n", ["EstAliases", "a/b"]),
+    "EstVerifyClient_value": ("EstVerifyClient on", "EstVerifyClient always", ["EstVerifyClient"]),
+    "EstCA_twice": ("<VirtualHost", "<EstCA issuing>\n" + KEY + "\n</EstCA>\n<VirtualHost", ["<EstCA issuing>", "twice", "httpd.conf:"]),
+    "EstCA_none": (r"(?s)<EstCA .*</EstCA>", "", ["<EstCA>"]),
+    "EstCA_in_a_vhost": ("SSLEngine on\n", "SSLEngine on\n<EstCA x>\n</EstCA>\n", ["EstCA"]),
+    "EstCA_without_a_name": ("<EstCA issuing>", "<EstCA>", ["EstCA"]),
+    "EstCA_name": ("<EstCA issuing>", "<EstCA a/b>", ["EstCA"]),
+    "EstCAKey_outside": ("EstDatabasePool 4", KEY, ["EstCAKey", "<EstCA>"]),
+    "EstCADriver_unknown": (CERT, CERT + "\nEstCADriver magic", ["<EstCA issuing>", "httpd.conf:", "magic"]),
+    "EstCACertificate_missing": (CERT, "", ["<EstCA issuing>", "httpd.conf:", "EstCACertificate"]),
+    "EstCACertificate_not_there": (CERT, "EstCACertificate {d}/nowhere", ["<EstCA issuing>", "httpd.conf:", "{d}/nowhere"]),
+    "EstCACertificate_no_pem": (CERT, "EstCACertificate {d}/text", ["<EstCA issuing>", "{d}/text"]),
+    "EstCACertificate_empty": (CERT, "EstCACertificate {d}/empty", ["<EstCA issuing>", "{d}/empty"]),
+    "EstCACertificate_no_ca": (CERT, "EstCACertificate {d}/leaf.crt", ["<EstCA issuing>", "{d}/leaf.crt", "not a CA"]),
+    "EstCACertificate_without_keyCertSign": (CERT + r"\s+" + KEY + r"\s+" + CHAIN, "EstCACertificate {d}/nosign.crt\nEstCAKey {d}/nosign.key",
+                                             ["<EstCA issuing>", "{d}/nosign.crt", "keyCertSign"]),
+    "EstCAKey_missing": (KEY, "", ["<EstCA issuing>", "httpd.conf:", "EstCAKey"]),
+    "EstCAKey_not_there": (KEY, "EstCAKey {d}/nowhere", ["<EstCA issuing>", "{d}/nowhere"]),
+    "EstCAKey_unreadable": (KEY, "EstCAKey {d}/locked.key", ["<EstCA issuing>", "{d}/locked.key", "ermission denied"]),
+    "EstCAKey_no_pem": (KEY, "EstCAKey {d}/text", ["<EstCA issuing>", "{d}/text"]),
+    "EstCAKey_of_another": (KEY, "EstCAKey {d}/other.key", ["<EstCA issuing>", "{d}/other.key", "does not fit"]),
+    "EstCAKey_encrypted": (KEY, "EstCAKey {d}/encrypted.key", ["<EstCA issuing>", "{d}/encrypted.key", "EstCAKeyPassphrase"]),
+    "EstCAKeyPassphrase_wrong": (KEY, "EstCAKey {d}/encrypted.key\nEstCAKeyPassphrase file:{d}/wrong",
+                                 ["<EstCA issuing>", "{d}/encrypted.key", "passphrase"]),
+    "EstCAKeyPassphrase_file_not_there": (KEY, "EstCAKey {d}/encrypted.key\nEstCAKeyPassphrase file:{d}/nowhere", ["<EstCA issuing>", "{d}/nowhere"]),
+    "EstCAKeyPassphrase_program_fails": (KEY, "EstCAKey {d}/encrypted.key\nEstCAKeyPassphrase exec:/bin/false", ["<EstCA issuing>", "/bin/false"]),
+    "EstCAKeyPassphrase_literal": (KEY, "EstCAKey {d}/encrypted.key\nEstCAKeyPassphrase right", ["EstCAKeyPassphrase", "file:PATH"]),
+    "EstCAChain_missing": (CHAIN, "", ["<EstCA issuing>", "EstCAChain", "gap"]),
+    "EstCAChain_gap": (CHAIN, "EstCAChain {d}/foreign.chain", ["<EstCA issuing>", "{d}/foreign.chain", "gap", "Issuing CA"]),
+    "EstCAChain_with_a_leaf": (CHAIN, "EstCAChain {d}/server.pem", ["<EstCA issuing>", "{d}/server.pem", "not a CA"]),
+    "EstCAChain_not_there": (CHAIN, "EstCAChain {d}/nowhere", ["<EstCA issuing>", "{d}/nowhere"]),
+}
+
+
+def changed(site, row):
+    pattern, replacement, wanted = WRONG[row]
+    directory = site.httpd.directory
+    text, count = re.subn(pattern.replace("{d}", re.escape(directory)), replacement.replace("{d}", directory), site.config.text(site.httpd), count=1)
+    assert count == 1, "the test replaced nothing"
+    return text, [one.replace("{d}", directory) for one in wanted]
+
+
+@pytest.fixture(autouse=True)
+def unchecked_log(site, allow_log):
+    allow_log("mod_est: ")
+    yield
+
+
+@pytest.mark.parametrize("row", WRONG)
+def test_configtest_says_what_and_where(site, row):
+    text, wanted = changed(site, row)
+    status, output = site.httpd.check(text)
+    output += "\n".join(site.httpd.log.since())
+    assert status != 0, output
+    for one in wanted:
+        assert one in output, output
+    assert "hunter2" not in output.replace("Syntax error", "")
+
+
+@pytest.mark.parametrize("row", ["no_Require_est", "EstCAKey_of_another", "EstCAChain_gap", "password_in_EstDatabase"])
+def test_start_refuses_too(site, row):
+    text, wanted = changed(site, row)
+    status, output = site.httpd.try_start(text)
+    assert status != 0
+    for one in wanted:
+        assert one in output, output
+
+
+def test_configtest_of_a_good_configuration_is_quiet(site):
+    seen = site.httpd.log.size()
+    status, output = site.httpd.check()
+    assert (status, output.strip()) == (0, "Syntax OK")
+    assert site.httpd.log.since(seen) == []
+
+
+def test_several_errors_are_told_at_once(site):
+    text = site.config.text(site.httpd).replace("Require est\n", "Require valid-user\n").replace("issuing.key", "nowhere")
+    status, output = site.httpd.check(text)
+    output += "\n".join(site.httpd.log.since())
+    assert status != 0
+    assert "Require est" in output and "nowhere" in output
+
+
+def test_unknown_schema_version_stops_the_start_and_names_both(site):
+    site.db.execute("UPDATE est.schema_version SET version = 999", user="postgres")
+    try:
+        assert site.httpd.check()[0] == 0
+        status, output = site.httpd.try_start()
+        assert status != 0
+        assert "EST1132" in output and "999" in output
+    finally:
+        site.db.execute("UPDATE est.schema_version SET version = 1", user="postgres")
+
+
+def test_a_database_without_schema_stops_the_start_and_says_so(site, expect_log):
+    expect_log('ERROR:  relation "est.schema_version" does not exist')
+    text = site.config.text(site.httpd).replace(f"dbname={site.name}", "dbname=postgres")
+    status, output = site.httpd.try_start(text)
+    assert status != 0
+    assert "EST1132" in output and "install.sql" in output
+
+
+def test_loose_key_permissions_are_a_warning(site):
+    own(os.path.join(site.httpd.directory, "issuing.key"), 0o644)
+    try:
+        status, output = site.httpd.check()
+        output += "\n".join(site.httpd.log.since())
+        assert status == 0
+        assert "issuing.key" in output and "600" in output
+    finally:
+        own(os.path.join(site.httpd.directory, "issuing.key"), 0o600)
+
+
+def test_SSLVerifyClient_in_the_location_is_a_warning(site):
+    text = site.config.text(site.httpd).replace("Require est\n", "Require est\nSSLVerifyClient optional\n")
+    seen = site.httpd.log.size()
+    status, output = site.httpd.check(text)
+    output += "\n".join(site.httpd.log.since(seen))
+    assert status == 0
+    assert "SSLVerifyClient in an EST location" in output
+
+
+def test_expired_ca_is_a_warning_that_says_so(site):
+    old = CertificateAuthority("CN=Old", not_before=now() - days(20), not_after=now() - days(2))
+    site.httpd.put_ca("old", old)
+    seen = site.httpd.log.size()
+    status, output = site.httpd.check(site.config.text(site.httpd).replace("<VirtualHost", site.httpd.ca_block("old") + "\n<VirtualHost", 1))
+    output += "\n".join(site.httpd.log.since(seen))
+    assert status == 0
+    assert "<EstCA old>" in output and "ended" in output
+
+
+def test_module_loads_without_mod_ssl_and_without_any_directive(site):
+    httpd = site.httpd
+    text = "\n".join([f"ServerRoot {httpd.directory}", f"DefaultRuntimeDir {httpd.directory}", "ServerName localhost",
+                      f"ErrorLog {httpd.directory}/error.log", "LoadModule mpm_event_module /usr/lib/apache2/modules/mod_mpm_event.so",
+                      "LoadModule authz_core_module /usr/lib/apache2/modules/mod_authz_core.so",
+                      f"LoadModule est_module {httpd.directory}/mod_est.so", f"Listen 127.0.0.1:{httpd.port}"])
+    status, output = httpd.check(text)
+    assert status == 0, output
+
+
+def test_directives_are_listed_by_httpd(site):
+    site.httpd.write()
+    status, output = call(["apache2", "-f", site.httpd.conf, "-L"], site.httpd.environment())
+    assert status == 0
+    for directive in ("EstDatabase", "<EstCA", "EstVerifyClient", "EstEngine", "EstAliases", "EstMaxBody", "EstStrictBody"):
+        assert re.search(rf"^{re.escape(directive)} \(mod_est\.c\)", output, re.MULTILINE), directive

@@ -1,0 +1,145 @@
+# Copyright 2026 The mod_est authors
+# SPDX-License-Identifier: Apache-2.0
+"""Limits of passwords, policy.md 2 and 5: what is hashed when, what guessing costs."""
+
+import time
+
+from harness.client import basic
+from harness.httpd import PASSWORD_MISMATCH
+from harness.pki import make_csr, make_key
+from harness.run import wait_until
+
+SITE = {"threads": 4}
+
+TOO_MANY = 10
+
+
+def attempt(site, user, password):
+    """(answer, seconds) of a request that costs little but its password"""
+    label = getattr(site, "closed", None)
+    if not label:
+        label = site.closed = site.alias(auth_cacerts=True)
+    with site.client() as client:
+        client.open()
+        start = time.perf_counter()
+        answer = client.get("cacerts", label, headers={"Authorization": basic(user, password)})
+        return answer, time.perf_counter() - start
+
+
+def test_AUTH_13_ten_failures_then_429_without_hashing(site, expect_log):
+    expect_log(PASSWORD_MISMATCH)
+    user = site.register(cost=8)
+    costs = []
+    for number in range(TOO_MANY):
+        answer, seconds = attempt(site, user, f"guess {number}")
+        assert answer.status == 401
+        costs.append(seconds)
+    for password in ("guess 99", site.PASSWORD):
+        answer, seconds = attempt(site, user, password)
+        assert (answer.status, answer.reason) == (429, "too_many_failures")
+        assert 1 <= int(answer.header("Retry-After")) <= 61
+        assert seconds < min(costs)
+
+
+def test_a_429_is_for_one_user_and_needs_no_database(site, expect_log):
+    expect_log(PASSWORD_MISMATCH)
+    guessed, other = site.register(), site.register()
+    for number in range(TOO_MANY):
+        attempt(site, guessed, f"guess {number}")
+    assert attempt(site, guessed, site.PASSWORD)[0].status == 429
+    assert attempt(site, other, site.PASSWORD)[0].status == 200
+    with site.client() as client:
+        assert client.get("cacerts").status == 200
+
+
+def test_unknown_user_and_wrong_password_get_the_same_answer(site, expect_log):
+    expect_log(PASSWORD_MISMATCH)
+    user = site.register(cost=10)
+    wrong, wrong_time = attempt(site, user, "wrong")
+    unknown, unknown_time = attempt(site, "nobody-of-that-name", "wrong")
+    assert wrong.status == unknown.status == 401
+    assert wrong.text.split("(")[0] == unknown.text.split("(")[0]
+    assert {name for name, _ in wrong.headers.items()} == {name for name, _ in unknown.headers.items()}
+    # Both hash at cost 10: neither is free
+    assert min(wrong_time, unknown_time) > 0.02
+
+
+def test_a_wrong_pair_is_remembered(site, expect_log):
+    expect_log(PASSWORD_MISMATCH)
+    user = site.register(cost=12)
+    first, first_time = attempt(site, user, "wrong")
+    second, second_time = attempt(site, user, "wrong")
+    assert first.status == second.status == 401
+    assert second_time < first_time / 3
+
+
+def test_a_good_password_is_hashed_once(site):
+    user = site.register(cost=12)
+    answer, first_time = attempt(site, user, site.PASSWORD)
+    assert answer.status == 200
+    later = []
+    for _ in range(5):
+        answer, seconds = attempt(site, user, site.PASSWORD)
+        assert answer.status == 200
+        later.append(seconds)
+    assert first_time > 0.1
+    assert min(later) < first_time / 5
+
+
+def test_over_72_octets_is_refused_not_cut(site, expect_log):
+    expect_log(PASSWORD_MISMATCH)
+    user = site.register(password="x" * 72)
+    assert attempt(site, user, "x" * 72)[0].status == 200
+    assert attempt(site, user, "x" * 73)[0].status == 401
+    assert attempt(site, user, "x" * 71)[0].status == 401
+
+
+def test_passwords_of_unusual_characters(site):
+    for password in (":", "a:b", " blank ", "Grüße", "'--", "%00", "\\"):
+        user = site.register(password=password)
+        assert attempt(site, user, password)[0].status == 200, password
+
+
+def test_a_changed_password_is_effective_within_a_second(site, expect_log):
+    expect_log(PASSWORD_MISMATCH)
+    user = site.register()
+    assert attempt(site, user, site.PASSWORD)[0].status == 200
+    site.db.execute("SELECT set_client_password(%s, 'another')", user)
+    start = time.monotonic()
+    wait_until(lambda: attempt(site, user, "another")[0].status == 200, 1, "the new password")
+    assert attempt(site, user, site.PASSWORD)[0].status == 401
+    assert time.monotonic() - start < 5
+
+
+def test_a_disabled_client_cannot_enrol_even_at_once(site, allow_log):
+    """The version that record_issued compares makes it certain, whatever a notification does"""
+    allow_log("AH01631")
+    user = site.register(names="*")
+    with site.client(user) as client:
+        assert client.enroll(make_csr(make_key())).status == 200
+        site.db.execute("UPDATE client SET enabled = false WHERE user_name = %s", user)
+        assert client.enroll(make_csr(make_key())).status == 403
+
+
+def test_a_changed_password_cannot_issue_even_at_once(site, allow_log):
+    allow_log(PASSWORD_MISMATCH)
+    user = site.register(names="*")
+    with site.client(user) as client:
+        assert client.enroll(make_csr(make_key())).status == 200
+        site.db.execute("SELECT set_client_password(%s, 'another')", user)
+        assert client.enroll(make_csr(make_key())).status == 401
+
+
+def test_a_client_made_just_now_is_known(site, allow_log):
+    allow_log(PASSWORD_MISMATCH)
+    assert attempt(site, "newcomer", site.PASSWORD)[0].status == 401
+    site.register("newcomer")
+    assert attempt(site, "newcomer", site.PASSWORD)[0].status == 200
+
+
+def test_OP_03_no_password_in_any_log(site, expect_log):
+    expect_log(PASSWORD_MISMATCH)
+    user = site.register(password="sekret-good")
+    attempt(site, user, "sekret-good")
+    attempt(site, user, "sekret-bad")
+    assert not any("sekret" in line for line in site.log_lines() + site.postgres.log.since())
