@@ -45,7 +45,8 @@ static int is_issuer(X509 *issuer, X509 *cert)
     return yes;
 }
 
-/* Devices get the whole way from an issued certificate to a root (RFC 7030 4.1.3): every step must be there */
+/* Devices get the whole way from an issued certificate to a root (RFC 7030 4.1.3): every step must be there. That all
+ * but the first are CA certificates, load_chain has seen to. */
 static est_err_t *check_chain(STACK_OF(X509) *chain, const ca_config_t *config, apr_pool_t *pool)
 {
     X509 *cert = sk_X509_value(chain, 0);
@@ -59,9 +60,6 @@ static est_err_t *check_chain(STACK_OF(X509) *chain, const ca_config_t *config, 
         if (!issuer || steps > sk_X509_num(chain))
             return EST_FAIL(pool, config, "EstCAChain %s has a gap: no issuer of \"%s\"",
                             config->chain ? config->chain : "(not set)", subject_of(cert, pool));
-        if (!is_ca(issuer))
-            return EST_FAIL(pool, config, "EstCAChain %s: \"%s\" is not a CA certificate", config->chain,
-                            subject_of(issuer, pool));
         cert = issuer;
     }
     return NULL;
@@ -98,8 +96,8 @@ static est_err_t *load_chain(ca_t *ca, const ca_config_t *config, apr_pool_t *po
         if (has(ca->chain, cert))
             continue;
         if (i && !is_ca(cert))
-            return EST_FAIL(pool, config, "EstCAChain %s: \"%s\" is not a CA certificate",
-                            config->chain ? config->chain : "", subject_of(cert, pool));
+            return EST_FAIL(pool, config, "%s: \"%s\" is not a CA certificate",
+                            i < sk_X509_num(own) ? config->certificate : config->chain, subject_of(cert, pool));
         if (!X509_up_ref(cert) || !sk_X509_push(ca->chain, cert))
             return EST_FAIL(pool, config, "out of memory");
     }

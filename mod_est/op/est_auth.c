@@ -25,7 +25,7 @@ est_err_t *est_auth_ca(ca_t **out, const policy_alias_t *alias, const est_servic
 
 /* ---- the certificate path */
 
-/* What is remembered of a path; detail is static text of OpenSSL's */
+/* What is remembered of a path; detail is what pki_path_check says, cut */
 typedef struct {
     pki_path_t verdict;
     char detail[80];

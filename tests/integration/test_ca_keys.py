@@ -20,7 +20,7 @@ def label_of(kind):
 
 @pytest.fixture(scope="module")
 def site(make_site):
-    site = make_site("cakeys", start=False)
+    site = make_site("cakeys", start=False, forks=True)
     httpd, blocks, site.cas = site.httpd, [site.httpd.ca_block("issuing")], {}
     for kind in CA_KEYS:
         site.cas[kind] = CertificateAuthority(f"CN=CA {kind}", site.pki.root, make_key(kind))

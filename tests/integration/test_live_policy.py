@@ -57,6 +57,8 @@ def put_back(site):
     yield
     site.db.execute("UPDATE api_properties SET prop_value = 'device', prop_status = 1 WHERE prop_key = 'est.ca.server.user.profile'")
     site.db.execute("UPDATE api_properties SET prop_value = '1', prop_status = 1 WHERE prop_key = 'est.ca.server.group.id'")
+    # What an old policy refuses is refused until the notification has arrived: only certificates need the newest
+    wait_until(lambda: {answer.status for answer in in_each_child(site, lambda: enroll(site))} == {200}, 2, "the old policy")
 
 
 def test_the_published_script_changes_the_next_certificate_of_every_child(site, put_back):
@@ -133,7 +135,7 @@ def test_a_broken_alias_answers_503_for_itself_alone(site, expect_log):
         assert "no such usage" not in answer.text
     assert enroll(site).status == 200
     site.db.execute("UPDATE profile_extension SET value = 'digitalSignature' WHERE profile_id = %s", profile)
-    assert enroll(site, "breaks").status == 200
+    wait_until(lambda: enroll(site, "breaks").status == 200, 1, "the repaired alias")
 
 
 def test_an_alias_whose_ca_is_not_configured_answers_503_for_itself_alone(site, expect_log):

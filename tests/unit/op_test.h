@@ -103,7 +103,8 @@ static est_err_t *op_client_get(store_t *store, policy_client_row_t *row, const 
     return NULL;
 }
 
-static est_err_t *op_record_issued(store_t *store, store_outcome_t *out, const store_issue_t *issue, apr_pool_t *request)
+static est_err_t *op_record_issued(store_t *store, store_outcome_t *out, const store_issue_t *issue,
+                                   apr_pool_t *request)
 {
     op_store_t *fake = (op_store_t *)store;
     int call = fake->issue_calls++;
@@ -178,10 +179,20 @@ static inline void op_fill_store(op_store_t *fake)
                                             .san_rules = fake->san_rules,
                                             .n_san_rules = 1};
     fake->group = (policy_group_row_t)GOOD_GROUP;
-    fake->clients[0] = (policy_client_row_t){.id = "7", .version = "1", .user_name = "dev7", .password_hash = "$2y$a",
-                                             .names = "own", .groups = "1", .enabled = "t"};
-    fake->clients[1] = (policy_client_row_t){.id = "8", .version = "1", .user_name = "ra", .password_hash = "$2y$b",
-                                             .names = "*", .groups = "1", .enabled = "t"};
+    fake->clients[0] = (policy_client_row_t){.id = "7",
+                                             .version = "1",
+                                             .user_name = "dev7",
+                                             .password_hash = "$2y$a",
+                                             .names = "own",
+                                             .groups = "1",
+                                             .enabled = "t"};
+    fake->clients[1] = (policy_client_row_t){.id = "8",
+                                             .version = "1",
+                                             .user_name = "ra",
+                                             .password_hash = "$2y$b",
+                                             .names = "*",
+                                             .groups = "1",
+                                             .enabled = "t"};
 }
 
 static inline ca_t *op_ca(const char *name, X509 *cert, EVP_PKEY *key)

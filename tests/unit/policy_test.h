@@ -14,9 +14,9 @@
 /* Everything allowed: any CN and O, any DNS name, one year, P-256 or RSA */
 #define GOOD_PROFILE                                                                                                   \
     {                                                                                                                  \
-        .id = "1", .name = "device", .validity = "31536000", .backdate = "300", .latest_end = NULL, .beyond_ca = "cap", \
-        .keys = "ec:P-256\nrsa:2048-4096", .digest = "default", .subject_other = "refuse", .san_other = "refuse",      \
-        .dns_wildcards = "f"                                                                                           \
+        .id = "1", .name = "device", .validity = "31536000", .backdate = "300", .latest_end = NULL,                    \
+        .beyond_ca = "cap", .keys = "ec:P-256\nrsa:2048-4096", .digest = "default", .subject_other = "refuse",         \
+        .san_other = "refuse", .dns_wildcards = "f"                                                                    \
     }
 #define GOOD_SUBJECT(type)                                                                                             \
     {                                                                                                                  \
@@ -33,9 +33,10 @@
 #define GOOD_ALIAS                                                                                                     \
     {                                                                                                                  \
         .id = "1", .name = "est", .enabled = "t", .mode = "ra", .profile_id = "1", .profile_active = "t",              \
-        .group_id = "1", .group_active = "t", .ca = "issuing", .auth_enroll = "basic-or-cert", .auth_reenroll = "cert", \
-        .auth_cacerts = "f", .binding = "if-present", .idempotency = "600", .unknown_holder = "refuse",                \
-        .other_users = "refuse", .enroll_chain = "f", .base64 = "auto", .transfer_encoding = "t", .reason_text = "t"   \
+        .group_id = "1", .group_active = "t", .ca = "issuing", .auth_enroll = "basic-or-cert",                         \
+        .auth_reenroll = "cert", .auth_cacerts = "f", .binding = "if-present", .idempotency = "600",                   \
+        .unknown_holder = "refuse", .other_users = "refuse", .enroll_chain = "f", .base64 = "auto",                    \
+        .transfer_encoding = "t", .reason_text = "t"                                                                   \
     }
 
 /* "CN=a,O=b" as a name that was decoded */
@@ -69,7 +70,8 @@ static inline pki_sans_t sans_of(const char *names)
     ext = make_ext(&ctx, apr_pstrcat(pool, "subjectAltName=", names, NULL));
     value = X509_EXTENSION_get_data(ext);
     ASSERT_OK(pki_san_decode(
-        &sans, est_slice_dup(est_slice(ASN1_STRING_get0_data(value), (apr_size_t)ASN1_STRING_length(value)), pool), pool));
+        &sans, est_slice_dup(est_slice(ASN1_STRING_get0_data(value), (apr_size_t)ASN1_STRING_length(value)), pool),
+        pool));
     X509_EXTENSION_free(ext);
     return sans;
 }

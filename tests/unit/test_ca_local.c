@@ -130,9 +130,11 @@ static void test_a_gap_in_the_chain_is_refused(void **state)
 
     (void)state;
     make_hierarchy();
-    ASSERT_FAILS(open_with(&ca, t.cert, t.key, 0, NULL), config, "EstCAChain (not set) has a gap: no issuer of \"/CN=Issuing/O=Example\"");
+    ASSERT_FAILS(open_with(&ca, t.cert, t.key, 0, NULL), config,
+                 "EstCAChain (not set) has a gap: no issuer of \"/CN=Issuing/O=Example\"");
     ASSERT_FAILS(open_with(&ca, t.cert, t.key, 1, &t.middle), config, "has a gap: no issuer of \"/CN=Middle\"");
-    ASSERT_FAILS(open_with(&ca, t.cert, t.key, 1, &t.root), config, "has a gap: no issuer of \"/CN=Issuing/O=Example\"");
+    ASSERT_FAILS(open_with(&ca, t.cert, t.key, 1, &t.root), config,
+                 "has a gap: no issuer of \"/CN=Issuing/O=Example\"");
 }
 
 static void test_a_namesake_is_no_issuer(void **state)
@@ -152,7 +154,8 @@ static void test_a_circle_is_no_chain(void **state)
 
     (void)state;
     make_hierarchy();
-    cert_spec_t from_a = {.subject = "CN=A", .key = t.root_key, .exts = {"basicConstraints=critical,CA:TRUE", "keyUsage=keyCertSign"}};
+    cert_spec_t from_a = {
+        .subject = "CN=A", .key = t.root_key, .exts = {"basicConstraints=critical,CA:TRUE", "keyUsage=keyCertSign"}};
     cert_spec_t from_b = from_a;
     X509 *a = make_cert(&from_a);
     from_b.subject = "CN=B";
@@ -194,6 +197,20 @@ static void test_what_is_no_ca_is_refused(void **state)
     }
 }
 
+static void test_the_file_of_what_is_no_ca_is_named(void **state)
+{
+    cert_spec_t spec = {.subject = "CN=Nobody"};
+    ca_config_t config = {.name = "issuing", .where = "est.conf:7"};
+    ca_t *ca;
+
+    (void)state;
+    make_hierarchy();
+    X509 *both[] = {t.root, make_cert(&spec)};
+    config.certificate = cert_file(t.dir, "both.pem", 2, both);
+    config.key = key_file(t.dir, "both.key", t.root_key);
+    ASSERT_FAILS(ca_local_driver.open(&ca, &config, pool), config, "/both.pem: \"/CN=Nobody\" is not a CA certificate");
+}
+
 static void test_a_key_of_another_certificate_is_refused(void **state)
 {
     ca_t *ca;
@@ -216,10 +233,12 @@ static void test_missing_settings_and_files_are_named(void **state)
     ASSERT_OK(ca_local_driver.open(&ca, &good, pool));
     config = good;
     config.certificate = NULL;
-    ASSERT_FAILS(ca_local_driver.open(&ca, &config, pool), config, "<EstCA issuing> at est.conf:7: EstCACertificate is missing");
+    ASSERT_FAILS(ca_local_driver.open(&ca, &config, pool), config,
+                 "<EstCA issuing> at est.conf:7: EstCACertificate is missing");
     config = good;
     config.key = NULL;
-    ASSERT_FAILS(ca_local_driver.open(&ca, &config, pool), config, "<EstCA issuing> at est.conf:7: EstCAKey is missing");
+    ASSERT_FAILS(ca_local_driver.open(&ca, &config, pool), config,
+                 "<EstCA issuing> at est.conf:7: EstCAKey is missing");
     config = good;
     config.certificate = apr_pstrcat(pool, t.dir, "/none.pem", NULL);
     ASSERT_FAILS(ca_local_driver.open(&ca, &config, pool), file, "/none.pem");
@@ -353,6 +372,7 @@ int main(void)
         EST_TEST(test_a_namesake_is_no_issuer),
         EST_TEST(test_a_circle_is_no_chain),
         EST_TEST(test_what_is_no_ca_is_refused),
+        EST_TEST(test_the_file_of_what_is_no_ca_is_named),
         EST_TEST(test_a_key_of_another_certificate_is_refused),
         EST_TEST(test_missing_settings_and_files_are_named),
         EST_TEST(test_an_encrypted_key_needs_its_passphrase),

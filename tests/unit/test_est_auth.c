@@ -9,7 +9,7 @@
 /* What the certificate counts as, at path */
 typedef enum { COUNTS, COUNTS_AS_NONE, REFUSED } verdict_t;
 
-static verdict_t verdict(const char *path, X509 *leaf, STACK_OF(X509) * chain, const char *part)
+static verdict_t verdict(const char *path, X509 *leaf, STACK_OF(X509) *chain, const char *part)
 {
     est_req_t *req = op_routed(path);
     policy_access_t access;
@@ -53,7 +53,8 @@ static void test_which_certificates_count(void **state)
     assert_int_equal(verdict("/simpleenroll", make_cert(&foreign), NULL, NULL), COUNTS_AS_NONE);
 
     cert_spec_t expired = {.subject = "CN=dev7", .from = TEST_NOW - 9 * TEST_DAY, .until = TEST_NOW - TEST_DAY};
-    assert_int_equal(verdict("/simpleenroll", client_cert(&expired), NULL, "\"CN=dev7\": certificate has expired"), REFUSED);
+    assert_int_equal(verdict("/simpleenroll", client_cert(&expired), NULL, "\"CN=dev7\": certificate has expired"),
+                     REFUSED);
     cert_spec_t early = {.subject = "CN=dev7", .from = TEST_NOW + TEST_DAY};
     assert_int_equal(verdict("/simpleenroll", client_cert(&early), NULL, "not yet valid"), REFUSED);
     cert_spec_t server = {.subject = "CN=dev7", .exts = {"extendedKeyUsage=serverAuth"}};
@@ -346,7 +347,9 @@ static void test_the_ca_of_an_alias(void **state)
 
 /* ---- once more, after something has changed */
 
-static void change_nothing(void) {}
+static void change_nothing(void)
+{
+}
 
 static void touch_client(void)
 {

@@ -121,15 +121,17 @@ static void test_bodies(void **state)
         {"AA==AAAA", EST_E_base64_invalid, EST_E_base64_invalid, "B-02: data behind"},
         {"AQIDBA==-----END", EST_E_base64_invalid, EST_E_base64_invalid, "B-02"},
         {"AQID-_==", EST_E_base64_invalid, EST_E_base64_invalid, "B-02: another alphabet"},
-        {"\xef\xbb\xbf" "AQIDBA==", EST_E_base64_invalid, EST_E_base64_invalid, "B-02: BOM"},
+        {"\xef\xbb\xbf"
+         "AQIDBA==",
+         EST_E_base64_invalid, EST_E_base64_invalid, "B-02: BOM"},
         {"{\"csr\":\"AQIDBA==\"}", EST_E_base64_invalid, EST_E_base64_invalid, "B-03: JSON"},
         {"<csr/>", EST_E_base64_invalid, EST_E_base64_invalid, "B-03: XML"},
 
         {PEM("CERTIFICATE REQUEST", "AQIDBA=="), GOOD, EST_E_body_armoured, "PEM"},
         {PEM("NEW CERTIFICATE REQUEST", "AQID\nBA=="), GOOD, EST_E_body_armoured, "PEM as it once was"},
         {"\n " PEM("CERTIFICATE REQUEST", "AQIDBA=="), GOOD, EST_E_body_armoured, "PEM behind white space"},
-        {"-----BEGIN CERTIFICATE REQUEST-----\r\nAQIDBA==\r\n-----END CERTIFICATE REQUEST-----", GOOD, EST_E_body_armoured,
-         "PEM of another system, without the last line end"},
+        {"-----BEGIN CERTIFICATE REQUEST-----\r\nAQIDBA==\r\n-----END CERTIFICATE REQUEST-----", GOOD,
+         EST_E_body_armoured, "PEM of another system, without the last line end"},
         {PEM("CERTIFICATE", "AQIDBA=="), EST_E_base64_invalid, EST_E_body_armoured, "B-03: PEM of something else"},
         {PEM("CERTIFICATE REQUEST", "AQIDB"), EST_E_base64_invalid, EST_E_body_armoured, "PEM of bad base64"},
         {"-----BEGIN CERTIFICATE REQUEST-----\nAQIDBA==\n", EST_E_base64_invalid, EST_E_body_armoured, "no END"},
@@ -137,9 +139,10 @@ static void test_bodies(void **state)
          EST_E_body_armoured, "another END"},
         {PEM("CERTIFICATE REQUEST", "AQIDBA==") PEM("CERTIFICATE REQUEST", "AQIDBA=="), EST_E_base64_invalid,
          EST_E_body_armoured, "B-05: two requests"},
-        {PEM("CERTIFICATE", "AQIDBA==") PEM("CERTIFICATE REQUEST", "AQIDBA=="), EST_E_base64_invalid, EST_E_body_armoured,
-         "B-05: a certificate before it"},
-        {PEM("CERTIFICATE REQUEST", "AQIDBA==") "AAAA", EST_E_base64_invalid, EST_E_body_armoured, "something behind it"},
+        {PEM("CERTIFICATE", "AQIDBA==") PEM("CERTIFICATE REQUEST", "AQIDBA=="), EST_E_base64_invalid,
+         EST_E_body_armoured, "B-05: a certificate before it"},
+        {PEM("CERTIFICATE REQUEST", "AQIDBA==") "AAAA", EST_E_base64_invalid, EST_E_body_armoured,
+         "something behind it"},
         {"-", EST_E_base64_invalid, EST_E_body_armoured, "a hyphen"},
         {"----------", EST_E_base64_invalid, EST_E_body_armoured, "hyphens"},
 #undef GOOD
@@ -200,8 +203,9 @@ static void test_der_as_it_is(void **state)
 
 static void test_a_nul_inside_pem_is_refused(void **state)
 {
-    est_slice_t der, body = join(3, text("-----BEGIN CERTIFICATE REQUEST-----\nAQIDBA==\n-----END CERTIFICATE REQUEST-----"),
-                                 est_slice("", 1), text("AAAA"));
+    est_slice_t der,
+        body = join(3, text("-----BEGIN CERTIFICATE REQUEST-----\nAQIDBA==\n-----END CERTIFICATE REQUEST-----"),
+                    est_slice("", 1), text("AAAA"));
 
     (void)state;
     op_start();

@@ -48,7 +48,7 @@ static const char *rfc2253(const X509_NAME *name)
 
     X509_NAME_print_ex(bio, name, 0, XN_FLAG_RFC2253);
     n = BIO_get_mem_data(bio, &p);
-    text = apr_pstrmemdup(pool, p, (apr_size_t)n);
+    text = n > 0 ? apr_pstrmemdup(pool, p, (apr_size_t)n) : "";
     BIO_free(bio);
     return text;
 }
@@ -132,7 +132,8 @@ static void test_the_row_says_what_the_certificate_says(void **state)
     op_start();
     op.store.on_issue = assert_row_is_the_certificate;
     req = op_granted("/simpleenroll", "ra", NULL);
-    ASSERT_OK(issue_to(&der, req, csr_of("CN=dev9,O=Example", "subjectAltName=DNS:dev9.example,DNS:b.example", op.key)));
+    ASSERT_OK(
+        issue_to(&der, req, csr_of("CN=dev9,O=Example", "subjectAltName=DNS:dev9.example,DNS:b.example", op.key)));
     ASSERT_OK(issue_to(&der, req, csr_of("CN=dev9", NULL, op.key)));
     ASSERT_OK(issue_to(&der, req, csr_of("", "subjectAltName=DNS:dev9.example", op.key)));
     ASSERT_OK(issue_to(&der, req, csr_of("CN=dev9", NULL, make_key("RSA"))));
@@ -257,8 +258,9 @@ static void test_the_same_request_has_the_same_key(void **state)
     /* signed anew, so not the same octets (PE-04) */
     assert_memory_equal(
         first, key_of("/simpleenroll", "ra", NULL, csr_of("CN=dev9", "subjectAltName=DNS:dev9.example", op.key)), 32);
-    assert_memory_equal(first, key_of("/est/simpleenroll", "ra", NULL,
-                                      csr_of("CN=dev9", "subjectAltName=DNS:DEV9.example", op.key)), 32);
+    assert_memory_equal(
+        first, key_of("/est/simpleenroll", "ra", NULL, csr_of("CN=dev9", "subjectAltName=DNS:DEV9.example", op.key)),
+        32);
 }
 
 static void test_each_difference_makes_another_key(void **state)
@@ -274,15 +276,17 @@ static void test_each_difference_makes_another_key(void **state)
     leaf = op_holder("CN=dev9", NULL);
     op.store.clients[0].names = "*";
     keys[n++] = key_of("/simpleenroll", "ra", NULL, csr_of("CN=dev9", NULL, op.key));
-    keys[n++] = key_of("/other/simpleenroll", "ra", NULL, csr_of("CN=dev9", NULL, op.key));   /* alias */
-    keys[n++] = key_of("/simpleenroll", "dev7", NULL, csr_of("CN=dev9", NULL, op.key));       /* user */
-    keys[n++] = key_of("/simpleenroll", NULL, leaf, csr_of("CN=dev9", NULL, op.key));         /* kind of identity */
-    keys[n++] = key_of("/simpleenroll", NULL, op_holder("CN=dev9", NULL), csr_of("CN=dev9", NULL, op.key)); /* certificate */
-    keys[n++] = key_of("/simplereenroll", NULL, leaf, csr_of("CN=dev9", NULL, op.key));       /* operation */
-    keys[n++] = key_of("/simpleenroll", "ra", NULL, csr_of("CN=dev9", NULL, other_key));      /* key */
-    keys[n++] = key_of("/simpleenroll", "ra", NULL, csr_of("CN=dev8", NULL, op.key));         /* subject */
+    keys[n++] = key_of("/other/simpleenroll", "ra", NULL, csr_of("CN=dev9", NULL, op.key)); /* alias */
+    keys[n++] = key_of("/simpleenroll", "dev7", NULL, csr_of("CN=dev9", NULL, op.key));     /* user */
+    keys[n++] = key_of("/simpleenroll", NULL, leaf, csr_of("CN=dev9", NULL, op.key));       /* kind of identity */
+    keys[n++] =
+        key_of("/simpleenroll", NULL, op_holder("CN=dev9", NULL), csr_of("CN=dev9", NULL, op.key)); /* certificate */
+    keys[n++] = key_of("/simplereenroll", NULL, leaf, csr_of("CN=dev9", NULL, op.key));             /* operation */
+    keys[n++] = key_of("/simpleenroll", "ra", NULL, csr_of("CN=dev9", NULL, other_key));            /* key */
+    keys[n++] = key_of("/simpleenroll", "ra", NULL, csr_of("CN=dev8", NULL, op.key));               /* subject */
     keys[n++] = key_of("/simpleenroll", "ra", NULL, csr_of("CN=dev9,O=Example", NULL, op.key));
-    keys[n++] = key_of("/simpleenroll", "ra", NULL, csr_of("CN=dev9", "subjectAltName=DNS:dev9.example", op.key)); /* SAN */
+    keys[n++] =
+        key_of("/simpleenroll", "ra", NULL, csr_of("CN=dev9", "subjectAltName=DNS:dev9.example", op.key)); /* SAN */
     keys[n++] = key_of("/simpleenroll", "ra", NULL, csr_of("CN=dev9", "subjectAltName=DNS:dev8.example", op.key));
     op_policy_changed(); /* policy version */
     op.now += apr_time_from_sec(1);
@@ -461,7 +465,8 @@ static void test_a_changed_policy_judges_anew(void **state)
     assert_int_equal(op.store.issue_calls, 2);
     assert_int_equal(seen.policy_version, 4);
     assert_int_equal(policy_snapshot_version(req->snapshot), 4);
-    assert_int_equal(seconds_of(X509_get0_notAfter(parse_cert(der))), apr_time_from_sec(apr_time_sec(TEST_NOW) + 86400));
+    assert_int_equal(seconds_of(X509_get0_notAfter(parse_cert(der))),
+                     apr_time_from_sec(apr_time_sec(TEST_NOW) + 86400));
 }
 
 static void deactivate(const store_issue_t *row)

@@ -26,7 +26,8 @@ static void test_paths(void **state)
         {EST_METHOD_HEAD, "/simpleenroll", EST_E_method_not_allowed, "est", "simpleenroll", "HTTP-02"},
         {EST_METHOD_POST, "/cacerts", EST_E_method_not_allowed, "est", "cacerts", "HTTP-01"},
         {EST_METHOD_OTHER, "/cacerts", EST_E_method_not_allowed, "est", "cacerts", "DELETE, OPTIONS, post"},
-        {EST_METHOD_OTHER, "/other/simpleenroll", EST_E_method_not_allowed, "other", "simpleenroll", "the same, labelled"},
+        {EST_METHOD_OTHER, "/other/simpleenroll", EST_E_method_not_allowed, "other", "simpleenroll",
+         "the same, labelled"},
 
         {EST_METHOD_GET, "", EST_E_path_invalid, NULL, NULL, "the mount point alone"},
         {EST_METHOD_GET, "/", EST_E_path_invalid, NULL, NULL, "no segment"},
@@ -55,7 +56,8 @@ static void test_paths(void **state)
         {EST_METHOD_GET, "/simpleenroll/x", EST_E_alias_unknown, NULL, NULL, "P-06: an operation is no label"},
         {EST_METHOD_GET, "/ca/cacerts", EST_E_alias_unknown, NULL, NULL, "reserved"},
         {EST_METHOD_GET, too_long, EST_E_alias_unknown, NULL, NULL, "P-09: 65 characters"},
-        {EST_METHOD_GET, "/'; DROP TABLE x;--/cacerts", EST_E_path_invalid, NULL, NULL, "P-09, but decision 2 refuses ';'"},
+        {EST_METHOD_GET, "/'; DROP TABLE x;--/cacerts", EST_E_path_invalid, NULL, NULL,
+         "P-09, but decision 2 refuses ';'"},
         {EST_METHOD_GET, "/' OR 1=1 --/cacerts", EST_E_alias_unknown, NULL, NULL, "P-09"},
         {EST_METHOD_GET, "/a%2Fb/cacerts", EST_E_alias_unknown, NULL, NULL, "P-04: decoded once, by httpd"},
         {EST_METHOD_GET, "/a\\b/cacerts", EST_E_alias_unknown, NULL, NULL, "P-03: a backslash is no slash"},
@@ -118,8 +120,8 @@ static void test_a_location_serves_the_aliases_that_it_names(void **state)
         const char *path;
         int served;
     } rows[] = {
-        {NULL, 0, "/cacerts", 1},   {NULL, 0, "/other/cacerts", 1},    {other, 1, "/other/cacerts", 1},
-        {other, 1, "/cacerts", 0},  {other, 1, "/est/cacerts", 0},     {both, 2, "/cacerts", 1},
+        {NULL, 0, "/cacerts", 1},       {NULL, 0, "/other/cacerts", 1},    {other, 1, "/other/cacerts", 1},
+        {other, 1, "/cacerts", 0},      {other, 1, "/est/cacerts", 0},     {both, 2, "/cacerts", 1},
         {both, 2, "/other/cacerts", 1}, {similar, 4, "/other/cacerts", 0},
     };
 
@@ -155,7 +157,8 @@ static void test_without_policy_a_server_of_one_ca_serves_its_cacerts(void **sta
     assert_string_equal(req->op->name, "cacerts");
     ASSERT_FAILS(est_route(op_request(EST_METHOD_POST), &op.service, "/cacerts", NULL, 0), method_not_allowed, NULL);
     ASSERT_FAILS(est_route(op_request(EST_METHOD_GET), &op.service, "/est/cacerts", NULL, 0), policy_unavailable, NULL);
-    ASSERT_FAILS(est_route(op_request(EST_METHOD_GET), &op.service, "/other/cacerts", NULL, 0), policy_unavailable, NULL);
+    ASSERT_FAILS(est_route(op_request(EST_METHOD_GET), &op.service, "/other/cacerts", NULL, 0), policy_unavailable,
+                 NULL);
     ASSERT_FAILS(est_route(op_request(EST_METHOD_POST), &op.service, "/simpleenroll", NULL, 0), policy_unavailable,
                  "fake is down");
     /* where est is not served, it is not served without policy either */
@@ -201,7 +204,8 @@ static void test_an_old_policy_issues_nothing(void **state)
     op_routed("/simpleenroll");
     op.store.down = 1;
     op.now += apr_time_from_sec(61);
-    ASSERT_FAILS(est_route(op_request(EST_METHOD_POST), &op.service, "/simpleenroll", NULL, 0), policy_unavailable, "61 s");
+    ASSERT_FAILS(est_route(op_request(EST_METHOD_POST), &op.service, "/simpleenroll", NULL, 0), policy_unavailable,
+                 "61 s");
     op_routed("/other/cacerts");
 }
 

@@ -34,7 +34,7 @@ static PKCS7 *message_of(const est_resp_t *resp)
     assert_non_null(message);
     assert_ptr_equal(p, der.p + der.n);
     assert_true(PKCS7_type_is_signed(message));
-    assert_null(PKCS7_get_signer_info(message) && sk_PKCS7_SIGNER_INFO_num(PKCS7_get_signer_info(message)) ? message : NULL);
+    assert_true(sk_PKCS7_SIGNER_INFO_num(PKCS7_get_signer_info(message)) <= 0);
     return message;
 }
 
@@ -79,7 +79,7 @@ static void test_the_summary_says_what_was_left_out(void **state)
     assert_non_null(strstr(resp.summary, "left out: L=Paris"));
 }
 
-static int has(STACK_OF(X509) * certs, X509 *cert)
+static int has(STACK_OF(X509) *certs, X509 *cert)
 {
     for (int i = 0; i < sk_X509_num(certs); i++)
         if (X509_cmp(sk_X509_value(certs, i), cert) == 0)
@@ -193,7 +193,8 @@ static void test_reenrolment_keeps_the_names(void **state)
     ASSERT_OK(op_enroll(&resp, op_granted("/simplereenroll", NULL, op_holder("CN=dev7", NULL)), &op.service));
     ASSERT_FAILS(op_enroll(&resp, op_granted("/simplereenroll", NULL, op_holder("CN=dev8", NULL)), &op.service),
                  names_differ, NULL);
-    ASSERT_FAILS(op_enroll(&resp, op_granted("/simplereenroll", NULL, op_holder("CN=dev7", "subjectAltName=DNS:dev7.example")),
+    ASSERT_FAILS(op_enroll(&resp,
+                           op_granted("/simplereenroll", NULL, op_holder("CN=dev7", "subjectAltName=DNS:dev7.example")),
                            &op.service),
                  names_differ, "dns:dev7.example");
 }

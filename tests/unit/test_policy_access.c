@@ -28,13 +28,18 @@ typedef struct {
 #define NEED_USER POLICY_ACCESS_NEED_USER, POLICY_IDENTITY_NONE, EST_E__COUNT
 #define DENIED(code) POLICY_ACCESS_DENIED, POLICY_IDENTITY_NONE, EST_E_##code
 
-/* The six combinations of what may be brought, in the order of the enumerations: expected, for an operation under a mode */
+/* The six combinations of what may be brought, in the order of the enumerations: expected, for an operation under a
+ * mode */
 static const access_row_t access_rows[] = {
 #define ROWS(op, auth, on, e00, e01, e02, e10, e11, e12)                                                               \
     {op, auth, on, CERT_NONE, PASSWORD_NONE, e00}, {op, auth, on, CERT_NONE, PASSWORD_UNREAD, e01},                    \
         {op, auth, on, CERT_NONE, PASSWORD_GOOD, e02}, {op, auth, on, CERT_GOOD, PASSWORD_NONE, e10},                  \
-        {op, auth, on, CERT_GOOD, PASSWORD_UNREAD, e11}, {op, auth, on, CERT_GOOD, PASSWORD_GOOD, e12}
-    ROWS(POLICY_OP_ENROLL, POLICY_AUTH_BASIC, 0, NEED_USER, NEED_USER, GRANTED(USER), NEED_USER, NEED_USER, GRANTED(USER)),
+        {op, auth, on, CERT_GOOD, PASSWORD_UNREAD, e11},                                                               \
+    {                                                                                                                  \
+        op, auth, on, CERT_GOOD, PASSWORD_GOOD, e12                                                                    \
+    }
+    ROWS(POLICY_OP_ENROLL, POLICY_AUTH_BASIC, 0, NEED_USER, NEED_USER, GRANTED(USER), NEED_USER, NEED_USER,
+         GRANTED(USER)),
     ROWS(POLICY_OP_ENROLL, POLICY_AUTH_CERT, 0, DENIED(certificate_required), DENIED(certificate_required),
          DENIED(certificate_required), GRANTED(CERTIFICATE), GRANTED(CERTIFICATE), GRANTED(CERTIFICATE)),
     /* a password that was sent is looked at, even beside a good certificate */
@@ -43,7 +48,7 @@ static const access_row_t access_rows[] = {
     /* both are needed, the certificate first */
     ROWS(POLICY_OP_ENROLL, POLICY_AUTH_BASIC_AND_CERT, 0, DENIED(certificate_required), DENIED(certificate_required),
          DENIED(certificate_required), NEED_USER, NEED_USER, GRANTED(USER)),
-    /* conformance decision 6: re-enrolment takes the certificate that is renewed, whatever enrolment takes */
+/* conformance decision 6: re-enrolment takes the certificate that is renewed, whatever enrolment takes */
 #define REENROLL(auth)                                                                                                 \
     ROWS(POLICY_OP_REENROLL, auth, 0, DENIED(certificate_required), DENIED(certificate_required),                      \
          DENIED(certificate_required), GRANTED(CERTIFICATE), GRANTED(CERTIFICATE), GRANTED(CERTIFICATE))
@@ -54,7 +59,8 @@ static const access_row_t access_rows[] = {
 #undef REENROLL
     ROWS(POLICY_OP_CACERTS, POLICY_AUTH_BASIC_AND_CERT, 0, GRANTED(NONE), GRANTED(NONE), GRANTED(NONE), GRANTED(NONE),
          GRANTED(NONE), GRANTED(NONE)),
-    ROWS(POLICY_OP_CACERTS, POLICY_AUTH_BASIC, 1, NEED_USER, NEED_USER, GRANTED(USER), NEED_USER, NEED_USER, GRANTED(USER)),
+    ROWS(POLICY_OP_CACERTS, POLICY_AUTH_BASIC, 1, NEED_USER, NEED_USER, GRANTED(USER), NEED_USER, NEED_USER,
+         GRANTED(USER)),
     ROWS(POLICY_OP_CACERTS, POLICY_AUTH_CERT, 1, DENIED(certificate_required), DENIED(certificate_required),
          DENIED(certificate_required), GRANTED(CERTIFICATE), GRANTED(CERTIFICATE), GRANTED(CERTIFICATE)),
     ROWS(POLICY_OP_CACERTS, POLICY_AUTH_BASIC_OR_CERT, 1, NEED_USER, NEED_USER, GRANTED(USER), GRANTED(CERTIFICATE),
@@ -120,7 +126,8 @@ static void test_every_mode_with_every_credential_for_every_operation(void **sta
         cred.user = row->password == PASSWORD_GOOD ? "dev7" : NULL;
         cred.client = row->password == PASSWORD_GOOD ? client_of(&client) : NULL;
         access = policy_access(&identity, &why, &alias, row->op, &cred, TEST_NOW, pool);
-        if (access != row->access || (why != NULL) != (access == POLICY_ACCESS_DENIED) || (why && why->code != row->code))
+        if (access != row->access || (why != NULL) != (access == POLICY_ACCESS_DENIED) ||
+            (why && why->code != row->code))
             fail_msg("row %d: got %d, %s", (int)i, (int)access, why ? est_err_row(why->code)->name : "no reason");
         if (access != POLICY_ACCESS_GRANTED)
             continue;
@@ -158,7 +165,8 @@ static void test_a_bad_certificate_is_refused_even_beside_a_good_password(void *
             alias.auth_cacerts = 1;
             cred.client = client_of(&client);
             cred.cert_error = EST_FAIL(pool, certificate_refused, "expired");
-            assert_int_equal(policy_access(&identity, &why, &alias, ops[o], &cred, TEST_NOW, pool), POLICY_ACCESS_DENIED);
+            assert_int_equal(policy_access(&identity, &why, &alias, ops[o], &cred, TEST_NOW, pool),
+                             POLICY_ACCESS_DENIED);
             assert_ptr_equal(why, cred.cert_error);
             alias.auth_cacerts = 0;
             if (ops[o] == POLICY_OP_CACERTS)
@@ -257,7 +265,8 @@ static void test_an_alias_without_group_has_no_members(void **state)
 
     (void)state;
     alias.group = NULL;
-    assert_int_equal(policy_access(&identity, &why, &alias, POLICY_OP_ENROLL, &cred, TEST_NOW, pool), POLICY_ACCESS_DENIED);
+    assert_int_equal(policy_access(&identity, &why, &alias, POLICY_OP_ENROLL, &cred, TEST_NOW, pool),
+                     POLICY_ACCESS_DENIED);
     assert_int_equal(why->code, EST_E_group_refused);
 }
 
@@ -269,10 +278,12 @@ static void test_users_of_other_providers(void **state)
     est_err_t *why;
 
     (void)state;
-    assert_int_equal(policy_access(&identity, &why, &alias, POLICY_OP_ENROLL, &cred, TEST_NOW, pool), POLICY_ACCESS_DENIED);
+    assert_int_equal(policy_access(&identity, &why, &alias, POLICY_OP_ENROLL, &cred, TEST_NOW, pool),
+                     POLICY_ACCESS_DENIED);
     assert_int_equal(why->code, EST_E_not_authorized);
     alias.other_users = 1;
-    assert_int_equal(policy_access(&identity, &why, &alias, POLICY_OP_ENROLL, &cred, TEST_NOW, pool), POLICY_ACCESS_GRANTED);
+    assert_int_equal(policy_access(&identity, &why, &alias, POLICY_OP_ENROLL, &cred, TEST_NOW, pool),
+                     POLICY_ACCESS_GRANTED);
     assert_int_equal(identity.kind, POLICY_IDENTITY_USER);
     assert_null(identity.client);
     assert_string_equal(identity.name, "ldap");
@@ -282,8 +293,8 @@ static void test_users_of_other_providers(void **state)
 
 static void test_a_row_becomes_a_client(void **state)
 {
-    policy_client_row_t row = {"9", "12345678901", "dev7",       "$2y$...", "a*\n**.example",
-                               "10.0.0.0/8", "5\n6", "t", "1767225600", "1798761600"};
+    policy_client_row_t row = {"9",          "12345678901", "dev7", "$2y$...",    "a*\n**.example",
+                               "10.0.0.0/8", "5\n6",        "t",    "1767225600", "1798761600"};
     policy_client_t *client = client_of(&row);
 
     (void)state;

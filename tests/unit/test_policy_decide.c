@@ -205,10 +205,14 @@ static void test_key(void **state)
         const char *rules, *key;
         int good;
     } rows[] = {
-        {"ec:P-256", "P-256", 1},         {"ec:P-256", "P-384", 0},
-        {"ec:P-256,P-384", "P-384", 1},   {"rsa:2048-4096", "P-256", 0},
-        {"rsa:2048-4096\ned25519", "Ed25519", 1}, {"ed448", "Ed25519", 0},
-        {"ec:P-256\nrsa:2048", "RSA", 1}, {"rsa:3072-8192", "RSA", 0},
+        {"ec:P-256", "P-256", 1},
+        {"ec:P-256", "P-384", 0},
+        {"ec:P-256,P-384", "P-384", 1},
+        {"rsa:2048-4096", "P-256", 0},
+        {"rsa:2048-4096\ned25519", "Ed25519", 1},
+        {"ed448", "Ed25519", 0},
+        {"ec:P-256\nrsa:2048", "RSA", 1},
+        {"rsa:3072-8192", "RSA", 0},
     };
 
     (void)state;
@@ -285,7 +289,8 @@ static void test_san(void **state)
     policy_grant_t *grant = granted();
     assert_int_equal(grant->san.n_names, 1);
     assert_string_equal(grant->dropped, "ip=10.0.0.1");
-    /* with a subject that is empty: the explanation does not say "named" too, for without the flaw there would be a name */
+    /* with a subject that is empty: the explanation does not say "named" too, for without the flaw there would be a
+     * name */
     good_request();
     t.csr.subject = "";
     t.csr.exts[0] = "subjectAltName=IP:10.0.0.1";
@@ -512,9 +517,12 @@ static const char *pick(unsigned *seed, const char *const *from, unsigned n)
 /* t with good and bad parts at random */
 static void random_request(unsigned *seed)
 {
-    static const char *const subjects[] = {"CN=dev7,O=Example", "CN=dev7", "", "CN=dev7,L=Paris", "CN=CA,O=Example", "O=Example"};
-    static const char *const sans[] = {NULL, "subjectAltName=DNS:dev7.example", "subjectAltName=IP:10.0.0.1", "subjectAltName=DNS:a.b"};
-    static const char *const asked[] = {NULL, NULL, "keyUsage=digitalSignature", "keyUsage=keyAgreement", "basicConstraints=CA:TRUE"};
+    static const char *const subjects[] = {"CN=dev7,O=Example", "CN=dev7",         "",
+                                           "CN=dev7,L=Paris",   "CN=CA,O=Example", "O=Example"};
+    static const char *const sans[] = {NULL, "subjectAltName=DNS:dev7.example", "subjectAltName=IP:10.0.0.1",
+                                       "subjectAltName=DNS:a.b"};
+    static const char *const asked[] = {NULL, NULL, "keyUsage=digitalSignature", "keyUsage=keyAgreement",
+                                        "basicConstraints=CA:TRUE"};
     static const char *const keys[] = {"ec:P-256", "ec:P-256", "ed25519"};
     static const char *const patterns[] = {"**", "dev*"};
     static const char *const names[] = {"*", "own", "dev*"};

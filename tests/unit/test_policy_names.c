@@ -36,7 +36,8 @@ static void test_the_subject_by_the_profile(void **state)
         {"CN=host1", POLICY_REFUSE, EST_E_name_refused, "pattern is \"dev*\"", NULL, "other pattern"},
         {"CN=dev1,CN=host1", POLICY_REFUSE, EST_E_name_refused, "host1", NULL, "the second is bad"},
         {"CN=DEV1", POLICY_REFUSE, EST_E_name_refused, "DEV1", NULL, "case counts where it is no DNS name"},
-        {"CN=DEV1.example", POLICY_REFUSE, EST_E_name_refused, "DEV1.example", NULL, "a star stops at dots of DNS names"},
+        {"CN=DEV1.example", POLICY_REFUSE, EST_E_name_refused, "DEV1.example", NULL,
+         "a star stops at dots of DNS names"},
         {"CN=dev 1.2", POLICY_REFUSE, EST_E__COUNT, "CN=dev 1.2", NULL, "but not of other text"},
         {"O=Example", POLICY_REFUSE, EST_E_name_invalid, "requires CN", NULL, "required one missing"},
         {"", POLICY_REFUSE, EST_E_name_invalid, "requires CN", NULL, "empty subject"},
@@ -47,7 +48,8 @@ static void test_the_subject_by_the_profile(void **state)
         {"CN=dev1,L=Paris", POLICY_DROP, EST_E__COUNT, "CN=dev1", "L=Paris", "no rule: dropped"},
         {"C=FR,L=Paris,CN=dev1,O=Evil", POLICY_DROP, EST_E__COUNT, "CN=dev1", "C=FR, L=Paris, O=Evil",
          "several dropped, all named"},
-        {"CN=host1", POLICY_DROP, EST_E_name_refused, "host1", NULL, "the rule's own violation counts, not the profile's"},
+        {"CN=host1", POLICY_DROP, EST_E_name_refused, "host1", NULL,
+         "the rule's own violation counts, not the profile's"},
     };
 
     (void)state;
@@ -97,10 +99,8 @@ static void test_the_subject_is_encoded_anew(void **state)
 static policy_profile_t san_profile(policy_violation_t other, int wildcards)
 {
     static const policy_san_rule_t rules[] = {
-        {PKI_SAN_DNS, "*.example.com", 0, 2, POLICY_REFUSE},
-        {PKI_SAN_DNS, "**.lab.example.org", 0, 1, POLICY_DROP},
-        {PKI_SAN_IP, "10.0.0.0/8", 0, 1, POLICY_REFUSE},
-        {PKI_SAN_IP, "2001:db8::/32", 0, 1, POLICY_REFUSE},
+        {PKI_SAN_DNS, "*.example.com", 0, 2, POLICY_REFUSE}, {PKI_SAN_DNS, "**.lab.example.org", 0, 1, POLICY_DROP},
+        {PKI_SAN_IP, "10.0.0.0/8", 0, 1, POLICY_REFUSE},     {PKI_SAN_IP, "2001:db8::/32", 0, 1, POLICY_REFUSE},
         {PKI_SAN_EMAIL, "*@example.com", 0, 1, POLICY_DROP},
     };
     policy_profile_t profile = {
@@ -121,17 +121,20 @@ static void test_the_san_by_the_profile(void **state)
         {"", POLICY_REFUSE, 0, EST_E__COUNT, "(none)", NULL, "nothing asked for"},
         {"DNS:a.example.com", POLICY_REFUSE, 0, EST_E__COUNT, "dns:a.example.com", NULL, "allowed"},
         {"DNS:A.EXAMPLE.com", POLICY_REFUSE, 0, EST_E__COUNT, "dns:a.example.com", NULL, "case does not count"},
-        {"DNS:a.b.example.com", POLICY_REFUSE, 0, EST_E__COUNT, "(none)", "dns=a.b.example.com", "two labels, and the last rule drops"},
-        {"DNS:a.example.com,DNS:b.example.com", POLICY_REFUSE, 0, EST_E__COUNT,
-         "dns:a.example.com, dns:b.example.com", NULL, "as many as allowed"},
+        {"DNS:a.b.example.com", POLICY_REFUSE, 0, EST_E__COUNT, "(none)", "dns=a.b.example.com",
+         "two labels, and the last rule drops"},
+        {"DNS:a.example.com,DNS:b.example.com", POLICY_REFUSE, 0, EST_E__COUNT, "dns:a.example.com, dns:b.example.com",
+         NULL, "as many as allowed"},
         {"DNS:a.b.lab.example.org", POLICY_REFUSE, 0, EST_E__COUNT, "dns:a.b.lab.example.org", NULL, "the second rule"},
         {"DNS:a.lab.example.org,DNS:b.lab.example.org", POLICY_REFUSE, 0, EST_E__COUNT, "dns:a.lab.example.org",
          "dns=b.lab.example.org", "each rule counts for itself"},
-        {"DNS:evil.org", POLICY_REFUSE, 0, EST_E__COUNT, "(none)", "dns=evil.org", "no rule of its type takes it: the last one's violation"},
+        {"DNS:evil.org", POLICY_REFUSE, 0, EST_E__COUNT, "(none)", "dns=evil.org",
+         "no rule of its type takes it: the last one's violation"},
         {"DNS:*.example.com", POLICY_REFUSE, 0, EST_E_name_refused, "wildcards", NULL, "no wildcards"},
         {"DNS:*.example.com", POLICY_DROP, 0, EST_E__COUNT, "(none)", "dns=*.example.com", "no wildcards: dropped"},
         {"DNS:*.example.com", POLICY_REFUSE, 1, EST_E__COUNT, "dns:*.example.com", NULL, "wildcards allowed"},
-        {"DNS:*.a.example.com", POLICY_REFUSE, 1, EST_E__COUNT, "(none)", "dns=*.a.example.com", "a wildcard that no pattern covers"},
+        {"DNS:*.a.example.com", POLICY_REFUSE, 1, EST_E__COUNT, "(none)", "dns=*.a.example.com",
+         "a wildcard that no pattern covers"},
         {"IP:10.1.2.3", POLICY_REFUSE, 0, EST_E__COUNT, "ip:10.1.2.3", NULL, "in the network"},
         {"IP:11.1.2.3", POLICY_REFUSE, 0, EST_E_name_refused, "11.1.2.3", NULL, "outside"},
         {"IP:2001:db8::1", POLICY_REFUSE, 0, EST_E__COUNT, "ip:2001:db8::1", NULL, "IPv6"},
@@ -187,7 +190,11 @@ static void test_a_required_name_must_be_left(void **state)
     static const struct {
         const char *wanted;
         int good;
-    } rows[] = {{"DNS:a.example.com", 1}, {"DNS:a.example.com,IP:10.0.0.1", 1}, {"", 0}, {"IP:10.0.0.1", 0}, {"DNS:evil.org", 0}};
+    } rows[] = {{"DNS:a.example.com", 1},
+                {"DNS:a.example.com,IP:10.0.0.1", 1},
+                {"", 0},
+                {"IP:10.0.0.1", 0},
+                {"DNS:evil.org", 0}};
     policy_profile_t profile = {.name = "device", .san_rules = rules, .n_san_rules = 2};
 
     (void)state;
@@ -199,7 +206,8 @@ static void test_a_required_name_must_be_left(void **state)
         if (rows[i].good)
             ASSERT_OK(err);
         else
-            ASSERT_ROW(err, EST_E_name_invalid, "requires a subjectAltName of type dns (*.example.com)", rows[i].wanted);
+            ASSERT_ROW(err, EST_E_name_invalid, "requires a subjectAltName of type dns (*.example.com)",
+                       rows[i].wanted);
     }
 }
 

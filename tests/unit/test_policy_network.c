@@ -56,9 +56,9 @@ static void test_which_network_has_which_address(void **state)
 static void test_what_is_a_network(void **state)
 {
     static const char *const good[] = {"10.0.0.0/8", "10.1.2.3", "0.0.0.0/0", "::/0", "2001:db8::/32", "fe80::1"};
-    static const char *const bad[] = {"",           "/",          "/8",       "10.0.0.0/", "10.0.0.0/33", "10.0.0.0/-1",
-                                      "10.0.0.0/x", "10.0.0.*",   "**",       "host",      "2001:db8::/129",
-                                      "300.0.0.0/8", "10.0.0.0/00"};
+    static const char *const bad[] = {"",           "/",        "/8", "10.0.0.0/", "10.0.0.0/33",    "10.0.0.0/-1",
+                                      "10.0.0.0/x", "10.0.0.*", "**", "host",      "2001:db8::/129", "300.0.0.0/8",
+                                      "10.0.0.0/00"};
 
     (void)state;
     for (size_t i = 0; i < sizeof(good) / sizeof(good[0]); i++)

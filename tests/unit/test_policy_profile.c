@@ -197,10 +197,7 @@ static void test_bad_extensions_are_refused(void **state)
         pki_ext_row_t first, second;
         const char *reason;
     } rows[] = {
-#define NO_MORE                                                                                                        \
-    {                                                                                                                  \
-        "nsComment", 0, "x"                                                                                            \
-    }
+#define NO_MORE {"nsComment", 0, "x"}
         {{"keyUsage", 1, "flyToTheMoon"}, NO_MORE, "no such key usage"},
         {{"noSuchExtension", 0, "x"}, NO_MORE, "no such extension"},
         {{"subjectKeyIdentifier", 0, "hash"}, NO_MORE, "is written from the key"},

@@ -289,7 +289,8 @@ static void test_anchors_and_helpers(void **state)
 static void test_an_anchor_that_is_no_certificate_breaks_its_alias(void **state)
 {
     const char *good = est_hex(cert_der(make_ca("CN=Vendor", NULL, NULL, NULL)), pool);
-    const char *const bad[] = {NULL, "", "3000", "xyz", apr_pstrcat(pool, good, "00", NULL), apr_pstrmemdup(pool, good, 200)};
+    const char *const bad[] = {
+        NULL, "", "3000", "xyz", apr_pstrcat(pool, good, "00", NULL), apr_pstrmemdup(pool, good, 200)};
 
     (void)state;
     for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {

@@ -96,10 +96,6 @@ class Load:
         wanted = len(self.issued()) + count
         run.wait_until(lambda: len(self.issued()) >= wanted, limit, f"{count} more certificates, after {self.tally()}")
 
-    def issued_since(self, moment):
-        """The first answer with a certificate whose request was sent after that moment"""
-        return min((o.ended for o in list(self.outcomes) if o.status == 200 and o.began >= moment), default=None)
-
     # --- what came of it
 
     def issued(self):
@@ -114,6 +110,11 @@ class Load:
 
     def slowest(self):
         return max(outcome.ended - outcome.began for outcome in self.outcomes)
+
+    def longest_pause(self):
+        """Seconds during which nobody was given a certificate"""
+        times = sorted(outcome.ended for outcome in self.issued())
+        return max(after - before for before, after in zip(times, times[1:]))
 
     def check_answers(self, allowed=()):
         """Nothing but certificates, and refusals of `allowed` (reasons) that tell when to come back"""
