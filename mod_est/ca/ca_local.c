@@ -159,7 +159,11 @@ static est_err_t *open_all(ca_local_t *local, const ca_config_t *config, apr_poo
     EST_TRY(pki_signer_make(&local->signer, ca->cert, key, pool));
     ca->aki = pki_signer_aki(local->signer);
     EST_TRY(fill_in(ca, pool));
-    if (X509_cmp_current_time(X509_get0_notAfter(ca->cert)) < 0)
+    if (X509_cmp_current_time(X509_get0_notBefore(ca->cert)) > 0)
+        ca->warning =
+            apr_psprintf(pool, "the certificate of <EstCA %s> begins %s: what is issued is valid from then on",
+                         config->name, pki_time_text(ca->not_before, pool));
+    else if (X509_cmp_current_time(X509_get0_notAfter(ca->cert)) < 0)
         ca->warning = apr_psprintf(pool, "the certificate of <EstCA %s> ended %s: nothing can be issued", config->name,
                                    pki_time_text(ca->not_after, pool));
     else if (loose)

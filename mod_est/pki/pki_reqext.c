@@ -108,9 +108,13 @@ pki_reqext_kind_t pki_reqext_judge(const char **what, const pki_req_ext_t *ext)
     case NID_undef:
         *what = ext->oid;
         return PKI_REQEXT_UNKNOWN;
-    default:
+    case NID_subject_alt_name:
         *what = OBJ_nid2sn(ext->nid);
         return PKI_REQEXT_PLAIN;
+    default:
+        /* Known, and still only the profile gives it: who marks it critical wants no certificate without it */
+        *what = OBJ_nid2sn(ext->nid);
+        return ext->critical ? PKI_REQEXT_UNKNOWN : PKI_REQEXT_PLAIN;
     }
 }
 

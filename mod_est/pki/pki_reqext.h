@@ -12,7 +12,7 @@
 typedef enum {
     PKI_REQEXT_PLAIN,    /* may be left out or given as the profile says */
     PKI_REQEXT_POWER,    /* asks for what an end entity never gets: a CA's or an RA's powers */
-    PKI_REQEXT_UNKNOWN,  /* nothing is known of it */
+    PKI_REQEXT_UNKNOWN,  /* nothing is known of it, or it is critical and never taken from a request */
     PKI_REQEXT_MALFORMED /* not an encoding of what its OID says */
 } pki_reqext_kind_t;
 

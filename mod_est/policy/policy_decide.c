@@ -126,7 +126,7 @@ static est_err_t *check_extension(judge_t *j, const pki_req_ext_t *ext)
         return EST_FAIL(j->pool, extension_refused, "%s is never given to an end entity", what);
     case PKI_REQEXT_UNKNOWN:
         if (ext->critical)
-            return EST_FAIL(j->pool, extension_refused, "critical extension %s is not known", ext->oid);
+            return EST_FAIL(j->pool, extension_refused, "critical extension %s is not taken from requests", what);
         return NULL;
     case PKI_REQEXT_PLAIN:
         break;
@@ -213,13 +213,10 @@ static void start(judge_t *j, const policy_request_t *request, apr_pool_t *pool)
     j->pool = pool;
 }
 
-static est_err_t *finish(judge_t *j)
+static void finish(judge_t *j)
 {
     policy_grant_t *grant = j->grant;
 
-    if (j->profile->n_exts + 3 > POLICY_MAX_EXTS)
-        return EST_FAIL(j->pool, alias_broken, "profile \"%s\" has over %d extensions", j->profile->name,
-                        POLICY_MAX_EXTS - 3);
     for (int i = 0; i < j->profile->n_exts; i++)
         grant->exts[grant->n_exts++] = j->profile->exts[i];
     grant->exts[grant->n_exts++] = pki_ext_ski(j->req->csr->key->spki, j->pool);
@@ -229,7 +226,6 @@ static est_err_t *finish(judge_t *j)
             pki_ext_encode("2.5.29.17", grant->subject->n_attrs == 0, pki_san_encode(&grant->san, j->pool), j->pool);
     grant->digest = j->profile->digest;
     grant->entity = policy_names_entity(grant->subject, &grant->san, j->pool);
-    return NULL;
 }
 
 est_err_t *policy_decide(policy_grant_t **out, const policy_request_t *request, apr_pool_t *pool)
@@ -245,7 +241,7 @@ est_err_t *policy_decide(policy_grant_t **out, const policy_request_t *request, 
             return err;
         }
     }
-    EST_TRY(finish(&j));
+    finish(&j);
     *out = j.grant;
     return NULL;
 }
@@ -277,7 +273,9 @@ const policy_finding_t *policy_explain(policy_grant_t **out, int *n, const polic
             break;
         }
     }
-    if (!failed && !finish(&j))
+    if (!failed) {
+        finish(&j);
         *out = j.grant;
+    }
     return findings;
 }

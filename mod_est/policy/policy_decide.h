@@ -10,7 +10,8 @@
 #include "pki/pki_csr.h"
 #include "policy_access.h"
 
-#define POLICY_MAX_EXTS 40
+/* A profile's, and subjectKeyIdentifier, authorityKeyIdentifier, subjectAltName */
+#define POLICY_MAX_EXTS (POLICY_PROFILE_MAX_EXTS + 3)
 
 typedef struct {
     const policy_alias_t *alias;

@@ -98,8 +98,8 @@ static int san_matches(const policy_san_rule_t *rule, const pki_san_t *san, apr_
     return policy_glob_match(rule->pattern, san->value, san->type == PKI_SAN_DNS);
 }
 
-/* Several rules of one type are alternatives, each with a count of its own. *rule: the one that takes the name, or the
- * last of its type, whose on_violation then holds, or NULL. */
+/* Several rules of one type are alternatives, each with a count of its own. *rule: one of its type whose
+ * on_violation holds when none takes the name, the strictest; NULL when there is none. */
 static const char *san_flaw(const policy_san_rule_t **rule, int *counts, const policy_profile_t *profile,
                             const pki_san_t *san, apr_pool_t *pool)
 {
@@ -113,7 +113,8 @@ static const char *san_flaw(const policy_san_rule_t **rule, int *counts, const p
 
         if (candidate->type != san->type)
             continue;
-        *rule = candidate;
+        if (!*rule || candidate->on_violation == POLICY_REFUSE)
+            *rule = candidate;
         if (!san_matches(candidate, san, pool)) {
             flaw = apr_psprintf(pool, "pattern is \"%s\"", candidate->pattern);
         } else if (counts[i] >= candidate->max_count) {

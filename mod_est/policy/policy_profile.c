@@ -155,6 +155,8 @@ est_err_t *policy_profile_make(policy_profile_t **out, const policy_profile_rows
     EST_TRY(make_keys(profile, row->keys, pool));
     EST_TRY(make_subject_rules(profile, rows, pool));
     EST_TRY(make_san_rules(profile, rows, pool));
+    if (rows->n_exts > POLICY_PROFILE_MAX_EXTS)
+        return EST_FAIL(pool, config, "profile \"%s\" has over %d extensions", profile->name, POLICY_PROFILE_MAX_EXTS);
     EST_TRY(make_exts(profile, rows, pool));
     *out = profile;
     return NULL;

@@ -12,6 +12,8 @@
 #include "pki/pki_key.h"
 #include "pki/pki_san.h"
 
+#define POLICY_PROFILE_MAX_EXTS 37
+
 typedef enum { POLICY_REFUSE, POLICY_DROP } policy_violation_t;
 typedef enum { POLICY_BEYOND_CA_CAP, POLICY_BEYOND_CA_REFUSE } policy_beyond_ca_t;
 

@@ -104,7 +104,8 @@ BODIES = {
     "B-07_long_length_inside": (b64(with_parts(lambda p: [p[0], long_form(p[1]), *p[2:]])), 400, "der_invalid|csr_invalid",
                                 "BER of the subject, which re-encoding keeps"),
     "B-07_indefinite_inside": (b64(with_parts(lambda p: [p[0], indefinite(p[1]), *p[2:]])), 400, "der_invalid|csr_invalid", "BER inside"),
-    "B-07_version_with_zeros": (b64(with_parts(lambda p: [b"\x02\x02\x00\x00", *p[1:]])), 400, "der_invalid|csr_invalid", "INTEGER not minimal"),
+    "B-07_version_with_zeros": (b64(with_parts(lambda p: [b"\x02\x02\x00\x00", *p[1:]])), 400, "der_invalid|csr_invalid",
+                                "INTEGER not minimal"),
     "B-07_boolean_one": (b64(raw_csr(KEY, attributes=[raw_attribute("1.2.840.113549.1.9.14", der.seq(der.seq(
         der.oid("2.5.29.19"), b"\x01\x01\x01", der.tlv(der.OCTET_STRING, der.seq()))))])), 400, "der_invalid|csr_invalid", "TRUE is FF"),
     "B-07_set_not_sorted": (b64(resigned(der.seq(
@@ -121,19 +122,22 @@ BODIES = {
     "B-12_algorithm_of_another_key": (b64(raw_csr(KEY, algorithm=der.seq(der.oid("1.2.840.113549.1.1.11"), der.tlv(der.NULL)))), 400,
                                       "csr_algorithm|csr_signature", "RSA signature for an EC key"),
     "B-12_unknown_algorithm": (b64(raw_csr(KEY, algorithm=der.seq(der.oid("1.2.3.4")))), 400, "csr_algorithm|csr_signature", "unknown OID"),
-    "C-01_empty_signature": (b64(der.seq(raw_info(KEY), sign(KEY, b"")[0], der.bit_string(b""))), 400, "csr_signature|csr_invalid", "no signature"),
+    "C-01_empty_signature": (b64(der.seq(raw_info(KEY), sign(KEY, b"")[0], der.bit_string(b""))), 400,
+                             "csr_signature|csr_invalid", "no signature"),
     "C-01_signature_of_another_key": (b64(raw_csr(make_key(), info=raw_info(KEY))), 400, "csr_signature", "not the key's own"),
     "C-01_unused_bits": (b64(der.seq(raw_info(KEY), sign(KEY, b"")[0], der.bit_string(sign(KEY, raw_info(KEY))[1][:-1] + b"\0", 4))), 400,
                          "csr_signature|csr_invalid|der_invalid", "X509_REQ_verify says -1"),
     "C-04_extension_request_twice": (b64(raw_csr(KEY, attributes=[raw_attribute("1.2.840.113549.1.9.14", der.seq(der.seq(
-        der.oid("2.5.29.15"), der.tlv(der.OCTET_STRING, b"\x03\x02\x07\x80"))))] * 2)), 400, "csr_attribute|csr_invalid", "which one counts?"),
+        der.oid("2.5.29.15"), der.tlv(der.OCTET_STRING, b"\x03\x02\x07\x80"))))] * 2)), 400, "csr_attribute|csr_invalid",
+            "which one counts?"),
     "N-01_nul_in_cn": (b64(raw_csr(KEY, subject=raw_name((CN, der.UTF8, b"good.example\0.evil")))), 400, "name_invalid", "cut at NUL"),
     "N-02_long_cn": (b64(raw_csr(KEY, subject=raw_name((CN, der.UTF8, b"a" * 65)))), 400, "name_invalid", "ub-common-name is 64"),
     "N-03_odd_bmp": (b64(raw_csr(KEY, subject=raw_name((CN, der.BMP, b"abc")))), 400, "name_invalid|csr_invalid", "half a character"),
     "N-03_bad_utf8": (b64(raw_csr(KEY, subject=raw_name((CN, der.UTF8, b"a\xffb")))), 400, "name_invalid|csr_invalid", "not UTF-8"),
     "N-05_country_of_three": (b64(raw_csr(KEY, subject=raw_name((CN, der.UTF8, b"a"), ("2.5.4.6", der.PRINTABLE, b"USA")))), 400,
                               "name_invalid", "two letters"),
-    "N-06_empty_rdn": (b64(with_parts(lambda p: [p[0], der.seq(der.set_of()), *p[2:]])), 400, "name_invalid|csr_invalid|der_invalid", "an RDN has one at least"),
+    "N-06_empty_rdn": (b64(with_parts(lambda p: [p[0], der.seq(der.set_of()), *p[2:]])), 400,
+                       "name_invalid|csr_invalid|der_invalid", "an RDN has one at least"),
     "N-06_empty_value": (b64(raw_csr(KEY, subject=raw_name((CN, der.UTF8, b"")))), 400, "name_invalid", "an empty name"),
     "HTTP-07_too_long": (TEXT + b"\n" * 70000, 413, "body_too_large", "by Content-Length"),
 }
@@ -192,10 +196,13 @@ def test_B64_01_content_transfer_encoding_is_ignored(site, value):
 
 # Content-Type: (value, status)
 TYPES = {
-    "exact": ("application/pkcs10", 200), "HTTP-04_case": ("Application/PKCS10", 200), "HTTP-04_charset": ("application/pkcs10; charset=x", 200),
+    "exact": ("application/pkcs10", 200), "HTTP-04_case": ("Application/PKCS10", 200),
+              "HTTP-04_charset": ("application/pkcs10; charset=x", 200),
     "blank_before_parameter": ("application/pkcs10 ; a=b", 200), "HTTP-04_text": ("text/plain", 415), "HTTP-04_absent": (None, 415),
-    "HTTP-04_x_pkcs10": ("application/x-pkcs10", 415), "form": ("application/x-www-form-urlencoded", 415), "H-23_longer": ("application/pkcs10x", 415),
-    "H-23_prefix": ("application/pkcs1", 415), "H-23_list": ("application/pkcs10, text/plain", 415), "H-23_long": ("application/pkcs10" + "x" * 7000, 415),
+    "HTTP-04_x_pkcs10": ("application/x-pkcs10", 415), "form": ("application/x-www-form-urlencoded", 415),
+                         "H-23_longer": ("application/pkcs10x", 415),
+    "H-23_prefix": ("application/pkcs1", 415), "H-23_list": ("application/pkcs10, text/plain", 415),
+                    "H-23_long": ("application/pkcs10" + "x" * 7000, 415),
     "empty": ("", 415),
 }
 
@@ -328,9 +335,11 @@ PATHS = {
     "URI-05_known_label_unknown_operation": ("est/x", 404), "URI-05_three_segments": ("a/b/cacerts", 404),
     "URI-06_csrattrs": ("est/fullcmcX", 404), "URI-07_case": ("CACERTS", 404), "URI-07_parameter": ("cacerts;x=1", 404),
     "URI-07_query": ("cacerts?x=1", 200), "URI-07_query_label": ("est/cacerts?x=/../y", 200), "URI-08_trailing_slash": ("cacerts/", 404),
-    "URI-08_label_trailing_slash": ("est/cacerts/", 404), "P-01_dots": ("../../etc/passwd", 403), "P-01_encoded_dots": ("%2e%2e/%2e%2e/etc/passwd", 403),
+    "URI-08_label_trailing_slash": ("est/cacerts/", 404), "P-01_dots": ("../../etc/passwd", 403),
+                                    "P-01_encoded_dots": ("%2e%2e/%2e%2e/etc/passwd", 403),
     "P-02_collapsed": ("x/../cacerts", 200), "P-03_encoded_slash": ("a%2Fcacerts", 404), "P-03_backslash": ("a%5Ccacerts", 404),
-    "P-04_double_encoding": ("a%252Fb/cacerts", 400), "P-05_double_slash": ("/cacerts", 200), "P-05_double_slash_label": ("est//cacerts", 200),
+    "P-04_double_encoding": ("a%252Fb/cacerts", 400), "P-05_double_slash": ("/cacerts", 200),
+                             "P-05_double_slash_label": ("est//cacerts", 200),
     "P-06_behind": ("cacerts/x", 400), "P-07_encoded_letter": ("%63acerts", 200), "P-08_encoded_nul": ("cacerts%00.txt", 404),
     "P-09_long_label": ("a" * 4000 + "/cacerts", 400), "P-09_sql": ("'%3B%20DROP%20TABLE%20x%3B--/cacerts", 404),
     "P-09_sql_without_semicolon": ("'%20OR%20'1'='1/cacerts", 400), "P-09_format": ("%25s%25n/cacerts", 400),

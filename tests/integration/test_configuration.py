@@ -42,9 +42,11 @@ WRONG = {
     "Require_est_with_arguments": ("Require est\n", "Require est devices\n", ["Require est takes no arguments"]),
     "no_AuthType": ("AuthType Basic\n", "", ["AuthType", "httpd.conf:"]),
     "AuthType_None": ("AuthType Basic\n", "AuthType None\n", ["AuthType", "httpd.conf:"]),
-    "EstEngine_in_LocationMatch": (r'<Location "/.well-known/est">(?s:(.*?))</Location>', r'<LocationMatch "^/est">\1</LocationMatch>', ["EstEngine", "<LocationMatch>", "<Location"]),
+    "EstEngine_in_LocationMatch": (r'<Location "/.well-known/est">(?s:(.*?))</Location>',
+                                   r'<LocationMatch "^/est">\1</LocationMatch>', ["EstEngine", "<LocationMatch>", "<Location"]),
     "EstEngine_in_Location_regex": (r'<Location "/.well-known/est">', '<Location ~ "^/est">', ["EstEngine", "<Location ~"]),
-    "EstEngine_in_Directory": (r'<Location "/.well-known/est">(?s:(.*?))</Location>', r'<Directory "/est">\1</Directory>', ["EstEngine", "<Directory>"]),
+    "EstEngine_in_Directory": (r'<Location "/.well-known/est">(?s:(.*?))</Location>', r'<Directory "/est">\1</Directory>',
+                               ["EstEngine", "<Directory>"]),
     "EstEngine_in_If": ("EstEngine on\n", "<If \"true\">\nEstEngine on\n</If>\n", ["EstEngine", "<If"]),
     "EstEngine_in_the_vhost": ("<Location", "EstEngine on\n<Location", ["EstEngine"]),
     "EstEngine_value": ("EstEngine on\n", "EstEngine yes\n", ["EstEngine is on or off", "yes"]),
@@ -74,7 +76,8 @@ WRONG = {
     "EstCACertificate_no_pem": (CERT, "EstCACertificate {d}/text", ["<EstCA issuing>", "{d}/text"]),
     "EstCACertificate_empty": (CERT, "EstCACertificate {d}/empty", ["<EstCA issuing>", "{d}/empty"]),
     "EstCACertificate_no_ca": (CERT, "EstCACertificate {d}/leaf.crt", ["<EstCA issuing>", "{d}/leaf.crt", "not a CA"]),
-    "EstCACertificate_without_keyCertSign": (CERT + r"\s+" + KEY + r"\s+" + CHAIN, "EstCACertificate {d}/nosign.crt\nEstCAKey {d}/nosign.key",
+    "EstCACertificate_without_keyCertSign": (CERT + r"\s+" + KEY + r"\s+" + CHAIN,
+                                             "EstCACertificate {d}/nosign.crt\nEstCAKey {d}/nosign.key",
                                              ["<EstCA issuing>", "{d}/nosign.crt", "keyCertSign"]),
     "EstCAKey_missing": (KEY, "", ["<EstCA issuing>", "httpd.conf:", "EstCAKey"]),
     "EstCAKey_not_there": (KEY, "EstCAKey {d}/nowhere", ["<EstCA issuing>", "{d}/nowhere"]),
@@ -84,8 +87,10 @@ WRONG = {
     "EstCAKey_encrypted": (KEY, "EstCAKey {d}/encrypted.key", ["<EstCA issuing>", "{d}/encrypted.key", "EstCAKeyPassphrase"]),
     "EstCAKeyPassphrase_wrong": (KEY, "EstCAKey {d}/encrypted.key\nEstCAKeyPassphrase file:{d}/wrong",
                                  ["<EstCA issuing>", "{d}/encrypted.key", "passphrase"]),
-    "EstCAKeyPassphrase_file_not_there": (KEY, "EstCAKey {d}/encrypted.key\nEstCAKeyPassphrase file:{d}/nowhere", ["<EstCA issuing>", "{d}/nowhere"]),
-    "EstCAKeyPassphrase_program_fails": (KEY, "EstCAKey {d}/encrypted.key\nEstCAKeyPassphrase exec:/bin/false", ["<EstCA issuing>", "/bin/false"]),
+    "EstCAKeyPassphrase_file_not_there": (KEY, "EstCAKey {d}/encrypted.key\nEstCAKeyPassphrase file:{d}/nowhere",
+                                          ["<EstCA issuing>", "{d}/nowhere"]),
+    "EstCAKeyPassphrase_program_fails": (KEY, "EstCAKey {d}/encrypted.key\nEstCAKeyPassphrase exec:/bin/false",
+                                         ["<EstCA issuing>", "/bin/false"]),
     "EstCAKeyPassphrase_literal": (KEY, "EstCAKey {d}/encrypted.key\nEstCAKeyPassphrase right", ["EstCAKeyPassphrase", "file:PATH"]),
     "EstCAChain_missing": (CHAIN, "", ["<EstCA issuing>", "EstCAChain", "gap"]),
     "EstCAChain_gap": (CHAIN, "EstCAChain {d}/foreign.chain", ["<EstCA issuing>", "{d}/foreign.chain", "gap", "Issuing CA"]),
@@ -97,7 +102,8 @@ WRONG = {
 def changed(site, row):
     pattern, replacement, wanted = WRONG[row]
     directory = site.httpd.directory
-    text, count = re.subn(pattern.replace("{d}", re.escape(directory)), replacement.replace("{d}", directory), site.config.text(site.httpd), count=1)
+    text, count = re.subn(pattern.replace("{d}", re.escape(directory)), replacement.replace("{d}", directory),
+        site.config.text(site.httpd), count=1)
     assert count == 1, "the test replaced nothing"
     return text, [one.replace("{d}", directory) for one in wanted]
 
@@ -186,7 +192,8 @@ def test_expired_ca_is_a_warning_that_says_so(site):
     old = CertificateAuthority("CN=Old", not_before=now() - days(20), not_after=now() - days(2))
     site.httpd.put_ca("old", old)
     seen = site.httpd.log.size()
-    status, output = site.httpd.check(site.config.text(site.httpd).replace("<VirtualHost", site.httpd.ca_block("old") + "\n<VirtualHost", 1))
+    status, output = site.httpd.check(site.config.text(site.httpd).replace("<VirtualHost",
+        site.httpd.ca_block("old") + "\n<VirtualHost", 1))
     output += "\n".join(site.httpd.log.since(seen))
     assert status == 0
     assert "<EstCA old>" in output and "ended" in output

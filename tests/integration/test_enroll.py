@@ -90,7 +90,8 @@ def test_CP_all_kinds_of_extension_rows(site):
                 ("crlDistributionPoints", False, "URI:http://crl.example/ca.crl"),
                 ("authorityInfoAccess", False, "OCSP;URI:http://ocsp.example/, caIssuers;URI:http://ca.example/ca.crt"),
                 ("tlsfeature", False, "status_request"), ("1.3.6.1.4.1.55555.3", False, "ASN1:UTF8String:hello")):
-            site.db.execute("INSERT INTO profile_extension (profile_id, name, critical, value) VALUES (%s, %s, %s, %s)", profile, *extension)
+            site.db.execute("INSERT INTO profile_extension (profile_id, name, critical, value) VALUES (%s, %s, %s, %s)", profile,
+                *extension)
         for line in ((0, "policyIdentifier", "1.3.6.1.4.1.55555.4"), (1, "CPS.1", "http://cps.example/")):
             site.db.execute("INSERT INTO profile_extension_section (profile_id, section, position, name, value)"
                             " VALUES (%s, 'policy', %s, %s, %s)", profile, *line)
@@ -189,7 +190,8 @@ REQUESTED = {
     "EKU_that_is_not_given": ([(x509.ExtendedKeyUsage([SERVER_AUTH]), False)], 200, "left out: purposes are the profile's"),
     "C-07_nameConstraints": ([(x509.NameConstraints([dns("example")], None), True)], 400, "for CAs"),
     "C-07_policies": ([(x509.CertificatePolicies([x509.PolicyInformation(UNKNOWN, None)]), False)], 200, "left out"),
-    "EN-09_ski_of_the_clients_choice": ([(x509.SubjectKeyIdentifier(b"12345678901234567890"), False)], 200, "the module's own stands there"),
+    "EN-09_ski_of_the_clients_choice": ([(x509.SubjectKeyIdentifier(b"12345678901234567890"), False)], 200,
+                                        "the module's own stands there"),
     "EN-11_unknown_not_critical": ([(x509.UnrecognizedExtension(UNKNOWN, b"\x05\x00"), False)], 200, "left out"),
     "EN-11_unknown_critical": ([(x509.UnrecognizedExtension(UNKNOWN, b"\x05\x00"), True)], 400, "cannot be ignored"),
     "C-08_malformed_key_usage": ([(x509.UnrecognizedExtension(ExtensionOID.KEY_USAGE, b"\x05\x00"), True)], 400, "not a BIT STRING"),
@@ -206,7 +208,8 @@ def test_requested_extensions(site, row):
         cert = answer.cert()
         lint(cert, site.pki.issuing.cert)
         assert {extension.oid for extension in cert.extensions} == {
-            ExtensionOID.KEY_USAGE, ExtensionOID.EXTENDED_KEY_USAGE, ExtensionOID.SUBJECT_KEY_IDENTIFIER, ExtensionOID.AUTHORITY_KEY_IDENTIFIER}
+            ExtensionOID.KEY_USAGE, ExtensionOID.EXTENDED_KEY_USAGE, ExtensionOID.SUBJECT_KEY_IDENTIFIER,
+                ExtensionOID.AUTHORITY_KEY_IDENTIFIER}
         assert cert.extensions.get_extension_for_class(x509.KeyUsage).value == key_usage(digital_signature=True)
         assert list(cert.extensions.get_extension_for_class(x509.ExtendedKeyUsage).value) == [CLIENT_AUTH]
     else:

@@ -28,17 +28,18 @@ def attempt(site, user, password):
 
 def test_AUTH_13_ten_failures_then_429_without_hashing(site, expect_log):
     expect_log(PASSWORD_MISMATCH)
-    user = site.register(cost=8)
-    costs = []
+    user = site.register(cost=10)
+    costs, free = [], []
     for number in range(TOO_MANY):
         answer, seconds = attempt(site, user, f"guess {number}")
         assert answer.status == 401
         costs.append(seconds)
-    for password in ("guess 99", site.PASSWORD):
+    for password in ("guess 99", site.PASSWORD, "guess 98"):
         answer, seconds = attempt(site, user, password)
         assert (answer.status, answer.reason) == (429, "too_many_failures")
         assert 1 <= int(answer.header("Retry-After")) <= 61
-        assert seconds < min(costs)
+        free.append(seconds)
+    assert min(free) < min(costs) / 2
 
 
 def test_a_429_is_for_one_user_and_needs_no_database(site, expect_log):
@@ -68,9 +69,9 @@ def test_a_wrong_pair_is_remembered(site, expect_log):
     expect_log(PASSWORD_MISMATCH)
     user = site.register(cost=12)
     first, first_time = attempt(site, user, "wrong")
-    second, second_time = attempt(site, user, "wrong")
-    assert first.status == second.status == 401
-    assert second_time < first_time / 3
+    later = [attempt(site, user, "wrong") for _ in range(3)]
+    assert {first.status, *[answer.status for answer, _ in later]} == {401}
+    assert min(seconds for _, seconds in later) < first_time / 3
 
 
 def test_a_good_password_is_hashed_once(site):

@@ -33,12 +33,12 @@ Modules
     client      EstClient, Answer, curl(), raw(): see there
     lint        lint(cert, issuer): RFC 5280 and profile checks by an implementation that is not ours
 
-Config fields: mpm "event" | "worker" | "prefork"; children, threads; forks (set it where the test restarts
-gracefully or deals with a lone child's process; else that may be one with the parent, under sanitizers); modules (extra ones, without "mod_"); verify
-("optional_no_ca" | "optional"); verify_client ("on" | "off" | "on shared"); protocols; ca_blocks (list of texts; default one,
-"issuing"); database (connection string); server, vhost, location (extra directives as text); provider (AuthBasicProvider);
-locations (whole blocks beside the EST one); mount; pool (EstDatabasePool). Config.text() is the file; Httpd.write(text)
-replaces it.
+Config fields: mpm "event" | "worker" | "prefork"; children, threads; forks (set it where a test restarts gracefully or
+deals with the process of a lone child: under sanitizers that is one with the parent otherwise); modules (extra ones,
+without "mod_"); verify ("optional_no_ca" | "optional"); verify_client ("on" | "off" | "on shared"); protocols; ca_blocks
+(list of texts; default one, "issuing"); database (connection string); server, vhost, location (extra directives as text);
+provider (AuthBasicProvider); locations (whole blocks beside the EST one); mount; pool (EstDatabasePool). Config.text() is
+the file; Httpd.write(text) replaces it.
 
 Environment: EST_MODULE (mod_est.so to test), EST_SANITIZE=1 (it was built with sanitizers), EST_VALGRIND=1 (run httpd
 under valgrind). A sanitizer's or valgrind's report fails the test in which it is found.

@@ -205,8 +205,8 @@ def curl(site, path, *arguments, user=None, identity=None, stdin=None):
             argv += ["--user", user]
         if identity:
             argv += ["--cert", identity.file()]
-        done = subprocess.run([*argv, f"https://localhost:{site.port}{path}"], input=stdin or b"", stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-                              check=False, env={"PATH": os.environ["PATH"], "HOME": directory})
+        done = subprocess.run([*argv, f"https://localhost:{site.port}{path}"], input=stdin or b"", stdout=subprocess.PIPE,
+                              stderr=subprocess.PIPE, check=False, env={"PATH": os.environ["PATH"], "HOME": directory})
         assert done.returncode == 0, done.stderr.decode()
         with open(head, "rb") as file:
             blocks = file.read().decode().strip().split("\r\n\r\n")

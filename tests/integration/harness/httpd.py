@@ -64,8 +64,8 @@ class Config:
 
     def text(self, httpd):
         directory = httpd.directory
-        modules = ["mpm_" + self.mpm, "authn_core", "authz_core", "authn_file", "authz_user", "auth_basic", "setenvif", "socache_shmcb", "ssl",
-                   "reqtimeout", *self.modules]
+        modules = ["mpm_" + self.mpm, "authn_core", "authz_core", "authn_file", "authz_user", "auth_basic", "setenvif",
+                   "socache_shmcb", "ssl", "reqtimeout", *self.modules]
         blocks = self.ca_blocks if self.ca_blocks is not None else [httpd.ca_block("issuing")]
         trusted = f"SSLCACertificateFile {directory}/trusted.pem\n    SSLVerifyDepth 5" if self.verify == "optional" else ""
         est_verify = f"EstVerifyClient {self.verify_client}" if self.verify_client else ""
