@@ -3,6 +3,7 @@
  * SPDX-License-Identifier: Apache-2.0
  */
 #include "est_answer.h"
+#include "est_password.h"
 
 #include <apr_strings.h>
 #include <http_core.h>
@@ -248,6 +249,8 @@ static apr_status_t error_filter(ap_filter_t *f, apr_bucket_brigade *in)
         if (r->status != HTTP_UNAUTHORIZED)
             apr_table_unset(r->err_headers_out, "WWW-Authenticate");
     }
+    if (r->status == HTTP_UNAUTHORIZED)
+        est_password_failed(request);
     log_error(request, err);
     set_env(request, "refused", NULL, est_err_row(err->code)->name);
     set_headers(request, err, r->status, r->err_headers_out);

@@ -112,12 +112,23 @@ static const char *user_of(request_rec *r)
 est_err_t *est_password_prepare(est_request_t *request)
 {
     est_req_t *req = &request->req;
-    const char *user;
 
-    if (!req->alias || !policy_access_takes_user(req->alias, req->op->op) || !(user = user_of(request->r)))
+    if (!req->alias || !policy_access_takes_user(req->alias, req->op->op) ||
+        !(request->basic_user = user_of(request->r)))
         return NULL;
-    EST_TRY(check_failures(request, user));
-    return store_cache_client(request->service->cache, &req->cred.client, user, req->pool);
+    EST_TRY(check_failures(request, request->basic_user));
+    return store_cache_client(request->service->cache, &req->cred.client, request->basic_user, req->pool);
+}
+
+void est_password_failed(const est_request_t *request)
+{
+    unsigned char hash[32];
+
+    if (!request->basic_user || !the_passwords)
+        return;
+    est_lru_count(the_passwords->failures,
+                  failure_key(hash, request->req.network, request->basic_user, request->req.pool), request->req.now,
+                  FAILURE_WINDOW);
 }
 
 /* ---- verdicts */
@@ -177,12 +188,12 @@ static int is_good(est_request_t *request, const char *user, const char *passwor
     return good;
 }
 
-/* Whatever is wrong is AUTH_DENIED with request->err set where it is more than a wrong pair: a general error would make
- * httpd answer 500 */
+/* Trouble is AUTH_DENIED with request->err set: a general error would make httpd answer 500. A user who has no password
+ * here may have one at the provider that stands next. */
 static authn_status check_password(request_rec *r, const char *user, const char *password)
 {
     est_request_t *request = est_request_get(r);
-    unsigned char hash[32];
+    const policy_client_t *client;
 
     if (!request || !the_passwords) {
         ap_log_rerror(APLOG_MARK, APLOG_ERR, 0, r, "AuthBasicProvider est works only where EstEngine is on");
@@ -194,10 +205,8 @@ static authn_status check_password(request_rec *r, const char *user, const char 
         return AUTH_DENIED;
     if (is_good(request, user, password))
         return AUTH_GRANTED;
-    if (!request->err)
-        est_lru_count(the_passwords->failures, failure_key(hash, request->req.network, user, r->pool), request->req.now,
-                      FAILURE_WINDOW);
-    return AUTH_DENIED;
+    client = request->req.cred.client;
+    return request->err || (client && client->hash) ? AUTH_DENIED : AUTH_USER_NOT_FOUND;
 }
 
 static const authn_provider provider = {check_password, NULL};

@@ -8,6 +8,12 @@
 
 BEGIN { limit = 16 }
 
+# Before the static files
+$1 == "static" {
+    start[$2] = $3
+    next
+}
+
 {
     if (!($1 in row)) { row[$1] = ++n_rows; at[n_rows] = $1 }
     if (!($2 in column)) { column[$2] = ++n_columns; pid[n_columns] = $2 }
@@ -28,6 +34,9 @@ END {
     printf "%10s", "enrolments"
     for (c = 1; c <= n_columns; c++)
         printf " %12s", pid[c] ? "child " pid[c] : "parent"
+    printf "\n%10s", "start"
+    for (c = 1; c <= n_columns; c++)
+        printf " %12s", start[pid[c]]
     print ""
     for (i = 1; i <= n_rows; i++) {
         printf "%10d", at[i]

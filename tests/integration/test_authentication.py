@@ -11,7 +11,7 @@ import ssl
 import pytest
 
 from harness.client import basic
-from harness.httpd import DENIED_USER, PASSWORD_MISMATCH
+from harness.httpd import DENIED_USER, PASSWORD_MISMATCH, USER_NOT_FOUND
 from harness.pki import CLIENT_AUTH, CMC_RA, SERVER_AUTH, days, make_csr, make_key, now
 
 MODES = ("basic", "cert", "basic-or-cert", "basic-and-cert")
@@ -82,7 +82,7 @@ def identities(place):
 
 @pytest.mark.parametrize("mode, password, certificate", itertools.product(MODES, PASSWORDS, CERTIFICATES))
 def test_AUTH_matrix(place, identities, allow_log, mode, password, certificate):
-    allow_log(PASSWORD_MISMATCH, DENIED_USER)
+    allow_log(PASSWORD_MISMATCH, USER_NOT_FOUND, DENIED_USER)
     label = place.labels[mode]
     # A user of its own: ten wrong passwords a minute are the limit
     user = None if password == "none" else place.own_user if password == "good" else f"guess-{mode}-{certificate}"
@@ -183,7 +183,7 @@ ODD_AUTHORIZATION = {
 @pytest.mark.parametrize("row", ODD_AUTHORIZATION)
 def test_odd_authorization(place, allow_log, row):
     header, why = ODD_AUTHORIZATION[row]
-    allow_log(PASSWORD_MISMATCH, "AH01614")
+    allow_log(PASSWORD_MISMATCH, USER_NOT_FOUND, "AH01614")
     with place.client() as client:
         answer = client.enroll(make_csr(make_key()), place.labels["basic"], headers={"Authorization": header})
     assert answer.status == 401, (why, answer.text)

@@ -89,7 +89,7 @@ def report(record_property, load, **times):
 # --- deaths under load
 
 def test_killed_children_lose_no_certificate(fragile, record_property):
-    with Load(fragile, prefix="child", limit=3000) as load:
+    with Load(fragile, prefix="child", limit=5000, seconds=60) as load:
         for _ in range(3):
             load.more()
             victim = fragile.httpd.children()[0]
@@ -185,7 +185,7 @@ def test_an_ambiguous_commit_is_asked_about(make_fragile, session_directory, rec
 
 
 def test_graceful_restarts_fail_no_request(fragile, allow_log, record_property):
-    with Load(fragile, prefix="graceful", limit=1000) as load:
+    with Load(fragile, prefix="graceful", limit=5000, seconds=60) as load:
         for _ in range(3):
             load.more()
             fragile.httpd.graceful()
@@ -345,8 +345,8 @@ def count(site, name):
 
 
 def waits_for_lock(site):
-    return site.db.value("SELECT count(*) FROM pg_stat_activity WHERE usename = 'est_module' AND datname = %s AND wait_event_type = 'Lock'",
-                         site.db.name, user="postgres")
+    return site.db.value("SELECT count(*) FROM pg_stat_activity WHERE usename = 'est_module' AND datname = %s"
+                         " AND wait_event_type = 'Lock'", site.db.name, user="postgres")
 
 
 LOCK_ENTITY = "SELECT FROM est.end_entity WHERE name = 'locked' FOR UPDATE"

@@ -7,7 +7,7 @@ import ipaddress
 import pytest
 from cryptography import x509
 
-from harness.httpd import DENIED_USER
+from harness.httpd import DENIED_USER, PASSWORD_MISMATCH, USER_NOT_FOUND
 from harness.lint import lint
 from harness.pki import dns, make_csr, make_key
 
@@ -68,7 +68,7 @@ def test_stars_in_a_user_name_mean_nothing(site):
 @pytest.mark.parametrize("networks, status", [
     ("127.0.0.0/8", 200), ("127.0.0.1/32", 200), ("10.0.0.0/8", 403), ("::/0", 403), ("10.0.0.0/8, 127.0.0.0/8", 200), (None, 200)])
 def test_networks(site, allow_log, networks, status):
-    allow_log(DENIED_USER)
+    allow_log(DENIED_USER, USER_NOT_FOUND)
     user = site.register(names="*", networks=networks)
     with site.client(user) as client:
         answer = client.enroll(make_csr(make_key()))
@@ -91,7 +91,7 @@ def test_A_03_forwarded_addresses_are_ignored(site, expect_log):
     ("valid_from = now() + interval '1 hour'", 403), ("valid_from = now() - interval '1 hour'", 200),
     ("password_hash = NULL", 401)])
 def test_registration(site, allow_log, change, status):
-    allow_log(DENIED_USER, "AH01617")
+    allow_log(DENIED_USER, PASSWORD_MISMATCH, USER_NOT_FOUND)
     user = site.register(names="*")
     with site.client(user) as client:
         assert client.enroll(make_csr(make_key())).status == 200

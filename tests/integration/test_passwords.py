@@ -5,7 +5,7 @@
 import time
 
 from harness.client import basic
-from harness.httpd import PASSWORD_MISMATCH
+from harness.httpd import PASSWORD_MISMATCH, USER_NOT_FOUND
 from harness.pki import make_csr, make_key
 from harness.run import wait_until
 
@@ -54,7 +54,7 @@ def test_a_429_is_for_one_user_and_needs_no_database(site, expect_log):
 
 
 def test_unknown_user_and_wrong_password_get_the_same_answer(site, expect_log):
-    expect_log(PASSWORD_MISMATCH)
+    expect_log(PASSWORD_MISMATCH, USER_NOT_FOUND)
     user = site.register(cost=10)
     wrong, wrong_time = attempt(site, user, "wrong")
     unknown, unknown_time = attempt(site, "nobody-of-that-name", "wrong")
@@ -123,7 +123,7 @@ def test_a_disabled_client_cannot_enrol_even_at_once(site, allow_log):
 
 
 def test_a_changed_password_cannot_issue_even_at_once(site, allow_log):
-    allow_log(PASSWORD_MISMATCH)
+    allow_log(PASSWORD_MISMATCH, USER_NOT_FOUND)
     user = site.register(names="*")
     with site.client(user) as client:
         assert client.enroll(make_csr(make_key())).status == 200
@@ -132,7 +132,7 @@ def test_a_changed_password_cannot_issue_even_at_once(site, allow_log):
 
 
 def test_a_client_made_just_now_is_known(site, allow_log):
-    allow_log(PASSWORD_MISMATCH)
+    allow_log(PASSWORD_MISMATCH, USER_NOT_FOUND)
     assert attempt(site, "newcomer", site.PASSWORD)[0].status == 401
     site.register("newcomer")
     assert attempt(site, "newcomer", site.PASSWORD)[0].status == 200

@@ -29,12 +29,13 @@ def hashed(password):
 @pytest.fixture(scope="module")
 def site(make_site):
     site = make_site("providers", start=False)
-    users = site.httpd.put("users", f"filed:{hashed('of the file')}\nra:{hashed('of the file')}\n")
+    users = site.httpd.put("users", f"filed:{hashed('of the file')}\nsecond:{hashed('of the file')}\nra:{hashed('of the file')}\n")
     file = f"AuthUserFile {users}"
     any_of = "<RequireAny>\n            Require all granted\n            Require est\n        </RequireAny>"
     site.config.locations = "".join([
         BLOCK.format(name="file", provider="file", require="Require est", more=file),
         BLOCK.format(name="two", provider="file est", require="Require est", more=file),
+        BLOCK.format(name="three", provider="est file", require="Require est", more=file),
         # What some configurations do to have a user name beside a certificate
         BLOCK.format(name="named", provider="est", require="Require est", more="SSLUserName SSL_CLIENT_S_DN_CN"),
         BLOCK.format(name="open", provider="est", require=any_of, more=""),
@@ -80,6 +81,15 @@ def test_user_of_a_file_who_is_registered_too_has_the_rights_of_the_table(site):
 def test_two_providers_are_asked_in_turn(site):
     assert enroll(site, "/two", "tabled", "of the table").status == 200
     assert enroll(site, "/two", "filed", "of the file", site.group_label).status == 200
+
+
+def test_a_user_of_the_second_provider_does_not_fail_at_the_first(site, expect_log):
+    for _ in range(12):  # more than the failed logins that are allowed in a minute
+        assert enroll(site, "/three", "second", "of the file", site.group_label).status == 200
+    assert enroll(site, "/three", "tabled", "of the table").status == 200
+    expect_log(PASSWORD_MISMATCH)
+    statuses = [enroll(site, "/three", "second", f"wrong {i}", site.group_label).status for i in range(11)]
+    assert statuses == [401] * 10 + [429], "a wrong password counts, whichever provider refused it"
 
 
 def test_require_all_granted_beside_require_est_opens_nothing(site, expect_log):

@@ -13,7 +13,7 @@ from . import run
 
 MODULES = "/usr/lib/apache2/modules"
 # What httpd itself logs, at level error, beside a 401 or 403 of ours
-PASSWORD_MISMATCH, DENIED_USER = "AH01617", "AH01631"
+PASSWORD_MISMATCH, USER_NOT_FOUND, DENIED_USER = "AH01617", "AH01618", "AH01631"
 
 CA_BLOCK = """<EstCA {name}>
     EstCACertificate {directory}/{name}.crt
