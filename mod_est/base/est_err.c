@@ -55,3 +55,8 @@ est_err_t *est_err_make(apr_pool_t *pool, est_err_code_t code, const char *file,
     }
     return err;
 }
+
+const char *est_err_text(const est_err_t *err)
+{
+    return err->detail ? err->detail : est_err_row(err->code)->text;
+}

@@ -61,6 +61,9 @@ const est_err_row_t *est_err_row(est_err_code_t code);
 est_err_t *est_err_make(apr_pool_t *pool, est_err_code_t code, const char *file, int line, const char *fmt, ...)
     __attribute__((format(printf, 5, 6)));
 
+/* The detail, or the public text where there is none */
+const char *est_err_text(const est_err_t *err);
+
 /* est_err_make for the calling line, with EST_E_ put before name */
 #define EST_FAIL(pool, name, ...) est_err_make((pool), EST_E_##name, __FILE__, __LINE__, __VA_ARGS__)
 

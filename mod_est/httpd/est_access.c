@@ -36,25 +36,33 @@ static int refuse_on_reserved_vhost(request_rec *r)
 {
     if (est_config_server(r->server)->verify_client != EST_VERIFY_ON)
         return DECLINED;
-    ap_log_rerror(APLOG_MARK, APLOG_NOTICE, 0, r,
-                  "EST%d: %s is outside any EST location, and EstVerifyClient is on: mod_ssl's verdict on client "
-                  "certificates means nothing "
-                  "on this virtual host (\"on shared\" if that is known)",
-                  est_err_row(EST_E_vhost_reserved)->id, r->uri);
-    return HTTP_FORBIDDEN;
+    est_answer_outside(r, EST_FAIL(r->pool, vhost_reserved,
+                                   "%s is outside any EST location, and with EstVerifyClient on mod_ssl's verdict on "
+                                   "client certificates means nothing here (\"on shared\" if that is known)",
+                                   r->uri));
+    return DONE;
 }
 
-/* check_access() has emptied both: what stands there now comes from an authentication */
-static const char *verified_user(request_rec *r)
+/* check_access() has emptied both: what stands there now comes from an authentication. Not if FakeBasicAuth has written
+ * the header that was authenticated, from a certificate that nobody verified. */
+static const char *verified_user(const est_request_t *request)
 {
-    return r->ap_auth_type ? r->user : NULL;
+    request_rec *r = request->r;
+    const char *now = apr_table_get(r->headers_in, "Authorization");
+
+    if (!r->ap_auth_type)
+        return NULL;
+    if (est_config_server(r->server)->verify_client != EST_VERIFY_OFF && now &&
+        (!request->authorization || strcmp(now, request->authorization) != 0))
+        return NULL;
+    return r->user;
 }
 
 static est_err_t *require(policy_access_t *access, est_err_t **why, est_request_t *request)
 {
     est_req_t *req = &request->req;
 
-    req->cred.user = verified_user(request->r);
+    req->cred.user = verified_user(request);
     if (req->cred.user && (!req->cred.client || strcmp(req->cred.client->user, req->cred.user) != 0))
         EST_TRY(store_cache_client(request->service->cache, &req->cred.client, req->cred.user, req->pool));
     return est_auth_require(access, why, req, request->service);
@@ -116,7 +124,7 @@ static authz_status check_authorization(request_rec *r, const char *line, const 
     if (request->err)
         return AUTHZ_DENIED;
     if (access == POLICY_ACCESS_NEED_USER)
-        return verified_user(r) ? AUTHZ_DENIED : AUTHZ_DENIED_NO_USER;
+        return verified_user(request) ? AUTHZ_DENIED : AUTHZ_DENIED_NO_USER;
     request->err = why;
     return access == POLICY_ACCESS_GRANTED ? AUTHZ_GRANTED : AUTHZ_DENIED;
 }

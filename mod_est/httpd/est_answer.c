@@ -3,7 +3,7 @@
  * SPDX-License-Identifier: Apache-2.0
  */
 #include "est_answer.h"
-#include "est_password.h"
+#include "est_log.h"
 
 #include <apr_strings.h>
 #include <http_core.h>
@@ -19,30 +19,18 @@ APLOG_USE_MODULE(est);
 #define DISCARD_MAX 65536 /* octets of an unread body that are swallowed to keep the connection */
 #define FILTER_NAME "EST_ERROR"
 
-static const int httpd_levels[] = {
-    [EST_LOG_DEBUG] = APLOG_DEBUG,     [EST_LOG_INFO] = APLOG_INFO, [EST_LOG_NOTICE] = APLOG_NOTICE,
-    [EST_LOG_WARNING] = APLOG_WARNING, [EST_LOG_ERROR] = APLOG_ERR,
-};
-
 /* ---- the log line */
 
 static const char *who(const est_request_t *request)
 {
     const est_req_t *req = &request->req;
-    apr_pool_t *pool = request->r->pool;
+    const char *user = request->r->user, *name;
+    const pki_cert_t *cert = req->identity.kind == POLICY_IDENTITY_CERTIFICATE || !user ? req->cred.cert : NULL;
 
-    if (req->identity.kind == POLICY_IDENTITY_CERTIFICATE || (!request->r->user && req->cred.cert)) {
-        const pki_cert_t *cert = req->cred.cert;
-
-        return cert ? apr_pstrcat(pool, " cert=",
-                                  est_escape(est_slice(cert->subject->text, strlen(cert->subject->text)), 200, pool),
-                                  NULL)
-                    : "";
-    }
-    return request->r->user
-               ? apr_pstrcat(
-                     pool, " user=", est_escape(est_slice(request->r->user, strlen(request->r->user)), 200, pool), NULL)
-               : "";
+    name = cert ? cert->subject->text : user;
+    return name ? apr_pstrcat(request->r->pool, cert ? " cert=" : " user=",
+                              est_escape(est_slice(name, strlen(name)), 200, request->r->pool), NULL)
+                : "";
 }
 
 static const char *context(const est_request_t *request)
@@ -60,7 +48,7 @@ static void log_error(est_request_t *request, const est_err_t *err)
     if (request->logged)
         return;
     request->logged = 1;
-    ap_log_rerror(APLOG_MARK, httpd_levels[row->level], 0, request->r, "EST%d: %s%s%s%s%s %s", row->id, row->text,
+    ap_log_rerror(APLOG_MARK, est_log_level(row->level), 0, request->r, "EST%d: %s%s%s%s%s %s", row->id, row->text,
                   err->detail ? ": " : "", err->detail ? err->detail : "", err->rule ? ", rule " : "",
                   err->rule ? err->rule : "", context(request));
     ap_log_rerror(APLOG_MARK, APLOG_DEBUG, 0, request->r, "EST%d came from %s:%d", row->id, err->file, err->line);
@@ -181,6 +169,22 @@ int est_answer_error(est_request_t *request, est_err_t *err)
     return send_body(r, "text/plain; charset=utf-8", body, strlen(body));
 }
 
+/* A request that failed before it reached us has no est_request_t yet */
+static est_request_t *stand_in(request_rec *r)
+{
+    est_request_t *request = apr_pcalloc(r->pool, sizeof(*request));
+
+    request->r = r;
+    request->req.pool = r->pool;
+    request->req.id = "-";
+    return request;
+}
+
+void est_answer_outside(request_rec *r, est_err_t *err)
+{
+    est_answer_error(stand_in(r), err);
+}
+
 int est_answer_send(est_request_t *request, const est_resp_t *resp)
 {
     request_rec *r = request->r;
@@ -202,37 +206,25 @@ int est_answer_send(est_request_t *request, const est_resp_t *resp)
 
 static est_err_t *error_of_status(request_rec *r)
 {
-    switch (r->status) {
-    case HTTP_BAD_REQUEST:
-        return EST_FAIL(r->pool, bad_request, NULL);
-    case HTTP_UNAUTHORIZED:
-        return EST_FAIL(r->pool, authentication_required, NULL);
-    case HTTP_FORBIDDEN:
-        return EST_FAIL(r->pool, forbidden, NULL);
-    case HTTP_NOT_FOUND:
-        return EST_FAIL(r->pool, not_found, NULL);
-    case HTTP_REQUEST_TIME_OUT:
-        return EST_FAIL(r->pool, request_timeout, NULL);
-    case HTTP_REQUEST_ENTITY_TOO_LARGE:
-        return EST_FAIL(r->pool, body_too_large, NULL);
-    case HTTP_SERVICE_UNAVAILABLE:
-        return EST_FAIL(r->pool, core_unavailable, NULL);
-    case HTTP_INTERNAL_SERVER_ERROR:
-        return EST_FAIL(r->pool, core_internal, NULL);
-    default:
-        return EST_FAIL(r->pool, http_error, NULL);
-    }
-}
+    static const struct {
+        int status;
+        est_err_code_t code;
+    } table[] = {
+        {HTTP_BAD_REQUEST, EST_E_bad_request},
+        {HTTP_UNAUTHORIZED, EST_E_authentication_required},
+        {HTTP_FORBIDDEN, EST_E_forbidden},
+        {HTTP_NOT_FOUND, EST_E_not_found},
+        {HTTP_REQUEST_TIME_OUT, EST_E_request_timeout},
+        {HTTP_REQUEST_ENTITY_TOO_LARGE, EST_E_body_too_large},
+        {HTTP_SERVICE_UNAVAILABLE, EST_E_core_unavailable},
+        {HTTP_INTERNAL_SERVER_ERROR, EST_E_core_internal},
+    };
+    est_err_code_t code = EST_E_http_error;
 
-/* A request that failed before it reached us has no est_request_t yet */
-static est_request_t *stand_in(request_rec *r)
-{
-    est_request_t *request = apr_pcalloc(r->pool, sizeof(*request));
-
-    request->r = r;
-    request->req.pool = r->pool;
-    request->req.id = "-";
-    return request;
+    for (apr_size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++)
+        if (table[i].status == r->status)
+            code = table[i].code;
+    return est_err_make(r->pool, code, __FILE__, __LINE__, NULL);
 }
 
 static apr_status_t error_filter(ap_filter_t *f, apr_bucket_brigade *in)
@@ -249,8 +241,6 @@ static apr_status_t error_filter(ap_filter_t *f, apr_bucket_brigade *in)
         if (r->status != HTTP_UNAUTHORIZED)
             apr_table_unset(r->err_headers_out, "WWW-Authenticate");
     }
-    if (r->status == HTTP_UNAUTHORIZED)
-        est_password_failed(request);
     log_error(request, err);
     set_env(request, "refused", NULL, est_err_row(err->code)->name);
     set_headers(request, err, r->status, r->err_headers_out);

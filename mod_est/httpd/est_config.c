@@ -3,21 +3,31 @@
  * SPDX-License-Identifier: Apache-2.0
  */
 #include "est_config.h"
+#include "est_log.h"
 #include "policy/policy_snapshot.h"
 #include "store/store_pg.h"
 
 #include <apr_cstr.h>
 #include <apr_strings.h>
 #include <http_core.h>
-#include <http_log.h>
 #include <stddef.h>
 
-APLOG_USE_MODULE(est);
-
 #define UNSET (-1)
+#define CA_NAME_MAX 64
+#define CA_NAME_CHARACTERS                                                                                             \
+    "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-" /* as est.alias.ca has it */
 
 typedef enum { SCOPE_GLOBAL, SCOPE_CA, SCOPE_SERVER, SCOPE_LOCATION } scope_t;
-typedef enum { KIND_TEXT, KIND_WORDS, KIND_PATH, KIND_CONNINFO, KIND_NUMBER, KIND_FLAG, KIND_LIST, KIND_VERIFY } kind_t;
+typedef enum {
+    KIND_TEXT,
+    KIND_PASSPHRASE,
+    KIND_PATH,
+    KIND_CONNINFO,
+    KIND_NUMBER,
+    KIND_FLAG,
+    KIND_ALIASES,
+    KIND_VERIFY
+} kind_t;
 
 typedef struct {
     const char *name;
@@ -97,7 +107,7 @@ static const char *read_verify(int *out, int argc, char *const argv[])
     return NULL;
 }
 
-static const char *read_list(apr_array_header_t **out, int argc, char *const argv[], apr_pool_t *pool)
+static const char *read_aliases(apr_array_header_t **out, int argc, char *const argv[], apr_pool_t *pool)
 {
     *out = apr_array_make(pool, argc, sizeof(const char *));
     for (int i = 0; i < argc; i++) {
@@ -116,7 +126,7 @@ static const char *read_conninfo(const char **out, const char *arg, apr_pool_t *
     est_err_t *err = store_pg_config_check(arg, pool);
 
     *out = apr_pstrdup(pool, arg);
-    return err ? apr_pstrcat(pool, "EstDatabase: ", err->detail, NULL) : NULL;
+    return err ? apr_pstrcat(pool, "EstDatabase: ", est_err_text(err), NULL) : NULL;
 }
 
 static const char *read_path(const char **out, const row_t *row, const char *arg, apr_pool_t *pool)
@@ -125,7 +135,7 @@ static const char *read_path(const char **out, const row_t *row, const char *arg
     return *out ? NULL : apr_psprintf(pool, "%s: \"%s\" is not a path", row->name, arg);
 }
 
-static const char *read_words(const char **out, int argc, char *const argv[], apr_pool_t *pool)
+static const char *read_passphrase(const char **out, int argc, char *const argv[], apr_pool_t *pool)
 {
     *out = argv[0];
     for (int i = 1; i < argc; i++)
@@ -138,14 +148,14 @@ static const char *read_words(const char **out, int argc, char *const argv[], ap
 
 static const char *read_value(void *base, const row_t *row, int argc, char *const argv[], apr_pool_t *pool)
 {
-    if (argc < 1 || (argc > 1 && row->kind != KIND_LIST && row->kind != KIND_WORDS && row->kind != KIND_VERIFY))
+    if (argc < 1 || (argc > 1 && row->kind != KIND_ALIASES && row->kind != KIND_PASSPHRASE && row->kind != KIND_VERIFY))
         return apr_psprintf(pool, "%s takes one argument", row->name);
     switch (row->kind) {
     case KIND_TEXT:
         *text_at(base, row) = apr_pstrdup(pool, argv[0]);
         return NULL;
-    case KIND_WORDS:
-        return read_words(text_at(base, row), argc, argv, pool);
+    case KIND_PASSPHRASE:
+        return read_passphrase(text_at(base, row), argc, argv, pool);
     case KIND_PATH:
         return read_path(text_at(base, row), row, argv[0], pool);
     case KIND_CONNINFO:
@@ -154,8 +164,8 @@ static const char *read_value(void *base, const row_t *row, int argc, char *cons
         return read_number(int_at(base, row), row, argv[0], pool);
     case KIND_FLAG:
         return read_flag(int_at(base, row), row, argv[0], pool);
-    case KIND_LIST:
-        return read_list((apr_array_header_t **)((char *)base + row->offset), argc, argv, pool);
+    case KIND_ALIASES:
+        return read_aliases((apr_array_header_t **)((char *)base + row->offset), argc, argv, pool);
     case KIND_VERIFY:
         return read_verify(int_at(base, row), argc, argv);
     }
@@ -293,7 +303,8 @@ static const char *open_ca(cmd_parms *cmd, void *location, const char *arg)
         return "<EstCA is missing its closing >";
     arg = apr_pstrmemdup(cmd->pool, arg, (apr_size_t)(end - arg));
     config.name = ap_getword_conf(cmd->pool, &arg);
-    if (!policy_label_is_valid(config.name) || *arg)
+    if (strspn(config.name, CA_NAME_CHARACTERS) != strlen(config.name) || !*config.name ||
+        strlen(config.name) > CA_NAME_MAX || *arg)
         return "<EstCA NAME>: one name of 1 to 64 of A-Z a-z 0-9 _ -";
     for (int i = 0; i < server->global->ca_configs->nelts; i++) {
         const ca_config_t *other = &APR_ARRAY_IDX(server->global->ca_configs, i, ca_config_t);
@@ -395,32 +406,36 @@ est_location_t *est_config_location(request_rec *r)
 
 /* ---- the check before start */
 
-static int complain(server_rec *s, const char *where, const char *what)
+static int complain(server_rec *s, const est_location_t *location, const char *what, apr_pool_t *pool)
 {
-    ap_log_error(APLOG_MARK, APLOG_STARTUP | APLOG_ERR, 0, s, "mod_est: %s: %s", where, what);
+    est_log_error(s, EST_LOG_ERROR, EST_FAIL(pool, config, "%s: %s", location->where, what), NULL);
     return HTTP_INTERNAL_SERVER_ERROR;
 }
 
-static int check_locations(const est_global_t *global, server_rec *s)
+static int check_location(const est_location_t *location, const est_global_t *global, server_rec *s, apr_pool_t *pool)
 {
     int status = OK;
 
-    for (int i = 0; i < global->locations->nelts; i++) {
-        const est_location_t *location = APR_ARRAY_IDX(global->locations, i, est_location_t *);
-
-        if (!location->has_require_est)
-            status = complain(s, location->where, "EstEngine on, but no \"Require est\" in the same <Location> block");
-        else if (!location->has_auth_type)
-            status =
-                complain(s, location->where,
-                         "\"Require est\" may ask for a password: AuthType (Basic), AuthName and AuthBasicProvider "
-                         "are missing in the same <Location> block");
-        if (location->has_ssl_verify)
-            ap_log_error(APLOG_MARK, APLOG_STARTUP | APLOG_WARNING, 0, s,
-                         "mod_est: %s: SSLVerifyClient in an EST location renegotiates TLS, which most devices cannot: "
-                         "set it in the virtual host, with EstVerifyClient on",
-                         location->where);
-    }
+    if (!location->has_require_est)
+        status = complain(s, location, "EstEngine on, but no \"Require est\" in the same <Location> block", pool);
+    else if (!location->has_auth_type)
+        status =
+            complain(s, location,
+                     "\"Require est\" may ask for a password: AuthType (Basic), AuthName and AuthBasicProvider are "
+                     "missing in the same <Location> block",
+                     pool);
+    if (!global->ca_configs->nelts)
+        status = complain(s, location, "EstEngine on, but there is no <EstCA>", pool);
+    if (!global->database)
+        status = complain(s, location, "EstEngine on, but EstDatabase is not set", pool);
+    if (location->has_ssl_verify)
+        est_log_error(
+            s, EST_LOG_WARNING,
+            EST_FAIL(pool, config,
+                     "%s: SSLVerifyClient in an EST location renegotiates TLS, which most devices cannot: set "
+                     "it in the virtual host, with EstVerifyClient on",
+                     location->where),
+            NULL);
     return status;
 }
 
@@ -435,12 +450,12 @@ static int open_cas(est_global_t *global, apr_pool_t *pconf, server_rec *s)
         est_err_t *err = ca_open(&ca, &APR_ARRAY_IDX(global->ca_configs, i, ca_config_t), pconf);
 
         if (err) {
-            ap_log_error(APLOG_MARK, APLOG_STARTUP | APLOG_ERR, 0, s, "mod_est: %s", err->detail);
+            est_log_error(s, EST_LOG_ERROR, err, NULL);
             status = HTTP_INTERNAL_SERVER_ERROR;
             continue;
         }
         if (ca->warning)
-            ap_log_error(APLOG_MARK, APLOG_STARTUP | APLOG_WARNING, 0, s, "mod_est: %s", ca->warning);
+            est_log_error(s, EST_LOG_WARNING, EST_FAIL(pconf, config, "%s", ca->warning), NULL);
         global->cas[global->n_cas++] = ca;
     }
     return status;
@@ -452,18 +467,12 @@ int est_config_check(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp, ser
     int status;
 
     (void)plog;
-    (void)ptemp;
     set_defaults(global, SCOPE_GLOBAL);
     for (server_rec *each = s; each; each = each->next)
         set_defaults(est_config_server(each), SCOPE_SERVER);
-    status = check_locations(global, s);
-    if (global->locations->nelts && !global->ca_configs->nelts)
-        status = complain(s, APR_ARRAY_IDX(global->locations, 0, est_location_t *)->where,
-                          "EstEngine on, but there is no <EstCA>");
-    if (global->locations->nelts && !global->database)
-        status = complain(s, APR_ARRAY_IDX(global->locations, 0, est_location_t *)->where,
-                          "EstEngine on, but EstDatabase is not set");
-    if (open_cas(global, pconf, s) != OK)
-        status = HTTP_INTERNAL_SERVER_ERROR;
+    status = open_cas(global, pconf, s);
+    for (int i = 0; i < global->locations->nelts; i++)
+        if (check_location(APR_ARRAY_IDX(global->locations, i, est_location_t *), global, s, ptemp) != OK)
+            status = HTTP_INTERNAL_SERVER_ERROR;
     return status;
 }

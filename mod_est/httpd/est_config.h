@@ -28,8 +28,9 @@ typedef struct {
 } est_global_t;
 
 typedef struct {
-    est_global_t *global; /* the same for every server */
-    int verify_client;    /* est_verify_t */
+    est_global_t *global;    /* the same for every server */
+    int verify_client;       /* est_verify_t */
+    const void *accepts_any; /* the host's SSL_CTX when verify_client is not off, to know connections by */
 } est_server_t;
 
 typedef struct {

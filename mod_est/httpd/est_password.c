@@ -120,15 +120,17 @@ est_err_t *est_password_prepare(est_request_t *request)
     return store_cache_client(request->service->cache, &req->cred.client, request->basic_user, req->pool);
 }
 
-void est_password_failed(const est_request_t *request)
+/* Whatever provider refused the pair, and whatever ErrorDocument made of it, the request ends as a 401 */
+static int count_failure(request_rec *r)
 {
+    const est_request_t *request = est_request_get(r);
     unsigned char hash[32];
 
-    if (!request->basic_user || !the_passwords)
-        return;
-    est_lru_count(the_passwords->failures,
-                  failure_key(hash, request->req.network, request->basic_user, request->req.pool), request->req.now,
-                  FAILURE_WINDOW);
+    if (request && request->basic_user && the_passwords && r->status == HTTP_UNAUTHORIZED)
+        est_lru_count(the_passwords->failures,
+                      failure_key(hash, request->req.network, request->basic_user, request->req.pool), request->req.now,
+                      FAILURE_WINDOW);
+    return DECLINED;
 }
 
 /* ---- verdicts */
@@ -175,7 +177,14 @@ static int is_good(est_request_t *request, const char *user, const char *passwor
     est_slice_t key = est_slice(hashed, sizeof(hashed)), value;
     apr_time_t now = request->req.now;
 
-    if (strlen(password) > PASSWORD_MAX || !verdict_key(hashed, user, password, hash, request->req.pool))
+    /* As dear as any other failure: free ones could flush what is remembered of the others */
+    if (strlen(password) > PASSWORD_MAX) {
+        verify(&busy, "", NOBODYS_HASH);
+        if (busy)
+            request->err = busy_error(request);
+        return 0;
+    }
+    if (!verdict_key(hashed, user, password, hash, request->req.pool))
         return 0;
     if (est_lru_get(the_passwords->verdicts, key, now, &value, request->req.pool) && value.n == 1)
         return value.p[0];
@@ -213,6 +222,7 @@ static const authn_provider provider = {check_password, NULL};
 
 void est_password_register(apr_pool_t *pconf)
 {
+    ap_hook_log_transaction(count_failure, NULL, NULL, APR_HOOK_MIDDLE);
     ap_register_auth_provider(pconf, AUTHN_PROVIDER_GROUP, "est", AUTHN_PROVIDER_VERSION, &provider,
                               AP_AUTH_INTERNAL_PER_CONF);
 }

@@ -26,9 +26,6 @@ void est_password_use(est_password_t *passwords);
  */
 est_err_t *est_password_prepare(est_request_t *request);
 
-/* Counts a failed login: whatever provider refused the pair, the answer is 401 */
-void est_password_failed(const est_request_t *request);
-
 void est_password_register(apr_pool_t *pconf);
 
 #endif

@@ -157,11 +157,15 @@ est_err_t *est_request_make(est_request_t **out, request_rec *r, est_service_t *
     req->has_user_agent = apr_table_get(r->headers_in, "User-Agent") != NULL;
     req->base64 = apr_table_get(r->subprocess_env, "EST_BASE64");
     req->network = r->useragent_ip;
+    /* PostgreSQL's inet has no scope of a link-local address */
+    if (strchr(req->network, '%'))
+        req->network = apr_pstrmemdup(r->pool, req->network, strcspn(req->network, "%"));
     req->address = r->useragent_addr;
     req->strict_body = request->location->strict_body;
     req->read_body = read_body;
     req->binding = binding;
-    req->cred.has_authorization = apr_table_get(r->headers_in, "Authorization") != NULL;
+    request->authorization = apr_table_get(r->headers_in, "Authorization");
+    req->cred.has_authorization = request->authorization != NULL;
     est_tls_get(&tls, r);
     req->leaf = tls.leaf;
     req->chain = tls.chain;

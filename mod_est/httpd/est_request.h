@@ -16,8 +16,9 @@ typedef struct {
     const est_location_t *location;
     est_service_t *service;
     int body_was_read;
-    const char *basic_user; /* of the Authorization header, where a password can play a role; NULL = none */
-    est_err_t *err;         /* what this request is refused with, once that is known */
+    const char *authorization; /* header as the client sent it; NULL = none */
+    const char *basic_user;    /* of the Authorization header, where a password can play a role; NULL = none */
+    est_err_t *err;            /* what this request is refused with, once that is known */
     int logged;
 } est_request_t;
 

@@ -7,7 +7,10 @@
 
 #include <apr_optional_hooks.h>
 #include <apr_strings.h>
+#include <http_config.h>
 #include <http_log.h>
+#include <http_main.h>
+#include <http_protocol.h>
 #include <mod_ssl.h>
 #include <openssl/err.h>
 #include <openssl/rand.h>
@@ -51,6 +54,7 @@ static int init_server(server_rec *s, apr_pool_t *p, int is_proxy, SSL_CTX *ctx)
     (void)p;
     if (is_proxy || est_config_server(s)->verify_client == EST_VERIFY_OFF)
         return OK;
+    est_config_server(s)->accepts_any = ctx;
     SSL_CTX_set_cert_verify_callback(ctx, accept_any, NULL);
     /* A resumed session has the client's certificate but not its chain, and would outlive a revocation */
     SSL_CTX_set_options(ctx, SSL_OP_NO_TICKET);
@@ -63,8 +67,31 @@ static int init_server(server_rec *s, apr_pool_t *p, int is_proxy, SSL_CTX *ctx)
     return OK;
 }
 
+/* HTTP/2 has a connection for each stream; TLS is the master's */
+static SSL *ssl_of(request_rec *r)
+{
+    conn_rec *c = r->connection->master ? r->connection->master : r->connection;
+
+    return ap_get_module_config(c->conn_config, &est_module);
+}
+
+/* The handshake was that of a host that accepts any certificate, the Host header names one that does not: mod_ssl,
+ * which compares their settings but not the callback, would believe the certificate there. RFC 9110 15.5.20 */
+static int refuse_misdirected(request_rec *r)
+{
+    SSL *ssl = ssl_of(r);
+
+    if (!ssl || est_config_server(r->server)->verify_client != EST_VERIFY_OFF)
+        return DECLINED;
+    for (server_rec *s = ap_server_conf; s; s = s->next)
+        if (est_config_server(s)->accepts_any == SSL_get_SSL_CTX(ssl))
+            return HTTP_MISDIRECTED_REQUEST;
+    return DECLINED;
+}
+
 void est_tls_register_hooks(void)
 {
+    ap_hook_post_read_request(refuse_misdirected, NULL, NULL, APR_HOOK_FIRST);
     APR_OPTIONAL_HOOK(ssl, pre_handshake, remember, NULL, NULL, APR_HOOK_MIDDLE);
     APR_OPTIONAL_HOOK(ssl, init_server, init_server, NULL, NULL, APR_HOOK_MIDDLE);
 }
@@ -93,14 +120,6 @@ static est_slice_t tls_exporter(SSL *ssl, apr_pool_t *pool)
                                    (const unsigned char *)"", 0, 1) != 1)
         return est_slice(NULL, 0);
     return est_slice(value, EXPORTER_LENGTH);
-}
-
-/* HTTP/2 has a connection for each stream; TLS is the master's */
-static SSL *ssl_of(request_rec *r)
-{
-    conn_rec *c = r->connection->master ? r->connection->master : r->connection;
-
-    return ap_get_module_config(c->conn_config, &est_module);
 }
 
 void est_tls_get(est_tls_t *out, request_rec *r)

@@ -8,6 +8,7 @@
 #include "est_access.h"
 #include "est_answer.h"
 #include "est_config.h"
+#include "est_log.h"
 #include "est_password.h"
 #include "est_tls.h"
 #include "op/est_serve.h"
@@ -42,9 +43,7 @@ static int env_random(const est_env_t *env, unsigned char *buf, apr_size_t len)
 
 static void env_log(const est_env_t *env, est_log_level_t level, const char *line)
 {
-    static const int levels[] = {APLOG_DEBUG, APLOG_INFO, APLOG_NOTICE, APLOG_WARNING, APLOG_ERR};
-
-    ap_log_error(APLOG_MARK, levels[level], 0, (const server_rec *)env->log_ctx, "mod_est: %s", line);
+    ap_log_error(APLOG_MARK, est_log_level(level), 0, (const server_rec *)env->log_ctx, "mod_est: %s", line);
 }
 
 static est_env_t *make_env(server_rec *s, apr_pool_t *pool)
@@ -103,13 +102,10 @@ static int post_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp, s
         return OK;
     }
     if (err->code == EST_E_schema_version && !is_restart()) {
-        ap_log_error(APLOG_MARK, APLOG_STARTUP | APLOG_ERR, 0, s, "mod_est: EST%d: %s", est_err_row(err->code)->id,
-                     err->detail);
+        est_log_error(s, EST_LOG_ERROR, err, NULL);
         return HTTP_INTERNAL_SERVER_ERROR;
     }
-    ap_log_error(APLOG_MARK, APLOG_STARTUP | APLOG_WARNING, 0, s,
-                 "mod_est: EST%d: %s; enrolments are answered with 503 until the database is back",
-                 est_err_row(err->code)->id, err->detail);
+    est_log_error(s, EST_LOG_WARNING, err, "enrolments are answered with 503 until the database is back");
     return OK;
 }
 
@@ -163,8 +159,7 @@ static void child_init(apr_pool_t *pchild, server_rec *s)
         return;
     err = open_service(&the_service, s, pchild);
     if (err) {
-        ap_log_error(APLOG_MARK, APLOG_CRIT, 0, s, "mod_est: EST%d: %s", est_err_row(err->code)->id,
-                     err->detail ? err->detail : "");
+        est_log_error(s, EST_LOG_ERROR, err, "this process serves no EST");
         the_service = NULL;
     }
     est_access_use(the_service);

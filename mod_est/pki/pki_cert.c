@@ -14,8 +14,6 @@
 #include <openssl/err.h>
 #include <openssl/x509v3.h>
 
-#define OID(octets) octets, sizeof(octets) - 1
-
 void pki_sha256(unsigned char out[32], est_slice_t in)
 {
     EVP_Digest(in.p, in.n, out, NULL, EVP_sha256(), NULL);
@@ -106,7 +104,7 @@ static est_err_t *find_san(pki_cert_t *cert, est_slice_t in, apr_pool_t *pool)
     while (list.body.n) {
         if (!pki_der_take(&list.body, PKI_DER_SEQUENCE, &ext) || !pki_der_take(&ext.body, PKI_DER_OID, &oid))
             return refused("extension", NULL, pool);
-        if (!est_slice_equal(oid.body, est_slice("\x55\x1d\x11", 3)))
+        if (!est_slice_equal(oid.body, pki_san_oid))
             continue;
         pki_der_take(&ext.body, PKI_DER_BOOLEAN, &critical);
         if (!pki_der_take(&ext.body, PKI_DER_OCTET_STRING, &value) || cert->san.n_names)
@@ -170,13 +168,12 @@ est_err_t *pki_cert_facts(pki_cert_t **out, X509 *x509, apr_pool_t *pool)
 /* ---- Signers ---- */
 
 typedef struct {
-    const char *der; /* AlgorithmIdentifier */
-    apr_size_t der_len;
+    est_slice_t der; /* AlgorithmIdentifier */
     const EVP_MD *(*digest)(void);
 } signature_t;
 
-#define RSA_WITH(n) OID("\x30\x0d\x06\x09\x2a\x86\x48\x86\xf7\x0d\x01\x01" n "\x05\x00")
-#define ECDSA_WITH(n) OID("\x30\x0a\x06\x08\x2a\x86\x48\xce\x3d\x04\x03" n)
+#define RSA_WITH(n) PKI_OID("\x30\x0d\x06\x09\x2a\x86\x48\x86\xf7\x0d\x01\x01" n "\x05\x00")
+#define ECDSA_WITH(n) PKI_OID("\x30\x0a\x06\x08\x2a\x86\x48\xce\x3d\x04\x03" n)
 
 /* By key type and digest; DEFAULT is filled by curve */
 static const signature_t rsa_signatures[] = {
@@ -189,8 +186,8 @@ static const signature_t ecdsa_signatures[] = {
     [PKI_DIGEST_SHA384] = {ECDSA_WITH("\x03"), EVP_sha384},
     [PKI_DIGEST_SHA512] = {ECDSA_WITH("\x04"), EVP_sha512},
 };
-static const signature_t ed25519_signature = {OID("\x30\x05\x06\x03\x2b\x65\x70"), NULL};
-static const signature_t ed448_signature = {OID("\x30\x05\x06\x03\x2b\x65\x71"), NULL};
+static const signature_t ed25519_signature = {PKI_OID("\x30\x05\x06\x03\x2b\x65\x70"), NULL};
+static const signature_t ed448_signature = {PKI_OID("\x30\x05\x06\x03\x2b\x65\x71"), NULL};
 
 struct pki_signer_t {
     X509 *ca;
@@ -355,19 +352,18 @@ est_err_t *pki_cert_sign(est_slice_t *der, const pki_tbs_t *tbs, const pki_signe
     const signature_t *how = signer->fixed;
     if (!how)
         how = &signer->choice[tbs->digest == PKI_DIGEST_DEFAULT ? signer->standard : tbs->digest];
-    est_slice_t algorithm = est_slice(how->der, how->der_len);
     apr_size_t size = 160 + signer->issuer.n + tbs->subject.n + tbs->spki.n;
     for (int i = 0; i < tbs->n_exts; i++)
         size += tbs->exts[i].n;
 
     pki_der_out_t *body = pki_der_out_make(size, pool);
-    EST_TRY(put_tbs(body, tbs, signer, algorithm, pool));
+    EST_TRY(put_tbs(body, tbs, signer, how->der, pool));
     est_slice_t octets = pki_der_result(body), signature;
     EST_TRY(sign(&signature, octets, signer->key, how->digest ? how->digest() : NULL, pool));
 
     pki_der_out_t *out = pki_der_out_make(octets.n + signature.n + 48, pool);
     pki_der_put_bits(out, signature);
-    pki_der_put(out, algorithm);
+    pki_der_put(out, how->der);
     pki_der_put(out, octets);
     pki_der_wrap(out, PKI_DER_SEQUENCE, 0);
     *der = pki_der_result(out);
@@ -388,9 +384,9 @@ static int compare_der(const void *a, const void *b)
  * certificates [0] IMPLICIT, signerInfos {} } }, RFC 5652 5.1 */
 est_slice_t pki_certs_only(const est_slice_t *certs, int n_certs, apr_pool_t *pool)
 {
-    static const char empty_set[] = "\x31\x00";
-    static const char head[] = "\x02\x01\x01\x31\x00\x30\x0b\x06\x09\x2a\x86\x48\x86\xf7\x0d\x01\x07\x01";
-    static const char signed_data[] = "\x2a\x86\x48\x86\xf7\x0d\x01\x07\x02";
+    static const est_slice_t empty_set = PKI_OID("\x31\x00");
+    static const est_slice_t head = PKI_OID("\x02\x01\x01\x31\x00\x30\x0b\x06\x09\x2a\x86\x48\x86\xf7\x0d\x01\x07\x01");
+    static const est_slice_t signed_data = PKI_OID("\x2a\x86\x48\x86\xf7\x0d\x01\x07\x02");
     apr_size_t count = n_certs > 0 ? (apr_size_t)n_certs : 0, size = 64;
     est_slice_t *sorted = apr_pmemdup(pool, certs, sizeof(*certs) * count);
     qsort(sorted, count, sizeof(*sorted), compare_der);
@@ -398,16 +394,16 @@ est_slice_t pki_certs_only(const est_slice_t *certs, int n_certs, apr_pool_t *po
         size += sorted[i].n;
 
     pki_der_out_t *out = pki_der_out_make(size, pool);
-    pki_der_put(out, est_slice(empty_set, 2));
+    pki_der_put(out, empty_set);
     apr_size_t mark = pki_der_mark(out);
     for (apr_size_t i = count; i-- > 0;)
         pki_der_put(out, sorted[i]);
     if (count)
         pki_der_wrap(out, PKI_DER_CONTEXT_CONSTRUCTED(0), mark);
-    pki_der_put(out, est_slice(head, sizeof(head) - 1));
+    pki_der_put(out, head);
     pki_der_wrap(out, PKI_DER_SEQUENCE, 0);
     pki_der_wrap(out, PKI_DER_CONTEXT_CONSTRUCTED(0), 0);
-    pki_der_put_value(out, PKI_DER_OID, est_slice(signed_data, sizeof(signed_data) - 1));
+    pki_der_put_value(out, PKI_DER_OID, signed_data);
     pki_der_wrap(out, PKI_DER_SEQUENCE, 0);
     return pki_der_result(out);
 }

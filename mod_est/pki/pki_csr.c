@@ -12,13 +12,11 @@
 #include <openssl/err.h>
 #include <openssl/objects.h>
 
-#define OID(octets) octets, sizeof(octets) - 1
 #define CHALLENGE_MAX 255 /* RFC 2985 5.4.1, pkcs-9-ub-challengePassword */
 
-static int is_oid(est_slice_t oid, const char *octets, apr_size_t n)
-{
-    return oid.n == n && memcmp(oid.p, octets, n) == 0;
-}
+/* pkcs-9-at-challengePassword, pkcs-9-at-extensionRequest (RFC 2985 5.4) */
+static const est_slice_t challenge_password = PKI_OID("\x2a\x86\x48\x86\xf7\x0d\x01\x09\x07");
+static const est_slice_t extension_request = PKI_OID("\x2a\x86\x48\x86\xf7\x0d\x01\x09\x0e");
 
 /* ---- Requested extensions ---- */
 
@@ -100,11 +98,11 @@ static est_err_t *decode_attributes(pki_csr_t *csr, est_slice_t in, apr_pool_t *
         if (!pki_der_take(&in, PKI_DER_SEQUENCE, &attr) || !pki_der_take(&attr.body, PKI_DER_OID, &oid) ||
             !pki_der_take(&attr.body, PKI_DER_SET, &values) || attr.body.n || values.body.n == 0)
             return EST_FAIL(pool, csr_attribute, "attribute is malformed or without a value");
-        if (is_oid(oid.body, OID("\x2a\x86\x48\x86\xf7\x0d\x01\x09\x0e"))) {
+        if (est_slice_equal(oid.body, extension_request)) {
             if (csr->exts)
                 return EST_FAIL(pool, csr_attribute, "two extensionRequest attributes");
             EST_TRY(decode_extensions(csr, values.body, pool));
-        } else if (is_oid(oid.body, OID("\x2a\x86\x48\x86\xf7\x0d\x01\x09\x07"))) {
+        } else if (est_slice_equal(oid.body, challenge_password)) {
             if (csr->challenge)
                 return EST_FAIL(pool, csr_attribute, "two challengePassword attributes");
             EST_TRY(decode_challenge(csr, values.body, pool));
@@ -181,21 +179,19 @@ est_err_t *pki_csr_decode(pki_csr_t **out, est_slice_t der, apr_pool_t *pool)
 /* ---- Proof of possession ---- */
 
 typedef struct {
-    const char
-        *der; /* contents of the AlgorithmIdentifier, parameters included (RFC 4055 5, RFC 5758 3.2, RFC 8410 3) */
-    apr_size_t der_len;
+    est_slice_t der; /* contents of the AlgorithmIdentifier with parameters (RFC 4055 5, RFC 5758 3.2, RFC 8410 3) */
     pki_key_type_t type;
     const EVP_MD *(*digest)(void);
 } signature_algorithm_t;
 
-#define RSA_WITH(n) OID("\x06\x09\x2a\x86\x48\x86\xf7\x0d\x01\x01" n "\x05\x00")
-#define ECDSA_WITH(n) OID("\x06\x08\x2a\x86\x48\xce\x3d\x04\x03" n)
+#define RSA_WITH(n) PKI_OID("\x06\x09\x2a\x86\x48\x86\xf7\x0d\x01\x01" n "\x05\x00")
+#define ECDSA_WITH(n) PKI_OID("\x06\x08\x2a\x86\x48\xce\x3d\x04\x03" n)
 
 static const signature_algorithm_t signature_algorithms[] = {
     {ECDSA_WITH("\x02"), PKI_KEY_EC, EVP_sha256},         {ECDSA_WITH("\x03"), PKI_KEY_EC, EVP_sha384},
     {ECDSA_WITH("\x04"), PKI_KEY_EC, EVP_sha512},         {RSA_WITH("\x0b"), PKI_KEY_RSA, EVP_sha256},
     {RSA_WITH("\x0c"), PKI_KEY_RSA, EVP_sha384},          {RSA_WITH("\x0d"), PKI_KEY_RSA, EVP_sha512},
-    {OID("\x06\x03\x2b\x65\x70"), PKI_KEY_ED25519, NULL}, {OID("\x06\x03\x2b\x65\x71"), PKI_KEY_ED448, NULL},
+    {PKI_OID("\x06\x03\x2b\x65\x70"), PKI_KEY_ED25519, NULL}, {PKI_OID("\x06\x03\x2b\x65\x71"), PKI_KEY_ED448, NULL},
 };
 
 static est_err_t *bad_algorithm(const pki_csr_t *csr, est_slice_t algorithm, apr_pool_t *pool)
@@ -221,7 +217,7 @@ est_err_t *pki_csr_verify(const pki_csr_t *csr, apr_pool_t *pool)
         return EST_FAIL(pool, csr_invalid, "signature algorithm is malformed");
     for (apr_size_t i = 0; i < sizeof(signature_algorithms) / sizeof(signature_algorithms[0]) && !algorithm; i++) {
         const signature_algorithm_t *row = &signature_algorithms[i];
-        if (row->type == csr->key->type && is_oid(seq.body, row->der, row->der_len))
+        if (row->type == csr->key->type && est_slice_equal(seq.body, row->der))
             algorithm = row;
     }
     if (!algorithm)

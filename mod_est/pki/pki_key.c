@@ -23,30 +23,26 @@
 /* ---- Algorithms ---- */
 
 typedef struct {
-    const char *oid;
-    apr_size_t oid_len;
+    est_slice_t oid;
     const char *label;
     int allowed;
     pki_key_type_t type;
 } algorithm_t;
 
-#define OID(octets) octets, sizeof(octets) - 1
-
 static const algorithm_t algorithms[] = {
-    {OID("\x2a\x86\x48\xce\x3d\x02\x01"), "EC", 1, PKI_KEY_EC},
-    {OID("\x2a\x86\x48\x86\xf7\x0d\x01\x01\x01"), "RSA", 1, PKI_KEY_RSA},
-    {OID("\x2b\x65\x70"), "Ed25519", 1, PKI_KEY_ED25519},
-    {OID("\x2b\x65\x71"), "Ed448", 1, PKI_KEY_ED448},
+    {PKI_OID("\x2a\x86\x48\xce\x3d\x02\x01"), "EC", 1, PKI_KEY_EC},
+    {PKI_OID("\x2a\x86\x48\x86\xf7\x0d\x01\x01\x01"), "RSA", 1, PKI_KEY_RSA},
+    {PKI_OID("\x2b\x65\x70"), "Ed25519", 1, PKI_KEY_ED25519},
+    {PKI_OID("\x2b\x65\x71"), "Ed448", 1, PKI_KEY_ED448},
     /* named only to say what they are */
-    {OID("\x2a\x86\x48\x86\xf7\x0d\x01\x01\x0a"), "RSASSA-PSS", 0, 0},
-    {OID("\x2b\x65\x6e"), "X25519", 0, 0},
-    {OID("\x2b\x65\x6f"), "X448", 0, 0},
-    {OID("\x2a\x86\x48\xce\x38\x04\x01"), "DSA", 0, 0},
+    {PKI_OID("\x2a\x86\x48\x86\xf7\x0d\x01\x01\x0a"), "RSASSA-PSS", 0, 0},
+    {PKI_OID("\x2b\x65\x6e"), "X25519", 0, 0},
+    {PKI_OID("\x2b\x65\x6f"), "X448", 0, 0},
+    {PKI_OID("\x2a\x86\x48\xce\x38\x04\x01"), "DSA", 0, 0},
 };
 
 typedef struct {
-    const char *oid;
-    apr_size_t oid_len;
+    est_slice_t oid;
     const char *label;      /* of a key */
     const char *name;       /* in a rule */
     const char *group_name; /* OpenSSL's */
@@ -54,16 +50,11 @@ typedef struct {
 } curve_t;
 
 static const curve_t curves[] = {
-    [PKI_CURVE_P256] = {OID("\x2a\x86\x48\xce\x3d\x03\x01\x07"), "EC P-256", "P-256", SN_X9_62_prime256v1, 256},
-    [PKI_CURVE_P384] = {OID("\x2b\x81\x04\x00\x22"), "EC P-384", "P-384", SN_secp384r1, 384},
-    [PKI_CURVE_P521] = {OID("\x2b\x81\x04\x00\x23"), "EC P-521", "P-521", SN_secp521r1, 521},
+    [PKI_CURVE_P256] = {PKI_OID("\x2a\x86\x48\xce\x3d\x03\x01\x07"), "EC P-256", "P-256", SN_X9_62_prime256v1, 256},
+    [PKI_CURVE_P384] = {PKI_OID("\x2b\x81\x04\x00\x22"), "EC P-384", "P-384", SN_secp384r1, 384},
+    [PKI_CURVE_P521] = {PKI_OID("\x2b\x81\x04\x00\x23"), "EC P-521", "P-521", SN_secp521r1, 521},
 };
 #define N_CURVES ((int)(sizeof(curves) / sizeof(curves[0])))
-
-static int is_oid(est_slice_t oid, const char *octets, apr_size_t n)
-{
-    return oid.n == n && memcmp(oid.p, octets, n) == 0;
-}
 
 /* The parts of a SubjectPublicKeyInfo */
 typedef struct {
@@ -114,7 +105,7 @@ static est_err_t *decode_ec(pki_key_t *key, const parts_t *parts, apr_pool_t *po
     if (!pki_der_take(&rest, PKI_DER_OID, &oid) || rest.n) /* ECParameters are explicit or implicit (K-14, K-15) */
         return EST_FAIL(pool, key_rejected, "EC key without a named curve");
     for (int i = PKI_CURVE_P256; i < N_CURVES; i++) {
-        if (is_oid(oid.body, curves[i].oid, curves[i].oid_len))
+        if (est_slice_equal(oid.body, curves[i].oid))
             key->curve = (pki_curve_t)i;
     }
     if (key->curve == PKI_CURVE_NONE)
@@ -309,7 +300,7 @@ est_err_t *pki_key_decode(pki_key_t **out, est_slice_t spki, apr_pool_t *pool)
         return EST_FAIL(pool, key_rejected, "not a SubjectPublicKeyInfo");
     const algorithm_t *algorithm = NULL;
     for (apr_size_t i = 0; i < sizeof(algorithms) / sizeof(algorithms[0]) && !algorithm; i++) {
-        if (is_oid(parts.oid, algorithms[i].oid, algorithms[i].oid_len))
+        if (est_slice_equal(parts.oid, algorithms[i].oid))
             algorithm = &algorithms[i];
     }
     if (!algorithm || !algorithm->allowed) {

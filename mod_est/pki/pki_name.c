@@ -21,15 +21,13 @@ enum { NUMERIC_STRING = 0x12, T61_STRING = 0x14, UNIVERSAL_STRING = 0x1c, BMP_ST
 
 typedef struct {
     int nid;
-    const char *oid;
-    apr_size_t oid_len;
+    est_slice_t oid;
     const char *type;
     int max; /* characters, RFC 5280 appendix A; 0 = no bound */
     unsigned tag;
 } attr_type_t;
 
-#define OID(octets) octets, sizeof(octets) - 1
-#define X520(n) OID("\x55\x04" n)
+#define X520(n) PKI_OID("\x55\x04" n)
 
 /* Those that have a bound or a string type of their own, the frequent ones first; OpenSSL's table knows the rest */
 static const attr_type_t attr_types[] = {
@@ -40,9 +38,9 @@ static const attr_type_t attr_types[] = {
     {NID_serialNumber, X520("\x05"), "serialNumber", 64, PKI_DER_PRINTABLE_STRING},
     {NID_localityName, X520("\x07"), "L", 128, PKI_DER_UTF8_STRING},
     {NID_stateOrProvinceName, X520("\x08"), "ST", 128, PKI_DER_UTF8_STRING},
-    {NID_domainComponent, OID("\x09\x92\x26\x89\x93\xf2\x2c\x64\x01\x19"), "DC", 0, PKI_DER_IA5_STRING},
-    {NID_userId, OID("\x09\x92\x26\x89\x93\xf2\x2c\x64\x01\x01"), "UID", 256, PKI_DER_UTF8_STRING},
-    {NID_pkcs9_emailAddress, OID("\x2a\x86\x48\x86\xf7\x0d\x01\x09\x01"), "emailAddress", 255, PKI_DER_IA5_STRING},
+    {NID_domainComponent, PKI_OID("\x09\x92\x26\x89\x93\xf2\x2c\x64\x01\x19"), "DC", 0, PKI_DER_IA5_STRING},
+    {NID_userId, PKI_OID("\x09\x92\x26\x89\x93\xf2\x2c\x64\x01\x01"), "UID", 256, PKI_DER_UTF8_STRING},
+    {NID_pkcs9_emailAddress, PKI_OID("\x2a\x86\x48\x86\xf7\x0d\x01\x09\x01"), "emailAddress", 255, PKI_DER_IA5_STRING},
     {NID_dnQualifier, X520("\x2e"), "dnQualifier", 0, PKI_DER_PRINTABLE_STRING},
     {NID_title, X520("\x0c"), "title", 64, PKI_DER_UTF8_STRING},
     {NID_surname, X520("\x04"), "SN", 32768, PKI_DER_UTF8_STRING},
@@ -57,7 +55,7 @@ static const attr_type_t attr_types[] = {
 static const attr_type_t *type_of_oid(est_slice_t oid)
 {
     for (apr_size_t i = 0; i < N_ATTR_TYPES; i++) {
-        if (attr_types[i].oid_len == oid.n && memcmp(attr_types[i].oid, oid.p, oid.n) == 0)
+        if (est_slice_equal(attr_types[i].oid, oid))
             return &attr_types[i];
     }
     return NULL;
@@ -367,7 +365,7 @@ static const attr_type_t *type_of_attr(const pki_attr_t *attr, attr_type_t *scra
     const attr_type_t *known = type_of_oid(oid);
     if (known)
         return known;
-    *scratch = (attr_type_t){nid, (const char *)oid.p, oid.n, attr->type, 0, PKI_DER_UTF8_STRING};
+    *scratch = (attr_type_t){nid, oid, attr->type, 0, PKI_DER_UTF8_STRING};
     return scratch;
 }
 
@@ -385,9 +383,9 @@ static est_err_t *encode_attr(est_slice_t *der, const pki_attr_t *attr, apr_pool
         return EST_FAIL(pool, name_invalid, "value of %s: %s", label, flaw);
 
     apr_size_t len = strlen(attr->value);
-    pki_der_out_t *out = pki_der_out_make(len + type->oid_len + 16, pool);
+    pki_der_out_t *out = pki_der_out_make(len + type->oid.n + 16, pool);
     pki_der_put_value(out, type->tag, est_slice(attr->value, len));
-    pki_der_put_value(out, PKI_DER_OID, est_slice(type->oid, type->oid_len));
+    pki_der_put_value(out, PKI_DER_OID, type->oid);
     pki_der_wrap(out, PKI_DER_SEQUENCE, 0);
     *der = pki_der_result(out);
     return NULL;

@@ -41,16 +41,15 @@ static pki_reqext_kind_t judge_key_usage(const char **what, est_slice_t value)
 
 /* Purposes that make whoever holds the certificate speak for others */
 static const struct {
-    const char *oid; /* contents octets */
-    apr_size_t n;
+    est_slice_t oid;
     const char *name;
 } powers[] = {
-    {"\x2b\x06\x01\x05\x05\x07\x03\x1b", 8, "id-kp-cmcCA"},
-    {"\x2b\x06\x01\x05\x05\x07\x03\x1c", 8, "id-kp-cmcRA"},
-    {"\x2b\x06\x01\x05\x05\x07\x03\x1d", 8, "id-kp-cmcArchive"},
-    {"\x2b\x06\x01\x05\x05\x07\x03\x08", 8, "timeStamping"},
-    {"\x2b\x06\x01\x05\x05\x07\x03\x09", 8, "OCSPSigning"},
-    {"\x55\x1d\x25\x00", 4, "anyExtendedKeyUsage"},
+    {PKI_OID("\x2b\x06\x01\x05\x05\x07\x03\x1b"), "id-kp-cmcCA"},
+    {PKI_OID("\x2b\x06\x01\x05\x05\x07\x03\x1c"), "id-kp-cmcRA"},
+    {PKI_OID("\x2b\x06\x01\x05\x05\x07\x03\x1d"), "id-kp-cmcArchive"},
+    {PKI_OID("\x2b\x06\x01\x05\x05\x07\x03\x08"), "timeStamping"},
+    {PKI_OID("\x2b\x06\x01\x05\x05\x07\x03\x09"), "OCSPSigning"},
+    {PKI_OID("\x55\x1d\x25\x00"), "anyExtendedKeyUsage"},
 };
 
 static pki_reqext_kind_t judge_purposes(const char **what, est_slice_t value)
@@ -63,7 +62,7 @@ static pki_reqext_kind_t judge_purposes(const char **what, est_slice_t value)
         if (!pki_der_take(&list.body, PKI_DER_OID, &oid))
             return PKI_REQEXT_MALFORMED;
         for (apr_size_t i = 0; i < sizeof(powers) / sizeof(powers[0]); i++)
-            if (est_slice_equal(oid.body, est_slice(powers[i].oid, powers[i].n))) {
+            if (est_slice_equal(oid.body, powers[i].oid)) {
                 *what = powers[i].name;
                 return PKI_REQEXT_POWER;
             }

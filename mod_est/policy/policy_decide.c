@@ -60,7 +60,14 @@ static est_err_t *rule_same_names(judge_t *j)
 
 static est_err_t *rule_subject(judge_t *j)
 {
-    return policy_names_subject(&j->grant->subject, &j->grant->dropped, j->profile, j->req->csr->subject, j->pool);
+    const policy_identity_t *identity = j->req->identity;
+    const pki_name_t *wanted = j->req->csr->subject;
+
+    /* Equal by RFC 5280 7.1 is not yet the same: a holder gets the name it has, not one that differs in case or blanks
+     * and may be somebody else's */
+    if (identity->kind == POLICY_IDENTITY_CERTIFICATE && pki_name_equal(wanted, identity->cert->subject))
+        wanted = identity->cert->subject;
+    return policy_names_subject(&j->grant->subject, &j->grant->dropped, j->profile, wanted, j->pool);
 }
 
 static est_err_t *rule_san(judge_t *j)

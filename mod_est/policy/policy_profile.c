@@ -112,7 +112,7 @@ static est_err_t *check_ext(const policy_profile_t *profile, const est_slice_t *
 
     for (int i = 0; i < n; i++)
         bad |= est_slice_equal(oid, oid_of(exts[i]));
-    if (!bad && est_slice_equal(oid, est_slice("\x55\x1d\x11", 3))) {
+    if (!bad && est_slice_equal(oid, pki_san_oid)) {
         what = "holds the names of the request";
         bad = 1;
     }

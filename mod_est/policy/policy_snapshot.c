@@ -12,7 +12,7 @@
 #include <apr_tables.h>
 #include <string.h>
 
-#define MAX_IDEMPOTENCY (7 * 86400)
+#define MAX_IDEMPOTENCY 86400 /* seconds, as the table has it */
 
 struct policy_snapshot_t {
     apr_int64_t version;

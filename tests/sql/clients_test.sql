@@ -41,6 +41,8 @@ SELECT lives_ok($$SELECT register_client('many', names => 'a-*, b-*  *.example.c
 SELECT is(names, ARRAY['a-*', 'b-*', '*.example.com'], 'patterns arrive') FROM client WHERE user_name = 'many';
 SELECT throws_like(call, said, call) FROM (VALUES
     ($$SELECT register_client('dev1')$$, 'client ''dev1'' exists already'), ($$SELECT register_client(NULL)$$, 'user_name = NULL refused%'),
+    ($$SELECT register_client('DEV1')$$, 'client ''dev1'' exists already'), ($$SELECT register_client(' x')$$, 'client.user_name = '' x'' refused%'),
+    ($$SELECT register_client('x  y')$$, 'client.user_name = ''x  y'' refused%'),
     ($$SELECT register_client('')$$, 'client.user_name = '''' refused; allowed: 1 to 256 bytes%'), ($$SELECT register_client('a:b')$$, 'client.user_name = ''a:b'' refused%'),
     ($$SELECT register_client('x', password => '')$$, 'password = % refused; allowed: 1 to 72 bytes%'), ($$SELECT register_client('x', password => repeat('é', 37))$$, 'password = % refused; allowed: 1 to 72 bytes%'),
     ($$SELECT register_client('x', groups => 'nosuch')$$, 'groups = ''nosuch'' refused; allowed: id or name%'), ($$SELECT register_client('x', groups => '')$$, 'groups = '''' refused; allowed: at least one group%'),

@@ -9,8 +9,8 @@ CREATE TABLE est.client (
     version       bigint NOT NULL DEFAULT 1,
     -- RFC 7617 2: no colon and no control character in a user name
     user_name     text NOT NULL UNIQUE CHECK (est.check_that(
-                      octet_length(user_name) BETWEEN 1 AND 256 AND user_name !~ ':' AND NOT est.has_control(user_name),
-                      'client.user_name', user_name, '1 to 256 bytes without colon and control characters')),
+                      octet_length(user_name) BETWEEN 1 AND 256 AND user_name !~ ':|^ | $|  ' AND NOT est.has_control(user_name),
+                      'client.user_name', user_name, '1 to 256 bytes without colon, control characters, double blanks and blanks at the ends')),
     -- The value is left out of the message: a password that was put here by mistake would end in a log
     password_hash text CHECK (est.check_that(password_hash ~ '^\$2[ay]\$(0[4-9]|1[0-2])\$[./A-Za-z0-9]{53}$' IS NOT FALSE,
                       'client.password_hash', '(not shown)',
@@ -24,6 +24,8 @@ CREATE TABLE est.client (
     created_at    timestamptz NOT NULL DEFAULT now(),
     CHECK (est.check_that(valid_from < valid_until IS NOT FALSE, 'client.valid_until', valid_until::text, 'a time after valid_from'))
 );
+-- Names in certificates compare without case (RFC 5280 7.1): two clients must not differ by it alone
+CREATE UNIQUE INDEX client_user_name_folded ON est.client (lower(user_name COLLATE "C"));
 
 CREATE TABLE est.client_group (
     client_id int NOT NULL REFERENCES est.client ON DELETE CASCADE,

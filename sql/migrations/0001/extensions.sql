@@ -93,7 +93,7 @@ RETURN name IS NULL OR est.check_that(
         || ' CA power comes with and that the module does not write itself (subject and authority key identifier, subjectAltName)');
 
 CREATE FUNCTION est.check_extension(name text, critical boolean, value text) RETURNS boolean
-LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE AS $$
+LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, est, pg_temp AS $$
 DECLARE
     what text := format('profile_extension.value of %s', name);
     uri text := 'URI:(https?|ldaps?)://[!-+.-~-]+';
@@ -160,7 +160,7 @@ CREATE TABLE est.profile_extension_section (
 
 -- What a line of a section may be, by what the section is for
 CREATE FUNCTION est.check_section_line(kind text, section text, name text, value text) RETURNS boolean
-LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE AS $$
+LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, est, pg_temp AS $$
 DECLARE
     what text := format('profile_extension_section.value of [%s] %s', section, name);
     word text := regexp_replace(name, '\.[0-9]+$', '');

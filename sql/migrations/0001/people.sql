@@ -42,12 +42,15 @@ LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, est, pg
 #variable_conflict use_column
 DECLARE
     made text := CASE WHEN register_client.password IS NULL THEN est.password_random() END;
+    existing text;
     new_id int;
     wanted text;
 BEGIN
     PERFORM est.check_that(register_client.user_name IS NOT NULL, 'user_name', NULL, 'a user name');
-    IF EXISTS (SELECT FROM est.client c WHERE c.user_name = register_client.user_name) THEN
-        RAISE EXCEPTION 'client % exists already', est.shown(register_client.user_name) USING ERRCODE = 'unique_violation',
+    SELECT c.user_name INTO existing FROM est.client c
+        WHERE lower(c.user_name COLLATE "C") = lower(register_client.user_name COLLATE "C");
+    IF existing IS NOT NULL THEN
+        RAISE EXCEPTION 'client % exists already', est.shown(existing) USING ERRCODE = 'unique_violation',
             HINT = 'est.set_client_password() gives it another password; UPDATE est.client changes the rest.';
     END IF;
     PERFORM est.check_that(btrim(register_client.groups, E' \t\n,') <> '', 'groups', register_client.groups, 'at least one group, by name or id');

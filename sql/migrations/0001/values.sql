@@ -96,7 +96,7 @@ RETURN names IS NULL OR (est.check_patterns(what, names)
         what, names::text, '{own} (its own name), {*} (any name: a registration authority), or patterns; own and * stand alone'));
 
 CREATE FUNCTION est.is_cidr(value text) RETURNS boolean
-LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE AS $$
+LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, est, pg_temp AS $$
 BEGIN
     RETURN value::cidr IS NOT NULL;
 EXCEPTION WHEN invalid_text_representation THEN
