@@ -125,10 +125,21 @@ process_is_not()
     ! process_is "$@"
 }
 
+# process_id PIDFILE: what is in it, which the servers' user can change, is a number or nothing that we go on with
+process_id()
+{
+    id=$(head -n 1 "$1")
+    case $id in
+    '' | *[!0-9]*) die "$1 holds no process id" ;;
+    esac
+    printf '%s\n' "$id"
+}
+
 # process_stop PIDFILE SIGNAL TEXT: ends the process of that file if it is ours
 process_stop()
 {
-    stop_pid=$(head -n 1 "$1" 2>/dev/null) || return 0
+    test -s "$1" || return 0
+    stop_pid=$(process_id "$1") || return 0
     process_is "$stop_pid" "$3" || return 0
     kill "-$2" "$stop_pid"
     wait_until 15 process_is_not "$stop_pid" "$3" || kill -KILL "$stop_pid"

@@ -5,8 +5,8 @@
 --
 --     psql -v ON_ERROR_STOP=1 -d est -f install.sql
 --
--- as a superuser, in a database of encoding UTF8. Everything happens in one transaction: it is done wholly or not at all.
--- Safe to run again: migrations that schema_version lists are passed over.
+-- as a superuser, in a database of encoding UTF8. Everything happens in one transaction: it is done wholly or not at
+-- all. Safe to run again: migrations that schema_version lists are passed over.
 
 \set ON_ERROR_STOP on
 \set QUIET on

@@ -1,8 +1,9 @@
 -- Copyright 2026 The mod_est authors
 -- SPDX-License-Identifier: Apache-2.0
 --
--- The module's statements, each under its name; queries.awk makes a C header of them. Names are qualified, so that they mean the same
--- whatever the search_path of the connection. Times are seconds since 1970, intervals seconds, arrays one element a line.
+-- The module's statements, each under its name; queries.awk makes a C header of them. Names are qualified, so that
+-- they mean the same whatever the search_path of the connection. Times are seconds since 1970, intervals seconds,
+-- arrays one element a line.
 
 -- name: schema_version
 SELECT max(version) FROM est.schema_version
@@ -11,15 +12,15 @@ SELECT max(version) FROM est.schema_version
 SELECT version FROM est.policy_version
 
 -- name: policy_aliases
-SELECT id, name, enabled, mode, profile_id, profile_active, group_id, group_active, ca, auth_enroll, auth_reenroll, auth_cacerts,
-       binding, extract(epoch FROM idempotency)::bigint AS idempotency, unknown_holder, other_users, enroll_chain, base64,
-       transfer_encoding, reason_text
+SELECT id, name, enabled, mode, profile_id, profile_active, group_id, group_active, ca, auth_enroll, auth_reenroll,
+       auth_cacerts, binding, extract(epoch FROM idempotency)::bigint AS idempotency, unknown_holder, other_users, enroll_chain,
+       base64, transfer_encoding, reason_text
 FROM est.alias ORDER BY id
 
 -- name: policy_profiles
 SELECT id, name, extract(epoch FROM validity)::bigint AS validity, extract(epoch FROM backdate)::bigint AS backdate,
-       floor(extract(epoch FROM latest_end))::bigint AS latest_end, beyond_ca, array_to_string(keys, E'\n') AS keys, digest,
-       dns_wildcards, subject_other, san_other
+       floor(extract(epoch FROM latest_end))::bigint AS latest_end, beyond_ca, array_to_string(keys, E'\n') AS keys,
+       digest, dns_wildcards, subject_other, san_other
 FROM est.certificate_profile ORDER BY id
 
 -- name: policy_subject_rules
@@ -43,7 +44,7 @@ SELECT id, name, array_to_string(names, E'\n') AS names
 FROM est.entity_group ORDER BY id
 
 -- name: policy_anchors
-SELECT id, alias_id, kind, use, encode(certificate, 'hex') AS certificate
+SELECT alias_id, use, encode(certificate, 'hex') AS certificate
 FROM est.trust_anchor ORDER BY alias_id, id
 
 -- name: client_get
@@ -51,13 +52,14 @@ SELECT id, version, user_name, password_hash, names, networks, groups, enabled, 
 FROM est.client_get($1::text)
 
 -- name: record_issued
--- $1 id, $2 alias, $3 policy version, $4 operation, $5 identity kind, $6 identity, $7 client, $8 client version, $9 network,
--- $10 SHA-256 of the presented certificate's issuer, $11 its serial, $12 entity, $13 idempotency key, $14 window in seconds, $15 CA,
--- $16 issuer, $17 SHA-256 of the issuer, $18 serial, $19 subject, $20 SAN, $21 SHA-256 of the SubjectPublicKeyInfo,
--- $22 not before, $23 not after (seconds since 1970), $24 certificate
+-- $1 id, $2 alias, $3 policy version, $4 operation, $5 identity kind, $6 identity, $7 client, $8 client version,
+-- $9 network, $10 SHA-256 of the presented certificate's issuer, $11 its serial, $12 entity, $13 idempotency key,
+-- $14 window in seconds, $15 CA, $16 issuer, $17 SHA-256 of the issuer, $18 serial, $19 subject, $20 SAN,
+-- $21 SHA-256 of the SubjectPublicKeyInfo, $22 not before, $23 not after (seconds since 1970), $24 certificate
 SELECT outcome, rule, detail, der
-FROM est.record_issued($1::uuid, $2::int, $3::bigint, $4::text, $5::text, $6::text, $7::int, $8::bigint, $9::inet, $10::bytea, $11::text,
-                       $12::text, $13::bytea, $14::int, $15::text, $16::text, $17::bytea, $18::text, $19::text, $20::text[], $21::bytea,
+FROM est.record_issued($1::uuid, $2::int, $3::bigint, $4::text, $5::text, $6::text, $7::int, $8::bigint, $9::inet,
+                       $10::bytea, $11::text, $12::text, $13::bytea, $14::int, $15::text, $16::text, $17::bytea,
+                       $18::text, $19::text, $20::text[], $21::bytea,
                        to_timestamp($22::bigint), to_timestamp($23::bigint), $24::bytea)
 
 -- name: holder_status

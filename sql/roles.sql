@@ -22,7 +22,8 @@ BEGIN
     IF EXISTS (SELECT FROM pg_catalog.pg_extension e JOIN pg_catalog.pg_namespace n ON n.oid = e.extnamespace
                WHERE e.extname = 'pgcrypto' AND n.nspname <> 'est') THEN
         RAISE EXCEPTION 'pgcrypto is installed in another schema of this database'
-            USING HINT = 'ALTER EXTENSION pgcrypto SET SCHEMA est; after CREATE SCHEMA est AUTHORIZATION est_owner; or use a database of its own.';
+            USING HINT = 'ALTER EXTENSION pgcrypto SET SCHEMA est; after CREATE SCHEMA est AUTHORIZATION est_owner; '
+                         'or use a database of its own.';
     END IF;
 END $$;
 
@@ -34,5 +35,6 @@ CREATE EXTENSION IF NOT EXISTS pgcrypto SCHEMA est;
 -- Functions are for everybody by default: here, for those alone to whom they are granted
 ALTER DEFAULT PRIVILEGES FOR ROLE est_owner REVOKE EXECUTE ON FUNCTIONS FROM PUBLIC;
 REVOKE EXECUTE ON ALL FUNCTIONS IN SCHEMA est FROM PUBLIC;
-GRANT EXECUTE ON FUNCTION est.crypt(text, text), est.gen_salt(text), est.gen_salt(text, integer) TO est_owner, est_admin;
+GRANT EXECUTE ON FUNCTION est.crypt(text, text), est.gen_salt(text), est.gen_salt(text, integer)
+    TO est_owner, est_admin;
 GRANT EXECUTE ON FUNCTION est.gen_random_bytes(integer) TO est_owner;

@@ -167,64 +167,50 @@ est_err_t *pki_cert_facts(pki_cert_t **out, X509 *x509, apr_pool_t *pool)
 
 /* ---- Signers ---- */
 
-typedef struct {
-    est_slice_t der; /* AlgorithmIdentifier */
-    const EVP_MD *(*digest)(void);
-} signature_t;
-
-#define RSA_WITH(n) PKI_OID("\x30\x0d\x06\x09\x2a\x86\x48\x86\xf7\x0d\x01\x01" n "\x05\x00")
-#define ECDSA_WITH(n) PKI_OID("\x30\x0a\x06\x08\x2a\x86\x48\xce\x3d\x04\x03" n)
-
-/* By key type and digest; DEFAULT is filled by curve */
-static const signature_t rsa_signatures[] = {
-    [PKI_DIGEST_SHA256] = {RSA_WITH("\x0b"), EVP_sha256},
-    [PKI_DIGEST_SHA384] = {RSA_WITH("\x0c"), EVP_sha384},
-    [PKI_DIGEST_SHA512] = {RSA_WITH("\x0d"), EVP_sha512},
-};
-static const signature_t ecdsa_signatures[] = {
-    [PKI_DIGEST_SHA256] = {ECDSA_WITH("\x02"), EVP_sha256},
-    [PKI_DIGEST_SHA384] = {ECDSA_WITH("\x03"), EVP_sha384},
-    [PKI_DIGEST_SHA512] = {ECDSA_WITH("\x04"), EVP_sha512},
-};
-static const signature_t ed25519_signature = {PKI_OID("\x30\x05\x06\x03\x2b\x65\x70"), NULL};
-static const signature_t ed448_signature = {PKI_OID("\x30\x05\x06\x03\x2b\x65\x71"), NULL};
-
 struct pki_signer_t {
     X509 *ca;
     EVP_PKEY *key;
-    const signature_t *fixed;  /* Edwards curves: digests are no choice */
-    const signature_t *choice; /* others: by pki_digest_t */
-    pki_digest_t standard;
+    const pki_sigalg_t *standard; /* for PKI_DIGEST_DEFAULT */
     est_slice_t issuer;
     est_slice_t aki;
 };
 
-static int choose_signature(pki_signer_t *signer, EVP_PKEY *public_key)
+static const pki_sigalg_t *standard_ecdsa(const EVP_PKEY *key)
 {
+    static const struct {
+        const char *group;
+        pki_digest_t digest;
+    } rows[] = {
+        {SN_X9_62_prime256v1, PKI_DIGEST_SHA256},
+        {SN_secp384r1, PKI_DIGEST_SHA384},
+        {SN_secp521r1, PKI_DIGEST_SHA512},
+    };
     char group[64];
     size_t len;
-    switch (EVP_PKEY_get_base_id(public_key)) {
+
+    if (EVP_PKEY_get_group_name(key, group, sizeof(group), &len) != 1)
+        return NULL;
+    for (apr_size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        if (strcmp(group, rows[i].group) == 0)
+            return pki_sigalg_get(PKI_KEY_EC, rows[i].digest);
+    }
+    return NULL;
+}
+
+/* NULL: no key that a CA may have here */
+static const pki_sigalg_t *standard_algorithm(const EVP_PKEY *key)
+{
+    switch (EVP_PKEY_get_base_id(key)) {
     case EVP_PKEY_RSA:
-        signer->choice = rsa_signatures;
-        signer->standard = PKI_DIGEST_SHA256;
-        return 1;
+        return pki_sigalg_get(PKI_KEY_RSA, PKI_DIGEST_SHA256);
     case EVP_PKEY_EC:
-        signer->choice = ecdsa_signatures;
-        if (EVP_PKEY_get_group_name(public_key, group, sizeof(group), &len) != 1)
-            return 0;
-        signer->standard = strcmp(group, SN_X9_62_prime256v1) == 0 ? PKI_DIGEST_SHA256
-                           : strcmp(group, SN_secp384r1) == 0      ? PKI_DIGEST_SHA384
-                           : strcmp(group, SN_secp521r1) == 0      ? PKI_DIGEST_SHA512
-                                                                   : PKI_DIGEST_DEFAULT;
-        return signer->standard != PKI_DIGEST_DEFAULT;
+        return standard_ecdsa(key);
     case EVP_PKEY_ED25519:
-        signer->fixed = &ed25519_signature;
-        return 1;
+        return pki_sigalg_get(PKI_KEY_ED25519, PKI_DIGEST_DEFAULT);
     case EVP_PKEY_ED448:
-        signer->fixed = &ed448_signature;
-        return 1;
+        return pki_sigalg_get(PKI_KEY_ED448, PKI_DIGEST_DEFAULT);
     default:
-        return 0;
+        return NULL;
     }
 }
 
@@ -258,7 +244,8 @@ est_err_t *pki_signer_make(pki_signer_t **out, X509 *ca, EVP_PKEY *key, apr_pool
     }
     if (X509_check_ca(ca) == 0 || !(X509_get_key_usage(ca) & KU_KEY_CERT_SIGN))
         return EST_FAIL(pool, config, "certificate is not one of a CA (basicConstraints, keyCertSign)");
-    if (!choose_signature(signer, public_key))
+    signer->standard = standard_algorithm(public_key);
+    if (!signer->standard)
         return EST_FAIL(pool, config, "CA key is none of RSA, EC P-256, P-384, P-521, Ed25519, Ed448");
 
     unsigned char *der = NULL;
@@ -349,9 +336,9 @@ static est_err_t *sign(est_slice_t *signature, est_slice_t octets, EVP_PKEY *key
 
 est_err_t *pki_cert_sign(est_slice_t *der, const pki_tbs_t *tbs, const pki_signer_t *signer, apr_pool_t *pool)
 {
-    const signature_t *how = signer->fixed;
-    if (!how)
-        how = &signer->choice[tbs->digest == PKI_DIGEST_DEFAULT ? signer->standard : tbs->digest];
+    const pki_sigalg_t *how = signer->standard;
+    if (how->md && tbs->digest != PKI_DIGEST_DEFAULT)
+        how = pki_sigalg_get(how->type, tbs->digest);
     apr_size_t size = 160 + signer->issuer.n + tbs->subject.n + tbs->spki.n;
     for (int i = 0; i < tbs->n_exts; i++)
         size += tbs->exts[i].n;
@@ -359,7 +346,7 @@ est_err_t *pki_cert_sign(est_slice_t *der, const pki_tbs_t *tbs, const pki_signe
     pki_der_out_t *body = pki_der_out_make(size, pool);
     EST_TRY(put_tbs(body, tbs, signer, how->der, pool));
     est_slice_t octets = pki_der_result(body), signature;
-    EST_TRY(sign(&signature, octets, signer->key, how->digest ? how->digest() : NULL, pool));
+    EST_TRY(sign(&signature, octets, signer->key, how->md ? how->md() : NULL, pool));
 
     pki_der_out_t *out = pki_der_out_make(octets.n + signature.n + 48, pool);
     pki_der_put_bits(out, signature);
@@ -384,8 +371,8 @@ static int compare_der(const void *a, const void *b)
  * certificates [0] IMPLICIT, signerInfos {} } }, RFC 5652 5.1 */
 est_slice_t pki_certs_only(const est_slice_t *certs, int n_certs, apr_pool_t *pool)
 {
-    static const est_slice_t empty_set = PKI_OID("\x31\x00");
-    static const est_slice_t head = PKI_OID("\x02\x01\x01\x31\x00\x30\x0b\x06\x09\x2a\x86\x48\x86\xf7\x0d\x01\x07\x01");
+    static const est_slice_t empty_set = PKI_DER_LITERAL("\x31\x00");
+    static const est_slice_t head = PKI_DER_LITERAL("\x02\x01\x01\x31\x00\x30\x0b\x06\x09\x2a\x86\x48\x86\xf7\x0d\x01\x07\x01");
     static const est_slice_t signed_data = PKI_OID("\x2a\x86\x48\x86\xf7\x0d\x01\x07\x02");
     apr_size_t count = n_certs > 0 ? (apr_size_t)n_certs : 0, size = 64;
     est_slice_t *sorted = apr_pmemdup(pool, certs, sizeof(*certs) * count);

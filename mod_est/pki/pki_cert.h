@@ -10,6 +10,7 @@
 #include "pki_key.h"
 #include "pki_name.h"
 #include "pki_san.h"
+#include "pki_sigalg.h"
 
 #include <apr_time.h>
 
@@ -43,8 +44,6 @@ est_err_t *pki_signer_make(pki_signer_t **out, X509 *ca, EVP_PKEY *key, apr_pool
 X509 *pki_signer_cert(const pki_signer_t *signer);
 /* AuthorityKeyIdentifier extension (whole Extension, DER): keyIdentifier = the CA's SKI */
 est_slice_t pki_signer_aki(const pki_signer_t *signer);
-
-typedef enum { PKI_DIGEST_DEFAULT, PKI_DIGEST_SHA256, PKI_DIGEST_SHA384, PKI_DIGEST_SHA512 } pki_digest_t;
 
 /* What goes into a new certificate; version 3 always */
 typedef struct {

@@ -5,6 +5,7 @@
 #include "pki_csr.h"
 
 #include "pki_der.h"
+#include "pki_sigalg.h"
 
 #include <string.h>
 
@@ -178,26 +179,14 @@ est_err_t *pki_csr_decode(pki_csr_t **out, est_slice_t der, apr_pool_t *pool)
 
 /* ---- Proof of possession ---- */
 
-typedef struct {
-    est_slice_t der; /* contents of the AlgorithmIdentifier with parameters (RFC 4055 5, RFC 5758 3.2, RFC 8410 3) */
-    pki_key_type_t type;
-    const EVP_MD *(*digest)(void);
-} signature_algorithm_t;
-
-#define RSA_WITH(n) PKI_OID("\x06\x09\x2a\x86\x48\x86\xf7\x0d\x01\x01" n "\x05\x00")
-#define ECDSA_WITH(n) PKI_OID("\x06\x08\x2a\x86\x48\xce\x3d\x04\x03" n)
-
-static const signature_algorithm_t signature_algorithms[] = {
-    {ECDSA_WITH("\x02"), PKI_KEY_EC, EVP_sha256},         {ECDSA_WITH("\x03"), PKI_KEY_EC, EVP_sha384},
-    {ECDSA_WITH("\x04"), PKI_KEY_EC, EVP_sha512},         {RSA_WITH("\x0b"), PKI_KEY_RSA, EVP_sha256},
-    {RSA_WITH("\x0c"), PKI_KEY_RSA, EVP_sha384},          {RSA_WITH("\x0d"), PKI_KEY_RSA, EVP_sha512},
-    {PKI_OID("\x06\x03\x2b\x65\x70"), PKI_KEY_ED25519, NULL}, {PKI_OID("\x06\x03\x2b\x65\x71"), PKI_KEY_ED448, NULL},
-};
-
-static est_err_t *bad_algorithm(const pki_csr_t *csr, est_slice_t algorithm, apr_pool_t *pool)
+static est_err_t *bad_algorithm(const pki_csr_t *csr, apr_pool_t *pool)
 {
-    pki_der_t oid;
-    const char *text = pki_der_take(&algorithm, PKI_DER_OID, &oid) ? pki_oid_to_text(oid.body, pool) : NULL;
+    est_slice_t in = csr->signature_algorithm;
+    pki_der_t algorithm, oid;
+    const char *text = NULL;
+
+    if (pki_der_take(&in, PKI_DER_SEQUENCE, &algorithm) && pki_der_take(&algorithm.body, PKI_DER_OID, &oid))
+        text = pki_oid_to_text(oid.body, pool);
     int nid = text ? OBJ_txt2nid(text) : NID_undef;
     return EST_FAIL(pool, csr_algorithm,
                     "%s with a key of type %s; accepted are RSA PKCS#1 v1.5 and ECDSA with SHA-256, SHA-384 or "
@@ -210,24 +199,16 @@ static est_err_t *bad_algorithm(const pki_csr_t *csr, est_slice_t algorithm, apr
 
 est_err_t *pki_csr_verify(const pki_csr_t *csr, apr_pool_t *pool)
 {
-    est_slice_t in = csr->signature_algorithm;
-    const signature_algorithm_t *algorithm = NULL;
-    pki_der_t seq;
-    if (!pki_der_take(&in, PKI_DER_SEQUENCE, &seq))
-        return EST_FAIL(pool, csr_invalid, "signature algorithm is malformed");
-    for (apr_size_t i = 0; i < sizeof(signature_algorithms) / sizeof(signature_algorithms[0]) && !algorithm; i++) {
-        const signature_algorithm_t *row = &signature_algorithms[i];
-        if (row->type == csr->key->type && est_slice_equal(seq.body, row->der))
-            algorithm = row;
-    }
-    if (!algorithm)
-        return bad_algorithm(csr, seq.body, pool);
+    const pki_sigalg_t *algorithm = pki_sigalg_from_der(csr->signature_algorithm);
+
+    if (!algorithm || algorithm->type != csr->key->type)
+        return bad_algorithm(csr, pool);
 
     /* anything but 1 is a failure: some inputs make it negative */
     EVP_MD_CTX *ctx = EVP_MD_CTX_new();
     int verified =
         ctx &&
-        EVP_DigestVerifyInit(ctx, NULL, algorithm->digest ? algorithm->digest() : NULL, NULL, csr->key->pkey) == 1 &&
+        EVP_DigestVerifyInit(ctx, NULL, algorithm->md ? algorithm->md() : NULL, NULL, csr->key->pkey) == 1 &&
         EVP_DigestVerify(ctx, csr->signature.p, csr->signature.n, csr->info.p, csr->info.n) == 1;
     EVP_MD_CTX_free(ctx);
     if (verified)

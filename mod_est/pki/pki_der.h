@@ -75,9 +75,10 @@ void pki_der_put_bits(pki_der_out_t *out, est_slice_t octets);
 /* What was written; borrowed from out's pool, valid until the next put */
 est_slice_t pki_der_result(const pki_der_out_t *out);
 
-/* Initializer of an est_slice_t: the contents octets of an object identifier, given as a string literal. It serves as
- * well for longer pieces of DER that never change. */
-#define PKI_OID(octets) {(const unsigned char *)(octets), sizeof(octets) - 1}
+/* Initializers of an est_slice_t from a string literal: DER that never changes, and the contents octets of an object
+ * identifier */
+#define PKI_DER_LITERAL(octets) {(const unsigned char *)(octets), sizeof(octets) - 1}
+#define PKI_OID(octets) PKI_DER_LITERAL(octets)
 
 /* Contents octets of an object identifier in dotted form, in pool; n == 0 when text is not one */
 est_slice_t pki_oid_from_text(const char *text, apr_pool_t *pool);

@@ -19,6 +19,8 @@
 #define LOCAL_PART_MAX 64
 #define URI_MAX 2048
 
+const est_slice_t pki_san_oid = PKI_OID("\x55\x1d\x11");
+
 /* GeneralName, RFC 5280 4.2.1.6:
  *   otherName [0] AnotherName, rfc822Name [1] IA5String, dNSName [2] IA5String, x400Address [3], directoryName [4]
  * Name, ediPartyName [5], uniformResourceIdentifier [6] IA5String, iPAddress [7] OCTET STRING, registeredID [8] OBJECT

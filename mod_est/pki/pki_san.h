@@ -11,6 +11,9 @@
 
 #define PKI_SAN_MAX 256
 
+/* id-ce-subjectAltName, contents octets */
+extern const est_slice_t pki_san_oid;
+
 typedef enum {
     PKI_SAN_DNS,
     PKI_SAN_IP,

@@ -4,7 +4,7 @@
 # Lines of "enrolments pid kB" as a table, the growth over the last half, and a verdict (the exit status).
 #
 # The line of least squares through the samples of the last half is what counts, over all children: single samples jump by
-# what malloc has just got or given back. A leak of one object of 16 octets an enrolment would be seen.
+# what malloc has just got or given back. The smallest object that can leak takes 32 octets with malloc's header.
 
 BEGIN { limit = 16 }
 

@@ -187,7 +187,7 @@ bench_start()
     logged "$bench/httpd.log" bench_httpd
     port=$(sed -n 's/^Listen 127.0.0.1:\([0-9]*\) .*/\1/p' "$state/httpd.conf")
     url=https://localhost:$port
-    httpd_pid=$(cat "$state/httpd.pid")
-    pg_pid=$(head -n 1 "$state/pg/postmaster.pid")
+    httpd_pid=$(process_id "$state/httpd.pid")
+    pg_pid=$(process_id "$state/pg/postmaster.pid")
     logged "$bench/client.log" bench_client
 }

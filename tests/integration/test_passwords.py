@@ -144,3 +144,14 @@ def test_OP_03_no_password_in_any_log(site, expect_log):
     attempt(site, user, "sekret-good")
     attempt(site, user, "sekret-bad")
     assert not any("sekret" in line for line in site.log_lines() + site.postgres.log.since())
+
+
+def test_failures_count_whatever_ErrorDocument_answers(make_site, expect_log):
+    expect_log(PASSWORD_MISMATCH)
+    site = make_site("errordoc", start=False, verify_client="on shared",
+                     vhost='ErrorDocument 401 /401.txt\n    <Location "/401.txt">\n        Require all granted\n    </Location>')
+    site.httpd.put("htdocs/401.txt", "a page")
+    site.start()
+    user = site.register()
+    statuses = [attempt(site, user, f"wrong {i}")[0].status for i in range(11)]
+    assert statuses == [401] * 10 + [429]

@@ -29,7 +29,7 @@ def hashed(password):
 @pytest.fixture(scope="module")
 def site(make_site):
     site = make_site("providers", start=False)
-    users = site.httpd.put("users", f"filed:{hashed('of the file')}\nsecond:{hashed('of the file')}\nra:{hashed('of the file')}\n")
+    users = site.httpd.put("users", f"filed:{hashed('of the file')}\n/CN=faked:{hashed('password')}\nsecond:{hashed('of the file')}\nra:{hashed('of the file')}\n")
     file = f"AuthUserFile {users}"
     any_of = "<RequireAny>\n            Require all granted\n            Require est\n        </RequireAny>"
     site.config.locations = "".join([
@@ -38,6 +38,7 @@ def site(make_site):
         BLOCK.format(name="three", provider="est file", require="Require est", more=file),
         # What some configurations do to have a user name beside a certificate
         BLOCK.format(name="named", provider="est", require="Require est", more="SSLUserName SSL_CLIENT_S_DN_CN"),
+        BLOCK.format(name="faked", provider="file", require="Require est", more=f"{file}\n        SSLOptions +FakeBasicAuth"),
         BLOCK.format(name="open", provider="est", require=any_of, more=""),
         BLOCK.format(name="valid", provider="file",
                      require="<RequireAny>\n            Require valid-user\n            Require est\n        </RequireAny>", more=file),
@@ -119,6 +120,14 @@ def test_SSLUserName_gives_nothing(site, subject):
     with site.client(identity=stranger, mount="/named") as client:
         assert client.enroll(make_csr(make_key(), subject)).status == 401
         assert client.enroll(make_csr(make_key(), subject), site.certificate_only).status == 403
+
+
+def test_FakeBasicAuth_gives_nothing(site, expect_log):
+    """With EstVerifyClient mod_ssl makes a user of any certificate; its fixed password stands in some files"""
+    expect_log("AH01629")
+    stranger = site.pki.foreign.issue("CN=faked", eku=(CLIENT_AUTH,))
+    with site.client(identity=stranger, mount="/faked") as client:
+        assert client.enroll(make_csr(make_key(), "CN=faked"), site.group_label).status in (401, 403)
 
 
 # A-01 to A-03, AUTH-09

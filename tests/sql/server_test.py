@@ -56,7 +56,7 @@ COLUMNS = {
     "policy_extensions": "profile_id name critical value",
     "policy_extension_sections": "profile_id section name value",
     "policy_groups": "id name names",
-    "policy_anchors": "id alias_id kind use certificate",
+    "policy_anchors": "alias_id use certificate",
     "client_get": "id version user_name password_hash names networks groups enabled valid_from valid_until",
     "record_issued": "outcome rule detail der",
     "holder_status": "holder_status",
@@ -108,7 +108,7 @@ def test_every_statement_prepares_and_runs():
                           "f", "auto", "t", "t"], "alias est as the module reads it")
         profile = run_prepared(pg, "policy_profiles")[1][0]
         same(profile[1:8], ["prep", "172801", "300", "1924992000", "cap", "rsa:2048-8192\nec:P-256,P-384,P-521", "default"], "a profile as the module reads it")
-        same(run_prepared(pg, "policy_anchors")[1][0][1:], ["1", "holder", "anchor", "3000"], "an anchor in hexadecimal")
+        same(run_prepared(pg, "policy_anchors")[1][0], ["1", "anchor", "3000"], "an anchor in hexadecimal")
         same(run_prepared(pg, "record_issued", issue_params("5002", "prep"))[1], [["issued", None, None, None]], "a second run of a prepared statement")
     with connect() as db:
         row = db.execute("SELECT san, extract(epoch FROM not_after - not_before)::int, der, network::text FROM certificate c JOIN enrollment n ON n.certificate_id = c.id"

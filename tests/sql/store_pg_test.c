@@ -29,7 +29,8 @@
 #define MS APR_TIME_C(1000)
 
 static struct {
-    apr_pool_t *pool; /* of one test */
+    apr_pool_t *pool;  /* of one test */
+    const char *tools; /* programs start and stop, of the server */
     const char *dir;
     PGconn *admin;
     est_env_t env;
@@ -100,7 +101,7 @@ static PGconn *connect_as(const char *user, const char *db)
 
 static void server(const char *what)
 {
-    int status = system(apr_pstrcat(t.pool, t.dir, "/", what, NULL));
+    int status = system(apr_pstrcat(t.pool, t.tools, "/", what, NULL));
 
     if (status)
         fail_msg("%s: status %d", what, status);
@@ -979,8 +980,8 @@ int main(void)
     };
     int failed;
 
-    if (!(t.dir = getenv("STORE_TEST_DIR"))) {
-        fputs("STORE_TEST_DIR is not set: start this by run_store\n", stderr);
+    if (!(t.dir = getenv("STORE_TEST_DIR")) || !(t.tools = getenv("STORE_TEST_TOOLS"))) {
+        fputs("STORE_TEST_DIR or STORE_TEST_TOOLS is not set: start this by run_store\n", stderr);
         return 99;
     }
     t.env = (est_env_t){.now = real_now, .random = real_random, .log = count_log};

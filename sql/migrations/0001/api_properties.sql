@@ -7,7 +7,8 @@
 --     est.ca.server.user.profile      its certificate profile, by name or id
 --     est.ca.server.group.id          its group, by id or name
 --
--- prop_status belongs to the references profile and group: 1 active, 0 not active. Of any other setting it is 1; writing 0 puts the default back.
+-- prop_status belongs to the references profile and group: 1 active, 0 not active. Of any other setting it is 1;
+-- writing 0 puts the default back.
 
 CREATE VIEW est.api_properties (prop_key, prop_value, prop_status) AS
 SELECT 'est.' || a.name || '.' || s.setting, s.value, s.status
@@ -46,7 +47,8 @@ DECLARE
                      WHERE CASE WHEN wanted ~ '^[0-9]+$' THEN p.id::text = ltrim(wanted, '0') ELSE p.name = wanted END);
 BEGIN
     PERFORM est.check_that(found_id IS NOT NULL, what, wanted, 'name or id of a row of certificate_profile: '
-        || coalesce((SELECT string_agg(quote_literal(p.name), ', ' ORDER BY p.name) FROM est.certificate_profile p), '(there is none yet)'));
+        || coalesce((SELECT string_agg(quote_literal(p.name), ', ' ORDER BY p.name) FROM est.certificate_profile p),
+                    '(there is none yet)'));
     RETURN found_id;
 END $$;
 
@@ -65,7 +67,8 @@ END $$;
 CREATE FUNCTION est.alias_default(setting text) RETURNS text
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, est, pg_temp AS $$
 DECLARE
-    expression text := (SELECT pg_get_expr(d.adbin, d.adrelid) FROM pg_attrdef d JOIN pg_attribute t ON t.attrelid = d.adrelid
+    expression text := (SELECT pg_get_expr(d.adbin, d.adrelid) FROM pg_attrdef d
+                        JOIN pg_attribute t ON t.attrelid = d.adrelid
                         AND t.attnum = d.adnum WHERE d.adrelid = 'est.alias'::regclass AND t.attname = setting);
     value text;
 BEGIN
@@ -77,19 +80,24 @@ CREATE FUNCTION est.alias_set(p_alias text, setting text, value text, status int
 LANGUAGE plpgsql SET search_path = pg_catalog, est, pg_temp AS $$
 BEGIN
     IF setting = 'profile' THEN
-        UPDATE est.alias SET profile_id = CASE WHEN value <> '' THEN est.profile_find('prop_value', value) END, profile_active = (status = 1)
+        UPDATE est.alias SET profile_id = CASE WHEN value <> '' THEN est.profile_find('prop_value', value) END,
+            profile_active = (status = 1)
         WHERE name = p_alias;
         RETURN;
     ELSIF setting = 'group' THEN
-        UPDATE est.alias SET group_id = est.group_find('prop_value', value), group_active = (status = 1) WHERE name = p_alias;
+        UPDATE est.alias SET group_id = est.group_find('prop_value', value), group_active = (status = 1)
+            WHERE name = p_alias;
         RETURN;
     END IF;
-    value := CASE WHEN status = 0 THEN est.alias_default(setting) WHEN setting = 'ca' THEN nullif(value, '') ELSE value END;
+    value := CASE WHEN status = 0 THEN est.alias_default(setting) WHEN setting = 'ca' THEN nullif(value, '')
+        ELSE value END;
     IF setting IN ('enabled', 'auth_cacerts', 'enroll_chain', 'transfer_encoding', 'reason_text') THEN
-        PERFORM est.check_one_of('prop_value', lower(coalesce(value, '')), 'true', 'false', 'on', 'off', 'yes', 'no', '1', '0');
+        PERFORM est.check_one_of('prop_value', lower(coalesce(value, '')), 'true', 'false', 'on', 'off', 'yes', 'no',
+                                 '1', '0');
         EXECUTE format('UPDATE est.alias SET %I = $1::boolean WHERE name = $2', setting) USING value, p_alias;
     ELSIF setting = 'idempotency' THEN
-        PERFORM est.check_that(value <> '', 'prop_value', value, 'an interval such as 10 minutes, or seconds; 0 for none');
+        PERFORM est.check_that(value <> '', 'prop_value', value,
+                               'an interval such as 10 minutes, or seconds; 0 for none');
         UPDATE est.alias SET idempotency = value::interval WHERE name = p_alias;
     ELSE
         PERFORM est.check_that(value IS NOT NULL OR setting = 'ca', 'prop_value', value, 'a value');
@@ -106,7 +114,8 @@ DECLARE
         ELSE regexp_match(OLD.prop_key, '^est\.([^.]+)\.([a-z0-9_]+)$') END;
 BEGIN
     IF NEW.prop_key IS DISTINCT FROM OLD.prop_key THEN
-        RAISE EXCEPTION 'prop_key % cannot be changed', quote_literal(OLD.prop_key) USING ERRCODE = 'restrict_violation',
+        RAISE EXCEPTION 'prop_key % cannot be changed', quote_literal(OLD.prop_key)
+            USING ERRCODE = 'restrict_violation',
             HINT = 'A setting belongs to its alias: INSERT INTO est.alias makes a new alias with all of its settings.';
     END IF;
     IF NEW.prop_status IS NULL OR NEW.prop_status NOT IN (0, 1) THEN
@@ -130,4 +139,5 @@ BEGIN
         USING ERRCODE = 'feature_not_supported',
               HINT = 'An alias, with all of its rows here, is made by INSERT INTO est.alias and ended by DELETE FROM est.alias.';
 END $$;
-CREATE TRIGGER fixed INSTEAD OF INSERT OR DELETE ON est.api_properties FOR EACH ROW EXECUTE FUNCTION est.api_properties_fixed();
+CREATE TRIGGER fixed INSTEAD OF INSERT OR DELETE ON est.api_properties FOR EACH ROW
+    EXECUTE FUNCTION est.api_properties_fixed();

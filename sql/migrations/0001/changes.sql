@@ -1,8 +1,8 @@
 -- Copyright 2026 The mod_est authors
 -- SPDX-License-Identifier: Apache-2.0
 --
--- Changes made by plain SQL reach every node: a version that record_issued() compares makes it certain, a notification on channel
--- est makes it fast. Tables that are written with every certificate carry no such trigger.
+-- Changes made by plain SQL reach every node: a version that record_issued() compares makes it certain, a
+-- notification on channel est makes it fast. Tables that are written with every certificate carry no such trigger.
 
 -- A row, not a sequence: the number must become visible together with the change it counts
 CREATE TABLE est.policy_version (
@@ -25,14 +25,16 @@ DO $$
 DECLARE
     policy_table regclass;
 BEGIN
-    FOREACH policy_table IN ARRAY ARRAY['est.alias', 'est.certificate_profile', 'est.profile_subject_rule', 'est.profile_san_rule',
-        'est.profile_extension', 'est.profile_extension_section', 'est.entity_group', 'est.trust_anchor']::regclass[] LOOP
+    FOREACH policy_table IN ARRAY ARRAY['est.alias', 'est.certificate_profile', 'est.profile_subject_rule',
+        'est.profile_san_rule', 'est.profile_extension', 'est.profile_extension_section', 'est.entity_group',
+        'est.trust_anchor']::regclass[] LOOP
         EXECUTE format('CREATE TRIGGER policy_changed AFTER INSERT OR UPDATE OR DELETE OR TRUNCATE ON %s '
                        'FOR EACH STATEMENT EXECUTE FUNCTION est.policy_changed()', policy_table);
     END LOOP;
 END $$;
 
--- client <user_name> for each client a statement changed (both names of a renamed one); clients, once, when they are over 100
+-- client <user_name> for each client a statement changed (both names of a renamed one); clients, once, when they are
+-- over 100
 CREATE FUNCTION est.client_changed() RETURNS trigger
 LANGUAGE plpgsql SET search_path = pg_catalog, est, pg_temp AS $$
 DECLARE

@@ -9,12 +9,16 @@ CREATE TABLE est.client (
     version       bigint NOT NULL DEFAULT 1,
     -- RFC 7617 2: no colon and no control character in a user name
     user_name     text NOT NULL UNIQUE CHECK (est.check_that(
-                      octet_length(user_name) BETWEEN 1 AND 256 AND user_name !~ ':|^ | $|  ' AND NOT est.has_control(user_name),
-                      'client.user_name', user_name, '1 to 256 bytes without colon, control characters, double blanks and blanks at the ends')),
+                      octet_length(user_name) BETWEEN 1 AND 256 AND user_name !~ ':|^ | $|  '
+                      AND NOT est.has_control(user_name),
+                      'client.user_name', user_name,
+                      '1 to 256 bytes without colon, control characters, double blanks and blanks at the ends')),
     -- The value is left out of the message: a password that was put here by mistake would end in a log
-    password_hash text CHECK (est.check_that(password_hash ~ '^\$2[ay]\$(0[4-9]|1[0-2])\$[./A-Za-z0-9]{53}$' IS NOT FALSE,
+    password_hash text
+                  CHECK (est.check_that(password_hash ~ '^\$2[ay]\$(0[4-9]|1[0-2])\$[./A-Za-z0-9]{53}$' IS NOT FALSE,
                       'client.password_hash', '(not shown)',
-                      'NULL or a bcrypt hash $2a$ or $2y$ of cost 4 to 12, 60 characters: est.set_client_password() makes one, so does htpasswd -B')),
+                      'NULL or a bcrypt hash $2a$ or $2y$ of cost 4 to 12, 60 characters: '
+                       'est.set_client_password() makes one, so does htpasswd -B')),
     names         text[] NOT NULL DEFAULT '{own}' CHECK (est.check_client_names('client.names', names)),
     networks      cidr[] CHECK (est.check_networks('client.networks', networks)),
     enabled       boolean NOT NULL DEFAULT true,
@@ -22,7 +26,8 @@ CREATE TABLE est.client (
     valid_until   timestamptz CHECK (est.check_time('client.valid_until', valid_until)),
     description   text CHECK (est.check_text('client.description', description, 1000)),
     created_at    timestamptz NOT NULL DEFAULT now(),
-    CHECK (est.check_that(valid_from < valid_until IS NOT FALSE, 'client.valid_until', valid_until::text, 'a time after valid_from'))
+    CHECK (est.check_that(valid_from < valid_until IS NOT FALSE, 'client.valid_until', valid_until::text,
+                          'a time after valid_from'))
 );
 -- Names in certificates compare without case (RFC 5280 7.1): two clients must not differ by it alone
 CREATE UNIQUE INDEX client_user_name_folded ON est.client (lower(user_name COLLATE "C"));
@@ -64,13 +69,16 @@ CREATE TRIGGER changed_delete AFTER DELETE ON est.client_group REFERENCING OLD T
 
 -- The module's only way to a client: by name, so that it can never list them. Times are seconds since 1970
 CREATE FUNCTION est.client_get(p_user_name text,
-    OUT id int, OUT version bigint, OUT user_name text, OUT password_hash text, OUT names text, OUT networks text, OUT groups text,
+    OUT id int, OUT version bigint, OUT user_name text, OUT password_hash text, OUT names text, OUT networks text,
+    OUT groups text,
     OUT enabled boolean, OUT valid_from bigint, OUT valid_until bigint)
 RETURNS SETOF record
 LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, est, pg_temp
 BEGIN ATOMIC
-    SELECT c.id, c.version, c.user_name, c.password_hash, array_to_string(c.names, E'\n'), array_to_string(c.networks, E'\n'),
-           coalesce((SELECT string_agg(m.group_id::text, E'\n' ORDER BY m.group_id) FROM est.client_group m WHERE m.client_id = c.id), ''),
+    SELECT c.id, c.version, c.user_name, c.password_hash, array_to_string(c.names, E'\n'),
+           array_to_string(c.networks, E'\n'),
+           coalesce((SELECT string_agg(m.group_id::text, E'\n' ORDER BY m.group_id) FROM est.client_group m
+                     WHERE m.client_id = c.id), ''),
            c.enabled, floor(extract(epoch FROM c.valid_from))::bigint, floor(extract(epoch FROM c.valid_until))::bigint
     FROM est.client c WHERE c.user_name = p_user_name;
 END;

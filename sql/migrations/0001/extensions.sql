@@ -1,8 +1,8 @@
 -- Copyright 2026 The mod_est authors
 -- SPDX-License-Identifier: Apache-2.0
 --
--- Extensions of a profile, in the syntax of x509v3_config(5), behind a grammar per extension: what would make a subscriber a CA,
--- and what the module itself puts into every certificate, cannot be written here.
+-- Extensions of a profile, in the syntax of x509v3_config(5), behind a grammar per extension: what would make a
+-- subscriber a CA, and what the module itself puts into every certificate, cannot be written here.
 
 -- With is_reserved_extension(): one extension, one spelling, so that UNIQUE (profile_id, name) means once a profile
 CREATE FUNCTION est.extension_names() RETURNS text[]
@@ -13,7 +13,8 @@ RETURN ARRAY['keyUsage', 'extendedKeyUsage', 'basicConstraints', 'certificatePol
 -- OIDs that have a name above, that carry powers of a CA, or that the module writes. All of id-ce (2.5.29) but two
 CREATE FUNCTION est.is_reserved_extension(oid text) RETURNS boolean
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
-RETURN (oid LIKE '2.5.29.%' AND oid NOT IN ('2.5.29.9', '2.5.29.16'))  -- subjectDirectoryAttributes, privateKeyUsagePeriod
+-- 9: subjectDirectoryAttributes, 16: privateKeyUsagePeriod
+RETURN (oid LIKE '2.5.29.%' AND oid NOT IN ('2.5.29.9', '2.5.29.16'))
     OR oid IN ('1.3.6.1.5.5.7.1.1', '1.3.6.1.5.5.7.1.24',              -- authorityInfoAccess, tlsfeature
                '1.3.6.1.5.5.7.1.7', '1.3.6.1.5.5.7.1.8',               -- RFC 3779 address and AS resources
                '1.3.6.1.5.5.7.1.11',                                   -- subjectInfoAccess (caRepository)
@@ -43,7 +44,8 @@ RETURN regexp_split_to_array(value, '\s*,\s*');
 CREATE FUNCTION est.check_list(what text, value text, item_regex text, allowed text) RETURNS boolean
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
 RETURN est.check_that(
-    (SELECT bool_and(item ~ ('^(?:' || item_regex || ')$')) AND count(*) = count(DISTINCT item) FROM unnest(est.comma_list(value)) AS item),
+    (SELECT bool_and(item ~ ('^(?:' || item_regex || ')$')) AND count(*) = count(DISTINCT item)
+     FROM unnest(est.comma_list(value)) AS item),
     what, value, allowed || '; separated by commas, none twice');
 
 CREATE FUNCTION est.check_key_usage(what text, value text) RETURNS boolean
@@ -54,7 +56,8 @@ RETURN est.check_list(what, value,
             || ' (keyCertSign and cRLSign are for CAs)')
     -- RFC 5280 4.2.1.3: undefined without keyAgreement, and contradictory together
     AND est.check_that(NOT est.comma_list(value) && ARRAY['encipherOnly', 'decipherOnly']
-            OR ('keyAgreement' = ANY (est.comma_list(value)) AND NOT est.comma_list(value) @> ARRAY['encipherOnly', 'decipherOnly']),
+            OR ('keyAgreement' = ANY (est.comma_list(value))
+                AND NOT est.comma_list(value) @> ARRAY['encipherOnly', 'decipherOnly']),
         what, value, 'encipherOnly or decipherOnly, not both, together with keyAgreement');
 
 CREATE FUNCTION est.check_extended_key_usage(what text, value text, critical boolean) RETURNS boolean
@@ -80,7 +83,8 @@ RETURN coalesce(value ~ '^@[A-Za-z0-9_]{1,64}$', false);
 CREATE FUNCTION est.check_generic_extension(what text, value text) RETURNS boolean
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
 RETURN est.check_that(
-    CASE WHEN value ~ '^DER:[0-9A-Fa-f]{2}(:?[0-9A-Fa-f]{2})*$' THEN est.is_der(decode(replace(substr(value, 5), ':', ''), 'hex'))
+    CASE WHEN value ~ '^DER:[0-9A-Fa-f]{2}(:?[0-9A-Fa-f]{2})*$' 
+        THEN est.is_der(decode(replace(substr(value, 5), ':', ''), 'hex'))
     ELSE value ~ '^ASN1:(NULL|BOOLEAN:(TRUE|FALSE)|INTEGER:-?[0-9]{1,18}|(UTF8String|IA5STRING|PRINTABLESTRING):[ -~]+)$' END,
     what, value, 'DER: and one DER value in hexadecimal; ASN1:NULL, ASN1:BOOLEAN:TRUE or FALSE, ASN1:INTEGER:n, or'
         || ' ASN1:UTF8String:, ASN1:IA5STRING:, ASN1:PRINTABLESTRING: and text in ASCII');
@@ -89,7 +93,8 @@ CREATE FUNCTION est.check_extension_name(what text, name text) RETURNS boolean
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
 RETURN name IS NULL OR est.check_that(
     name = ANY (est.extension_names()) OR (est.is_dotted_oid(name) AND NOT est.is_reserved_extension(name)),
-    what, name, array_to_string(est.extension_names(), ', ') || ', or the dotted OID of an extension that has no name here, that no'
+    what, name, array_to_string(est.extension_names(), ', ')
+        || ', or the dotted OID of an extension that has no name here, that no'
         || ' CA power comes with and that the module does not write itself (subject and authority key identifier, subjectAltName)');
 
 CREATE FUNCTION est.check_extension(name text, critical boolean, value text) RETURNS boolean
@@ -109,7 +114,8 @@ BEGIN
     WHEN 'basicConstraints' THEN
         RETURN est.check_one_of(what, value, 'CA:FALSE');
     WHEN 'certificatePolicies' THEN
-        RETURN est.check_list(what, value, 'anyPolicy|[012](\.[0-9]+)+|@[A-Za-z0-9_]{1,64}', 'dotted OIDs, anyPolicy, @section')
+        RETURN est.check_list(what, value, 'anyPolicy|[012](\.[0-9]+)+|@[A-Za-z0-9_]{1,64}',
+                              'dotted OIDs, anyPolicy, @section')
             AND est.check_that((SELECT bool_and(est.is_dotted_oid(item)) FROM unnest(est.comma_list(value)) AS item
                                 WHERE item ~ '^[0-9]') IS NOT FALSE, what, value, 'well-formed dotted OIDs');
     WHEN 'crlDistributionPoints' THEN
@@ -117,7 +123,8 @@ BEGIN
             'URI:http://..., https, ldap or ldaps; or one @section alone');
     WHEN 'authorityInfoAccess' THEN
         -- RFC 5280 4.2.2.1
-        RETURN est.check_that(NOT critical, 'profile_extension.critical of authorityInfoAccess', critical::text, 'false')
+        RETURN est.check_that(NOT critical, 'profile_extension.critical of authorityInfoAccess', critical::text,
+                              'false')
             AND (est.is_section_reference(value) OR est.check_list(what, value,
                 '(OCSP|caIssuers);' || uri,
                 'OCSP;URI:http://... and caIssuers;URI:http://..., https, ldap or ldaps; or one @section alone'));
@@ -147,7 +154,8 @@ CREATE TABLE est.profile_extension (
 CREATE TABLE est.profile_extension_section (
     id         int GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     profile_id int NOT NULL REFERENCES est.certificate_profile ON DELETE CASCADE,
-    section    text NOT NULL CHECK (est.check_that(section ~ '^[A-Za-z0-9_]{1,64}$', 'profile_extension_section.section', section,
+    section    text NOT NULL
+        CHECK (est.check_that(section ~ '^[A-Za-z0-9_]{1,64}$', 'profile_extension_section.section', section,
                    '1 to 64 letters, digits and _ (without the @)')),
     position   int NOT NULL DEFAULT 0,
     name       text NOT NULL CHECK (est.check_that(
@@ -166,7 +174,8 @@ DECLARE
     word text := regexp_replace(name, '\.[0-9]+$', '');
 BEGIN
     IF kind = 'certificatePolicies' AND word = 'policyIdentifier' THEN
-        RETURN est.check_that(value = 'anyPolicy' OR est.is_dotted_oid(value), what, value, 'a dotted OID, or anyPolicy');
+        RETURN est.check_that(value = 'anyPolicy' OR est.is_dotted_oid(value), what, value,
+                              'a dotted OID, or anyPolicy');
     ELSIF kind = 'certificatePolicies' AND word = 'userNotice' THEN
         RETURN est.check_that(est.is_section_reference(value), what, value, '@section');
     ELSIF kind = 'user notice' AND word IN ('explicitText', 'organization') THEN
@@ -202,7 +211,8 @@ BEGIN
     END LOOP;
     PERFORM est.check_that(seen <> '{}', 'profile_extension: ' || kind, reference,
         'a section that has rows in profile_extension_section of the same profile');
-    PERFORM est.check_that(kind <> 'certificatePolicies' OR 'policyIdentifier' = ANY (seen), 'profile_extension: ' || kind, reference,
+    PERFORM est.check_that(kind <> 'certificatePolicies' OR 'policyIdentifier' = ANY (seen),
+                           'profile_extension: ' || kind, reference,
         'a section with a policyIdentifier');
     PERFORM est.check_that(kind <> 'user notice' OR ('organization' = ANY (seen)) = ('noticeNumbers' = ANY (seen)),
         'profile_extension: ' || kind, reference, 'a section with organization and noticeNumbers both, or neither');

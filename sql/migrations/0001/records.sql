@@ -3,20 +3,21 @@
 --
 -- What was done: entities, certificates, enrolments. Written by functions alone, read by people.
 --
--- alias_id, client_id and group_id have no foreign key here: each would lock the same alias, client or group row for every
--- certificate issued (docs/sql.md has the measurement). Their ids come from sequences and are never used again, so what a deleted alias
--- leaves behind points to nothing and gives no right; alias and identity are kept as text besides. A group with entities
--- cannot be deleted (group_in_use).
+-- alias_id, client_id and group_id have no foreign key here: each would lock the same alias, client or group row for
+-- every certificate issued (docs/sql.md has the measurement). Their ids come from sequences and are never used again,
+-- so what a deleted alias leaves behind points to nothing and gives no right; alias and identity are kept as text
+-- besides. A group with entities cannot be deleted (group_in_use).
 
--- Rules of single columns are domains: a CHECK of a table is parsed and planned anew by each INSERT, which for these tables
--- would take a quarter of the time of record_issued(); a domain's is kept.
+-- Rules of single columns are domains: a CHECK of a table is parsed and planned anew by each INSERT, which for these
+-- tables would take a quarter of the time of record_issued(); a domain's is kept.
 CREATE DOMAIN est.sha256_hash AS bytea CHECK (octet_length(VALUE) = 32);
 CREATE DOMAIN est.entity_name AS text CHECK (octet_length(VALUE) BETWEEN 1 AND 1024);
 -- Contents octets of the INTEGER, in lower-case hexadecimal
 CREATE DOMAIN est.serial_number AS text CHECK (VALUE ~ '^([0-9a-f]{2})+$' AND length(VALUE) <= 42);
 CREATE DOMAIN est.certificate_status AS text CHECK (VALUE IN ('valid', 'revoked'));
 -- RFC 5280 5.3.1 without removeFromCRL, which is no state
-CREATE DOMAIN est.revocation_reason AS text CHECK (VALUE IN ('unspecified', 'keyCompromise', 'cACompromise', 'affiliationChanged',
+CREATE DOMAIN est.revocation_reason AS text
+    CHECK (VALUE IN ('unspecified', 'keyCompromise', 'cACompromise', 'affiliationChanged',
     'superseded', 'cessationOfOperation', 'certificateHold', 'privilegeWithdrawn', 'aACompromise'));
 CREATE DOMAIN est.enrollment_operation AS text CHECK (VALUE IN ('simpleenroll', 'simplereenroll'));
 CREATE DOMAIN est.enrollment_identity_kind AS text CHECK (VALUE IN ('user', 'certificate'));
@@ -57,7 +58,8 @@ CREATE TABLE est.certificate (
 );
 -- Only re-enrolments pay for it; expiring_soon asks for successors
 CREATE INDEX certificate_replaces ON est.certificate (replaces) WHERE replaces IS NOT NULL;
--- expiring_soon. Certificates are inserted about in the order in which they end, so block ranges do, and cost an insertion next to nothing
+-- expiring_soon. Certificates are inserted about in the order in which they end, so block ranges do, and cost an
+-- insertion next to nothing
 CREATE INDEX certificate_not_after ON est.certificate USING brin (not_after) WITH (autosummarize = on);
 
 CREATE TABLE est.enrollment (

@@ -1,9 +1,9 @@
 -- Copyright 2026 The mod_est authors
 -- SPDX-License-Identifier: Apache-2.0
 --
--- Checks of values. A CHECK constraint of PostgreSQL can only say that it was violated; these functions raise an error that names the
--- column, the value and what is allowed, and otherwise return true, so that a constraint reads CHECK (est.check_...('table.column', ...)).
--- They pass NULL: whether a column may be NULL is said by NOT NULL.
+-- Checks of values. A CHECK constraint of PostgreSQL can only say that it was violated; these functions raise an
+-- error that names the column, the value and what is allowed, and otherwise return true, so that a constraint reads
+-- CHECK (est.check_...('table.column', ...)). They pass NULL: whether a column may be NULL is said by NOT NULL.
 
 -- A value as an error message may show it
 CREATE FUNCTION est.shown(value text) RETURNS text
@@ -31,7 +31,8 @@ RETURN value ~ '[\u0001-\u001f\u007f-\u009f\u2028\u2029]';
 CREATE FUNCTION est.check_name(what text, value text) RETURNS boolean
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
 RETURN value IS NULL OR est.check_that(
-    value !~ '^[0-9]+$' AND value !~ ',' AND value = btrim(value) AND length(value) BETWEEN 1 AND 100 AND NOT est.has_control(value),
+    value !~ '^[0-9]+$' AND value !~ ',' AND value = btrim(value) AND length(value) BETWEEN 1 AND 100
+        AND NOT est.has_control(value),
     what, value, '1 to 100 characters, not all digits, without comma, control character, or blank at either end');
 
 CREATE FUNCTION est.check_text(what text, value text, longest int) RETURNS boolean
@@ -55,10 +56,11 @@ RETURN value IS NULL OR est.check_that(
 
 CREATE FUNCTION est.check_between(what text, value int, lowest int, highest int) RETURNS boolean
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
-RETURN value IS NULL OR est.check_that(value BETWEEN lowest AND highest, what, value::text, format('%s to %s', lowest, highest));
+RETURN value IS NULL OR est.check_that(value BETWEEN lowest AND highest, what, value::text,
+                                       format('%s to %s', lowest, highest));
 
--- Patterns are anchored globs: ? one character, * any run (in DNS names: but for dots), ** any run. tests/glob.tsv is the
--- reference, for this function and for the module's.
+-- Patterns are anchored globs: ? one character, * any run (in DNS names: but for dots), ** any run. tests/glob.tsv is
+-- the reference, for this function and for the module's.
 CREATE FUNCTION est.glob_regex(pattern text, dns boolean) RETURNS text
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
 RETURN (
@@ -122,7 +124,8 @@ RETURN CASE
 CREATE FUNCTION est.check_keys(what text, keys text[]) RETURNS boolean
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
 RETURN keys IS NULL OR est.check_that(
-    cardinality(keys) BETWEEN 1 AND 16 AND array_ndims(keys) = 1 AND (SELECT bool_and(est.is_key_rule(k)) FROM unnest(keys) AS k),
+    cardinality(keys) BETWEEN 1 AND 16 AND array_ndims(keys) = 1
+        AND (SELECT bool_and(est.is_key_rule(k)) FROM unnest(keys) AS k),
     what, keys::text, 'rsa:N or rsa:N-M with N, M from 2048 to 8192, "ec:P-256,P-384,P-521" or some of these curves, ed25519, ed448'
         || ' (a rule with a comma in double quotes)');
 
