@@ -13,6 +13,11 @@ est_slice_t est_slice(const void *p, apr_size_t n)
     return (est_slice_t){p, n};
 }
 
+est_slice_t est_slice_of(const char *text)
+{
+    return est_slice(text, strlen(text));
+}
+
 est_slice_t est_slice_dup(est_slice_t s, apr_pool_t *pool)
 {
     return est_slice(s.n ? apr_pmemdup(pool, s.p, s.n) : "", s.n);
@@ -27,9 +32,15 @@ int est_bytes_equal_ct(const void *a, const void *b, apr_size_t n)
 {
     const volatile unsigned char *pa = a, *pb = b;
     unsigned char diff = 0;
+
     for (apr_size_t i = 0; i < n; i++)
         diff |= (unsigned char)(pa[i] ^ pb[i]);
     return diff == 0;
+}
+
+void est_bytes_cleanse(void *p, apr_size_t n)
+{
+    explicit_bzero(p, n);
 }
 
 /* Values of the base64 characters, and the three kinds of octets that have none */
@@ -56,6 +67,7 @@ est_err_t *est_base64_decode(est_slice_t *out, est_slice_t in, apr_pool_t *pool)
 
     for (apr_size_t i = 0; i < in.n; i++) {
         unsigned v = in.p[i] < 128 ? base64_values[in.p[i]] : XX;
+
         if (v == WS)
             continue;
         if (v == XX)
@@ -103,6 +115,7 @@ const char *est_base64_encode(est_slice_t in, int width, apr_size_t *len, apr_po
         apr_size_t rest = in.n - i;
         unsigned bits = (unsigned)in.p[i] << 16 | (rest > 1 ? (unsigned)in.p[i + 1] << 8 : 0) |
                         (rest > 2 ? (unsigned)in.p[i + 2] : 0);
+
         if (width > 0 && column == width) {
             *w++ = '\n';
             column = 0;
@@ -125,6 +138,7 @@ static const char hex_digits[] = "0123456789abcdef";
 const char *est_hex(est_slice_t in, apr_pool_t *pool)
 {
     char *buf = apr_palloc(pool, in.n * 2 + 1), *w = buf;
+
     for (apr_size_t i = 0; i < in.n; i++) {
         *w++ = hex_digits[in.p[i] >> 4];
         *w++ = hex_digits[in.p[i] & 15];
@@ -147,11 +161,13 @@ static int hex_value(char c)
 const unsigned char *est_unhex(const char *s, apr_size_t *n, apr_pool_t *pool)
 {
     apr_size_t len = strlen(s);
+
     if (len % 2)
         return NULL;
     unsigned char *buf = apr_palloc(pool, len / 2 + 1);
     for (apr_size_t i = 0; i < len; i += 2) {
         int hi = hex_value(s[i]), lo = hex_value(s[i + 1]);
+
         if (hi < 0 || lo < 0)
             return NULL;
         buf[i / 2] = (unsigned char)(hi << 4 | lo);
@@ -160,22 +176,44 @@ const unsigned char *est_unhex(const char *s, apr_size_t *n, apr_pool_t *pool)
     return buf;
 }
 
-int est_is_utf8(const char *s)
+/* Octets behind the first one c of a character; -1 when no character begins with it. C0 and C1 would be overlong. */
+static int continuations(unsigned c)
+{
+    if (c < 0x80)
+        return 0;
+    if (c < 0xc2 || c > 0xf4)
+        return -1;
+    return c < 0xe0 ? 1 : c < 0xf0 ? 2 : 3;
+}
+
+long est_utf8_next(est_slice_t *in)
 {
     static const unsigned least[] = {0, 0x80, 0x800, 0x10000};
+    unsigned c = *in->p;
+    int more = continuations(c);
 
-    for (const unsigned char *p = (const unsigned char *)s; *p;) {
-        int more = *p < 0x80 ? 0 : *p >= 0xf0 ? 3 : *p >= 0xe0 ? 2 : 1;
-        unsigned c = more ? *p & (0x3fu >> more) : *p;
+    if (more < 0 || in->n <= (apr_size_t)more)
+        return -1;
+    if (more)
+        c &= 0x3fu >> more;
+    for (int i = 1; i <= more; i++) {
+        if ((in->p[i] & 0xc0) != 0x80)
+            return -1;
+        c = c << 6 | (in->p[i] & 0x3fu);
+    }
+    if (c < least[more] || c > 0x10ffff || (c >= 0xd800 && c <= 0xdfff))
+        return -1;
+    in->p += more + 1;
+    in->n -= (apr_size_t)more + 1;
+    return (long)c;
+}
 
-        if ((*p >= 0x80 && *p < 0xc0) || *p++ > 0xf4)
-            return 0;
-        for (int i = 0; i < more; i++, p++) {
-            if ((*p & 0xc0) != 0x80)
-                return 0;
-            c = c << 6 | (*p & 0x3fu);
-        }
-        if (c < least[more] || c > 0x10ffff || (c >= 0xd800 && c <= 0xdfff))
+int est_is_utf8(const char *s)
+{
+    est_slice_t rest = est_slice_of(s);
+
+    while (rest.n) {
+        if (est_utf8_next(&rest) < 0)
             return 0;
     }
     return 1;
@@ -185,8 +223,10 @@ const char *est_escape(est_slice_t s, apr_size_t max, apr_pool_t *pool)
 {
     apr_size_t n = s.n < max ? s.n : max;
     char *buf = apr_palloc(pool, n * 4 + sizeof("...")), *w = buf;
+
     for (apr_size_t i = 0; i < n; i++) {
         unsigned char c = s.p[i];
+
         if (c >= 0x20 && c < 0x7f && c != '\\') {
             *w++ = (char)c;
         } else {

@@ -16,11 +16,15 @@ typedef struct {
 } est_slice_t;
 
 est_slice_t est_slice(const void *p, apr_size_t n);
+/* The octets of a text without its NUL */
+est_slice_t est_slice_of(const char *text);
 /* Copy into pool */
 est_slice_t est_slice_dup(est_slice_t s, apr_pool_t *pool);
 int est_slice_equal(est_slice_t a, est_slice_t b);
 /* Equal contents, in time that depends on n alone */
 int est_bytes_equal_ct(const void *a, const void *b, apr_size_t n);
+/* Overwrites a secret in a way that the compiler keeps */
+void est_bytes_cleanse(void *p, apr_size_t n);
 
 /* Strict decoding: CR, LF, space and tab are ignored anywhere (RFC 8951 3.1); any other octet outside the alphabet,
  * missing or misplaced padding and non-zero trailing bits fail with base64_invalid. Nothing but blanks decodes to no
@@ -36,7 +40,10 @@ const char *est_hex(est_slice_t in, apr_pool_t *pool);
 /* Both cases accepted; NULL when s is not an even number of hex digits */
 const unsigned char *est_unhex(const char *s, apr_size_t *n, apr_pool_t *pool);
 
-/* Well-formed UTF-8 (RFC 3629: shortest form, no surrogates)? */
+/* Takes the character at the start of *in, which must not be empty, and moves *in behind it; -1, and *in stays, when it
+ * is not well-formed UTF-8 (RFC 3629: shortest form, no surrogates) */
+long est_utf8_next(est_slice_t *in);
+/* Well-formed UTF-8 throughout? */
 int est_is_utf8(const char *s);
 
 /* s with every octet outside printable ASCII, and the backslash, as \xHH: fit for a log line. At most max octets of s

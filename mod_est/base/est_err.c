@@ -42,11 +42,13 @@ static void defuse(char *s)
 est_err_t *est_err_make(apr_pool_t *pool, est_err_code_t code, const char *file, int line, const char *fmt, ...)
 {
     est_err_t *err = apr_pcalloc(pool, sizeof(*err));
+
     err->code = code;
     err->file = file;
     err->line = line;
     if (fmt) {
         va_list ap;
+
         va_start(ap, fmt);
         char *detail = apr_pvsprintf(pool, fmt, ap);
         va_end(ap);

@@ -7,8 +7,8 @@
 
 /*
  * Errors. A fallible function returns est_err_t *, NULL on success. The object lives in the pool it was given,
- * usually the request's. An error is returned, never logged on the way up: httpd/est_answer.c alone turns it into
- * an HTTP answer and a log line.
+ * usually the request's. An error is returned, never logged on the way up: httpd/ alone turns it into an HTTP
+ * answer and a log line.
  */
 
 #include <apr_pools.h>

@@ -59,10 +59,12 @@ static uint64_t hash_of(const est_lru_t *lru, est_slice_t key)
 {
     uint64_t v[4] = {lru->seed[0] ^ 0x736f6d6570736575u, lru->seed[1] ^ 0x646f72616e646f6du,
                      lru->seed[0] ^ 0x6c7967656e657261u, lru->seed[1] ^ 0x7465646279746573u};
+
     for (apr_size_t at = 0; at <= key.n; at += 8) {
         unsigned char block[8] = {0, 0, 0, 0, 0, 0, 0, (unsigned char)key.n};
         apr_size_t n = key.n - at < 8 ? key.n - at : 8;
         uint64_t word;
+
         if (n)
             memcpy(block, key.p + at, n);
         memcpy(&word, block, 8);
@@ -103,18 +105,20 @@ static void unlink_use(est_lru_t *lru, entry_t *e)
 static void discard(est_lru_t *lru, entry_t *e)
 {
     entry_t **at = &lru->buckets[e->hash & lru->mask];
+
     while (*at != e)
         at = &(*at)->chain;
     *at = e->chain;
     unlink_use(lru, e);
     lru->size--;
-    explicit_bzero(e, sizeof(*e) + e->n);
+    est_bytes_cleanse(e, sizeof(*e) + e->n);
     free(e);
 }
 
 static entry_t *find(est_lru_t *lru, est_slice_t key, uint64_t hash)
 {
     entry_t *e = lru->buckets[hash & lru->mask];
+
     while (e && (e->hash != hash || e->key_len != key.n || memcmp(e->key, key.p, key.n) != 0))
         e = e->chain;
     return e;
@@ -124,6 +128,7 @@ static entry_t *find(est_lru_t *lru, est_slice_t key, uint64_t hash)
 static entry_t *replace(est_lru_t *lru, est_slice_t key, uint64_t hash, apr_size_t n)
 {
     entry_t *e = find(lru, key, hash);
+
     if (e)
         discard(lru, e);
     else if (lru->size >= lru->max)
@@ -152,6 +157,7 @@ static int usable(est_slice_t key)
 static entry_t *touch(est_lru_t *lru, est_slice_t key, uint64_t hash, int is_counter, apr_time_t now)
 {
     entry_t *e = find(lru, key, hash);
+
     if (!e || e->is_counter != is_counter)
         return NULL;
     if (e->expires <= now) {
@@ -166,6 +172,7 @@ static entry_t *touch(est_lru_t *lru, est_slice_t key, uint64_t hash, int is_cou
 static apr_status_t destroy(void *data)
 {
     est_lru_t *lru = data;
+
     est_lru_drop_all(lru);
     free(lru->buckets);
     return APR_SUCCESS;

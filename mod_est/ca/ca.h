@@ -25,7 +25,8 @@ typedef struct {
     /* Loads and checks everything that needs no network: fails with config or file. Called in the parent, at
      * configuration check. Everything lives in pool. */
     est_err_t *(*open)(ca_t **out, const ca_config_t *config, apr_pool_t *pool);
-    /* Signs; the request was judged before. serial and issuer are the CA's to fill where it is remote. */
+    /* Signs; the request was judged before. The issuer is the CA's own subject, everything else is as tbs says. *der in
+     * pool. */
     est_err_t *(*issue)(ca_t *ca, est_slice_t *der, const pki_tbs_t *tbs, apr_pool_t *pool);
 } ca_driver_t;
 
@@ -36,14 +37,13 @@ struct ca_t {
     X509 *cert;
     apr_time_t not_before, not_after;
     pki_name_t *subject;
-    unsigned char issuer_hash[32]; /* SHA-256 of its subject, DER */
-    est_slice_t spki;              /* SubjectPublicKeyInfo, DER */
-    est_slice_t aki;               /* AuthorityKeyIdentifier extension of what it issues */
-    const est_slice_t *certs;      /* what cacerts returns: itself first, then the chain to the root, DER */
+    unsigned char issuer_hash[PKI_SHA256_SIZE]; /* of its subject, DER */
+    est_slice_t spki;                           /* SubjectPublicKeyInfo, DER */
+    est_slice_t aki;                            /* AuthorityKeyIdentifier extension of what it issues */
+    const est_slice_t *certs; /* what cacerts returns: itself first, then the chain to the root, DER */
     int n_certs;
-    est_slice_t cacerts;   /* the certs-only message of these, DER */
-    STACK_OF(X509) *chain; /* itself and the chain */
-    const char *warning;   /* worth a line in the log at start, or NULL */
+    est_slice_t cacerts; /* the certs-only message of these, DER */
+    const char *warning; /* worth a line in the log at start, or NULL */
 };
 
 /* Finds the driver by config->driver (default local) and opens it */

@@ -4,6 +4,8 @@
  */
 #include "ca_local.h"
 #include "pki/pki_load.h"
+#include "pki/pki_ossl.h"
+#include "pki/pki_time.h"
 
 #include <apr_strings.h>
 #include <openssl/err.h>
@@ -21,20 +23,6 @@ static est_err_t *in_block(est_err_t *err, const ca_config_t *config, apr_pool_t
         err->detail = apr_psprintf(pool, "<EstCA %s> at %s: %s", config->name, config->where,
                                    err->detail ? err->detail : est_err_row(err->code)->text);
     return err;
-}
-
-static const char *subject_of(X509 *cert, apr_pool_t *pool)
-{
-    char *line = X509_NAME_oneline(X509_get_subject_name(cert), NULL, 0);
-    const char *text = line ? apr_pstrdup(pool, line) : "?";
-
-    OPENSSL_free(line);
-    return text;
-}
-
-static int is_ca(X509 *cert)
-{
-    return X509_check_ca(cert) == 1 && (X509_get_key_usage(cert) & KU_KEY_CERT_SIGN);
 }
 
 static int is_issuer(X509 *issuer, X509 *cert)
@@ -59,16 +47,10 @@ static est_err_t *check_chain(STACK_OF(X509) *chain, const ca_config_t *config, 
                 issuer = sk_X509_value(chain, i);
         if (!issuer || steps > sk_X509_num(chain))
             return EST_FAIL(pool, config, "EstCAChain %s has a gap: no issuer of \"%s\"",
-                            config->chain ? config->chain : "(not set)", subject_of(cert, pool));
+                            config->chain ? config->chain : "(not set)", pki_cert_subject_text(cert, pool));
         cert = issuer;
     }
     return NULL;
-}
-
-static apr_status_t free_stack(void *stack)
-{
-    sk_X509_pop_free(stack, X509_free);
-    return APR_SUCCESS;
 }
 
 static int has(STACK_OF(X509) *stack, X509 *cert)
@@ -80,34 +62,38 @@ static int has(STACK_OF(X509) *stack, X509 *cert)
 }
 
 /* The CA itself, then its chain file, each certificate once */
-static est_err_t *load_chain(ca_t *ca, const ca_config_t *config, apr_pool_t *pool)
+static est_err_t *load_chain(STACK_OF(X509) **out, const ca_config_t *config, apr_pool_t *pool)
 {
-    STACK_OF(X509) *own, *file = NULL;
+    STACK_OF(X509) *own, *file = NULL, *chain;
 
     EST_TRY(pki_load_certs(&own, config->certificate, pool));
-    ca->cert = sk_X509_value(own, 0);
     if (config->chain)
         EST_TRY(pki_load_certs(&file, config->chain, pool));
-    ca->chain = sk_X509_new_null();
-    apr_pool_cleanup_register(pool, ca->chain, free_stack, apr_pool_cleanup_null);
+    chain = sk_X509_new_null();
+    if (!chain)
+        return EST_FAIL(pool, internal, "out of memory");
+    *out = pki_ossl_own_certs(chain, pool);
     for (int i = 0; i < sk_X509_num(own) + (file ? sk_X509_num(file) : 0); i++) {
         X509 *cert = i < sk_X509_num(own) ? sk_X509_value(own, i) : sk_X509_value(file, i - sk_X509_num(own));
 
-        if (has(ca->chain, cert))
+        if (has(chain, cert))
             continue;
-        if (i && !is_ca(cert))
+        if (i && !pki_cert_is_ca(cert))
             return EST_FAIL(pool, config, "%s: \"%s\" is not a CA certificate",
-                            i < sk_X509_num(own) ? config->certificate : config->chain, subject_of(cert, pool));
-        if (!X509_up_ref(cert) || !sk_X509_push(ca->chain, cert))
-            return EST_FAIL(pool, config, "out of memory");
+                            i < sk_X509_num(own) ? config->certificate : config->chain,
+                            pki_cert_subject_text(cert, pool));
+        if (!sk_X509_push(chain, cert))
+            return EST_FAIL(pool, internal, "out of memory");
+        X509_up_ref(cert);
     }
     return NULL;
 }
 
 /* The facts of the CA's certificate that issuing needs, and the answer of cacerts, made once */
-static est_err_t *fill_in(ca_t *ca, apr_pool_t *pool)
+static est_err_t *fill_in(ca_t *ca, STACK_OF(X509) *chain, apr_pool_t *pool)
 {
-    est_slice_t *certs = apr_pcalloc(pool, (apr_size_t)sk_X509_num(ca->chain) * sizeof(*certs));
+    int n = sk_X509_num(chain);
+    est_slice_t *certs = apr_pcalloc(pool, (apr_size_t)n * sizeof(*certs));
     pki_cert_t *facts;
 
     EST_TRY(pki_cert_facts(&facts, ca->cert, pool));
@@ -116,18 +102,11 @@ static est_err_t *fill_in(ca_t *ca, apr_pool_t *pool)
     ca->not_before = facts->not_before;
     ca->not_after = facts->not_after;
     pki_sha256(ca->issuer_hash, facts->subject->der);
-    for (int i = 0; i < sk_X509_num(ca->chain); i++) {
-        unsigned char *der = NULL;
-        int n = i2d_X509(sk_X509_value(ca->chain, i), &der);
-
-        if (n <= 0)
-            return EST_FAIL(pool, config, "certificate cannot be encoded");
-        certs[i] = est_slice_dup(est_slice(der, (apr_size_t)n), pool);
-        OPENSSL_free(der);
-    }
+    for (int i = 0; i < n; i++)
+        EST_TRY(pki_cert_der(&certs[i], sk_X509_value(chain, i), pool));
     ca->certs = certs;
-    ca->n_certs = sk_X509_num(ca->chain);
-    ca->cacerts = pki_certs_only(certs, ca->n_certs, pool);
+    ca->n_certs = n;
+    ca->cacerts = pki_certs_only(certs, n, pool);
     return NULL;
 }
 
@@ -135,6 +114,7 @@ static est_err_t *open_all(ca_local_t *local, const ca_config_t *config, apr_poo
 {
     ca_t *ca = &local->ca;
     const char *passphrase = NULL;
+    STACK_OF(X509) *chain;
     EVP_PKEY *key;
     int loose = 0;
 
@@ -142,13 +122,14 @@ static est_err_t *open_all(ca_local_t *local, const ca_config_t *config, apr_poo
         return EST_FAIL(pool, config, "EstCACertificate is missing");
     if (!config->key)
         return EST_FAIL(pool, config, "EstCAKey is missing");
-    EST_TRY(load_chain(ca, config, pool));
-    if (!is_ca(ca->cert))
+    EST_TRY(load_chain(&chain, config, pool));
+    ca->cert = sk_X509_value(chain, 0);
+    if (!pki_cert_is_ca(ca->cert))
         return EST_FAIL(
             pool, config,
             "EstCACertificate %s: \"%s\" is not a CA certificate (basicConstraints CA:TRUE, keyUsage keyCertSign)",
-            config->certificate, subject_of(ca->cert, pool));
-    EST_TRY(check_chain(ca->chain, config, pool));
+            config->certificate, pki_cert_subject_text(ca->cert, pool));
+    EST_TRY(check_chain(chain, config, pool));
     if (config->passphrase)
         EST_TRY(pki_load_passphrase(&passphrase, config->passphrase, pool));
     EST_TRY(pki_load_key(&key, config->key, passphrase, &loose, pool));
@@ -158,7 +139,7 @@ static est_err_t *open_all(ca_local_t *local, const ca_config_t *config, apr_poo
     }
     EST_TRY(pki_signer_make(&local->signer, ca->cert, key, pool));
     ca->aki = pki_signer_aki(local->signer);
-    EST_TRY(fill_in(ca, pool));
+    EST_TRY(fill_in(ca, chain, pool));
     if (X509_cmp_current_time(X509_get0_notBefore(ca->cert)) > 0)
         ca->warning =
             apr_psprintf(pool, "the certificate of <EstCA %s> begins %s: what is issued is valid from then on",

@@ -80,6 +80,29 @@ static est_err_t *refusal_without_user(est_request_t *request)
     return access == POLICY_ACCESS_DENIED ? why : NULL;
 }
 
+/* An ErrorDocument would send devices a page, and from a host where only EST is served not even that. An empty text
+ * instead, which the error filter replaces. */
+static void own_the_errors(request_rec *r)
+{
+    static const int statuses[] = {
+        HTTP_BAD_REQUEST,
+        HTTP_UNAUTHORIZED,
+        HTTP_FORBIDDEN,
+        HTTP_NOT_FOUND,
+        HTTP_METHOD_NOT_ALLOWED,
+        HTTP_REQUEST_TIME_OUT,
+        HTTP_LENGTH_REQUIRED,
+        HTTP_REQUEST_ENTITY_TOO_LARGE,
+        HTTP_UNSUPPORTED_MEDIA_TYPE,
+        HTTP_TOO_MANY_REQUESTS,
+        HTTP_INTERNAL_SERVER_ERROR,
+        HTTP_SERVICE_UNAVAILABLE,
+    };
+
+    for (apr_size_t i = 0; i < sizeof(statuses) / sizeof(statuses[0]); i++)
+        ap_custom_response(r, statuses[i], "\"");
+}
+
 /* First of all access checkers: path, alias, operation and method (400, 404, 405), failed logins (429) and an outage
  * (503), before anybody is asked for a password */
 static int check_access(request_rec *r)
@@ -91,6 +114,7 @@ static int check_access(request_rec *r)
         return refuse_on_reserved_vhost(r);
     if (!the_service)
         return HTTP_SERVICE_UNAVAILABLE; /* child_init has logged why */
+    own_the_errors(r);
     /* Nobody has been authenticated yet. SSLUserName has filled r->user by now all the same, from a certificate that
      * nobody verified, and ap_auth_type may be set with it. */
     r->user = NULL;
@@ -138,8 +162,17 @@ static const char *parse_require(cmd_parms *cmd, const char *line, const void **
 
 static const authz_provider provider = {check_authorization, parse_require};
 
+/* Nothing of EST is a file. Without a file name httpd walks no directory and looks for no .htaccess, which would cost
+ * more than the other access checks together, and no <Directory> applies. After everybody else's translation, before
+ * httpd's own. */
+static int translate_name(request_rec *r)
+{
+    return est_config_location(r)->engine ? OK : DECLINED;
+}
+
 void est_access_register(apr_pool_t *pconf)
 {
+    ap_hook_translate_name(translate_name, NULL, NULL, APR_HOOK_LAST);
     ap_register_auth_provider(pconf, AUTHZ_PROVIDER_GROUP, "est", AUTHZ_PROVIDER_VERSION, &provider,
                               AP_AUTH_INTERNAL_PER_CONF);
     ap_hook_check_access_ex(check_access, NULL, NULL, APR_HOOK_REALLY_FIRST, AP_AUTH_INTERNAL_PER_URI);

@@ -14,9 +14,9 @@
 
 APLOG_USE_MODULE(est);
 
-#define RETRY_AFTER 30    /* seconds, where nothing better is known */
-#define BODY_MAX 512      /* octets of an error body */
-#define DISCARD_MAX 65536 /* octets of an unread body that are swallowed to keep the connection */
+#define RETRY_AFTER 30     /* seconds, where nothing better is known */
+#define BODY_MAX 512       /* octets of an error body */
+#define DISCARD_MAX 262144 /* octets of an unread body that are swallowed to keep the connection */
 #define FILTER_NAME "EST_ERROR"
 
 /* ---- the log line */
@@ -130,17 +130,42 @@ static void set_headers(const est_request_t *request, const est_err_t *err, int 
         apr_table_setn(headers, "Accept-Encoding", "identity");
 }
 
-/* A connection stays usable only if the body that nobody read is out of the way */
+/* Reads what nobody has read; 0 when it is more than that, or does not come */
+static int drain(request_rec *r)
+{
+    apr_bucket_brigade *brigade = apr_brigade_create(r->pool, r->connection->bucket_alloc);
+    apr_off_t total = 0, n = 0;
+
+    while (total <= DISCARD_MAX &&
+           ap_get_brigade(r->input_filters, brigade, AP_MODE_READBYTES, APR_BLOCK_READ, HUGE_STRING_LEN) ==
+               APR_SUCCESS &&
+           !APR_BRIGADE_EMPTY(brigade)) {
+        if (APR_BUCKET_IS_EOS(APR_BRIGADE_LAST(brigade)))
+            return 1;
+        apr_brigade_length(brigade, 0, &n);
+        total += n;
+        apr_brigade_cleanup(brigade);
+    }
+    return 0;
+}
+
+/* A connection stays usable only if the body that nobody read is out of the way, and a stream of HTTP/2 that ends
+ * before its request does is an error to some clients, whatever the answer was */
 static void dispose_of_body(est_request_t *request, int status)
 {
     request_rec *r = request->r;
     const char *length = apr_table_get(r->headers_in, "Content-Length");
+    int is_http2 = r->proto_num >= HTTP_VERSION(2, 0);
 
-    if (status == HTTP_REQUEST_ENTITY_TOO_LARGE || r->expecting_100 ||
-        (length ? apr_atoi64(length) > DISCARD_MAX : apr_table_get(r->headers_in, "Transfer-Encoding") != NULL))
+    if (request->body_was_read || r->main)
+        return;
+    request->body_was_read = 1;
+    if (!is_http2 &&
+        (status == HTTP_REQUEST_ENTITY_TOO_LARGE || r->expecting_100 ||
+         (length ? apr_atoi64(length) > DISCARD_MAX : apr_table_get(r->headers_in, "Transfer-Encoding") != NULL)))
         r->connection->keepalive = AP_CONN_CLOSE;
-    else if (!request->body_was_read)
-        ap_discard_request_body(r);
+    else if ((is_http2 || length) && !drain(r))
+        r->connection->keepalive = AP_CONN_CLOSE;
 }
 
 static int send_body(request_rec *r, const char *type, const char *body, apr_size_t n)
@@ -189,8 +214,7 @@ int est_answer_send(est_request_t *request, const est_resp_t *resp)
 {
     request_rec *r = request->r;
 
-    if (!request->body_was_read)
-        ap_discard_request_body(r);
+    dispose_of_body(request, resp->status);
     set_env(request, "ok", resp->serial, NULL);
     if (resp->summary)
         ap_log_rerror(APLOG_MARK, APLOG_INFO, 0, r, "EST: %s %s", resp->summary, context(request));
@@ -243,6 +267,7 @@ static apr_status_t error_filter(ap_filter_t *f, apr_bucket_brigade *in)
     }
     log_error(request, err);
     set_env(request, "refused", NULL, est_err_row(err->code)->name);
+    dispose_of_body(request, r->status);
     set_headers(request, err, r->status, r->err_headers_out);
     ap_set_content_type(r, "text/plain; charset=utf-8");
     ap_set_content_length(r, (apr_off_t)strlen(body));

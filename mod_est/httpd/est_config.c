@@ -148,7 +148,9 @@ static const char *read_passphrase(const char **out, int argc, char *const argv[
 
 static const char *read_value(void *base, const row_t *row, int argc, char *const argv[], apr_pool_t *pool)
 {
-    if (argc < 1 || (argc > 1 && row->kind != KIND_ALIASES && row->kind != KIND_PASSPHRASE && row->kind != KIND_VERIFY))
+    if (argc < 1)
+        return apr_psprintf(pool, "%s needs an argument", row->name);
+    if (argc > 1 && row->kind != KIND_ALIASES && row->kind != KIND_PASSPHRASE && row->kind != KIND_VERIFY)
         return apr_psprintf(pool, "%s takes one argument", row->name);
     switch (row->kind) {
     case KIND_TEXT:
@@ -236,6 +238,12 @@ static void look_around(est_location_t *location, const ap_directive_t *first, a
             location->has_require_est = 1;
         if (!apr_cstr_casecmp(d->directive, "AuthType") && apr_cstr_casecmp(word, "none") != 0)
             location->has_auth_type = 1;
+        if (!apr_cstr_casecmp(d->directive, "AuthType") && !apr_cstr_casecmp(word, "basic"))
+            location->is_basic = 1;
+        if (!apr_cstr_casecmp(d->directive, "AuthName"))
+            location->has_auth_name = 1;
+        if (!apr_cstr_casecmp(d->directive, "AuthBasicProvider"))
+            location->has_provider = 1;
         if (!apr_cstr_casecmp(d->directive, "SSLVerifyClient"))
             location->has_ssl_verify = 1;
         if (!apr_cstr_casecmpn(d->directive, "<Require", 8))
@@ -249,6 +257,9 @@ static const char *enter_location(cmd_parms *cmd, est_location_t *location)
 {
     const char *foreign = foreign_block(cmd);
 
+    if (!foreign && (location->mount[0] != '/' || strpbrk(location->mount, "*?[")))
+        return apr_psprintf(cmd->pool, "%s: <Location \"%s\"> must be one path, starting with / and without wildcards",
+                            cmd->cmd->name, location->mount);
     if (foreign)
         return apr_psprintf(cmd->pool, "%s belongs into a plain <Location \"/path\"> block, not into %s%s",
                             cmd->cmd->name, foreign, *foreign == '<' ? ">" : "");
@@ -418,7 +429,7 @@ static int check_location(const est_location_t *location, const est_global_t *gl
 
     if (!location->has_require_est)
         status = complain(s, location, "EstEngine on, but no \"Require est\" in the same <Location> block", pool);
-    else if (!location->has_auth_type)
+    else if (!location->has_auth_type || !location->has_auth_name || (location->is_basic && !location->has_provider))
         status =
             complain(s, location,
                      "\"Require est\" may ask for a password: AuthType (Basic), AuthName and AuthBasicProvider are "

@@ -37,9 +37,10 @@ typedef struct {
     int engine;
     apr_array_header_t *aliases; /* of const char *; NULL = all */
     int max_body, strict_body;
-    const char *mount;                                  /* path of the <Location> */
-    const char *where;                                  /* "file:line" of its EstEngine */
-    int has_require_est, has_auth_type, has_ssl_verify; /* what else stands in the same block */
+    const char *mount; /* path of the <Location> */
+    const char *where; /* "file:line" of its EstEngine */
+    /* what else stands in the same block */
+    int has_require_est, has_auth_type, is_basic, has_auth_name, has_provider, has_ssl_verify;
 } est_location_t;
 
 extern const command_rec est_config_commands[];

@@ -3,6 +3,7 @@
  * SPDX-License-Identifier: Apache-2.0
  */
 #include "est_password.h"
+#include "est_failures.h"
 #include "pki/pki_cert.h"
 #include "pki/pki_mac.h"
 
@@ -21,12 +22,10 @@ APLOG_USE_MODULE(est);
 
 #define GOOD_TTL apr_time_from_sec(300)
 #define BAD_TTL apr_time_from_sec(60)
-#define FAILURE_WINDOW apr_time_from_sec(60)
 #define FAILURES_MAX 10
 #define PASSWORD_MAX 72 /* octets that bcrypt looks at; a longer one is refused, not cut */
 #define BUSY_RETRY 2    /* seconds */
 #define VERDICTS_MAX 8192
-#define FAILURES_KEPT 8192
 
 /* Verified for users that are not there, so that they cost the same: bcrypt, cost 10, of a random text nobody has kept
  */
@@ -35,7 +34,7 @@ APLOG_USE_MODULE(est);
 struct est_password_t {
     const est_env_t *env;
     unsigned char key[32]; /* of this process; what it makes is worth nothing elsewhere */
-    est_lru_t *verdicts, *failures;
+    est_lru_t *verdicts;
     apr_uint32_t hashing, hashing_max;
 };
 
@@ -58,7 +57,6 @@ est_err_t *est_password_make(est_password_t **out, const est_env_t *env, int thr
         return EST_FAIL(pool, internal, "no random numbers");
     apr_pool_cleanup_register(pool, passwords, cleanse, apr_pool_cleanup_null);
     EST_TRY(est_lru_make(&passwords->verdicts, VERDICTS_MAX, pool));
-    EST_TRY(est_lru_make(&passwords->failures, FAILURES_KEPT, pool));
     *out = passwords;
     return NULL;
 }
@@ -85,13 +83,13 @@ static est_err_t *check_failures(const est_request_t *request, const char *user)
 {
     unsigned char hash[32];
     est_slice_t key = failure_key(hash, request->req.network, user, request->req.pool);
-    apr_time_t now = request->req.now, end = now;
     est_err_t *err;
+    int left;
 
-    if (est_lru_counted(the_passwords->failures, key, now, &end) < FAILURES_MAX)
+    if (est_failures_count(key, request->req.now, &left) < FAILURES_MAX)
         return NULL;
     err = EST_FAIL(request->req.pool, too_many_failures, "%d within a minute", FAILURES_MAX);
-    err->retry_after = (int)apr_time_sec(end - now) + 1;
+    err->retry_after = left;
     return err;
 }
 
@@ -127,9 +125,8 @@ static int count_failure(request_rec *r)
     unsigned char hash[32];
 
     if (request && request->basic_user && the_passwords && r->status == HTTP_UNAUTHORIZED)
-        est_lru_count(the_passwords->failures,
-                      failure_key(hash, request->req.network, request->basic_user, request->req.pool), request->req.now,
-                      FAILURE_WINDOW);
+        est_failures_add(failure_key(hash, request->req.network, request->basic_user, request->req.pool),
+                         request->req.now);
     return DECLINED;
 }
 

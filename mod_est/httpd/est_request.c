@@ -11,6 +11,9 @@
 #include <http_core.h>
 #include <http_protocol.h>
 
+/* Of the database time of a request that changes nothing: cacerts is answered without a database too, and soon */
+#define READ_LIMIT apr_time_from_sec(1)
+
 est_request_t *est_request_get(request_rec *r)
 {
     return ap_get_module_config(r->request_config, &est_module);
@@ -144,7 +147,7 @@ est_err_t *est_request_make(est_request_t **out, request_rec *r, est_service_t *
     request->service = service;
     req->pool = r->pool;
     if (service->store)
-        store_pg_share_timeout(service->store, r->pool);
+        store_pg_share_timeout(service->store, method_of(r) == EST_METHOD_POST ? 0 : READ_LIMIT, r->pool);
     req->now = service->env->now(service->env);
     req->id = est_request_new_id(service->env, r->pool);
     if (!req->id) {
@@ -166,9 +169,15 @@ est_err_t *est_request_make(est_request_t **out, request_rec *r, est_service_t *
     req->binding = binding;
     request->authorization = apr_table_get(r->headers_in, "Authorization");
     req->cred.has_authorization = request->authorization != NULL;
+    /* Half a certificate is of no use to anybody, and a POST has no ranges (RFC 9110 14.2) */
+    apr_table_unset(r->headers_in, "Range");
+    apr_table_unset(r->headers_in, "If-Range");
     est_tls_get(&tls, r);
     req->leaf = tls.leaf;
     req->chain = tls.chain;
     req->leaf_refused = tls.leaf_refused;
+    /* RFC 7030 3.3: before anybody is asked for a password that all could read */
+    if (!tls.is_tls)
+        return EST_FAIL(r->pool, tls_required, NULL);
     return NULL;
 }

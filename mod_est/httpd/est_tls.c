@@ -130,6 +130,7 @@ void est_tls_get(est_tls_t *out, request_rec *r)
     memset(out, 0, sizeof(*out));
     if (!ssl)
         return;
+    out->is_tls = 1;
     out->leaf = SSL_get0_peer_certificate(ssl);
     out->chain = SSL_get_peer_cert_chain(ssl);
     result = SSL_get_verify_result(ssl);

@@ -13,6 +13,7 @@
 #include <openssl/x509.h>
 
 typedef struct {
+    int is_tls;
     X509 *leaf;               /* borrowed from the connection; NULL = none */
     STACK_OF(X509) *chain;    /* what the client sent besides, borrowed; may be NULL */
     const char *leaf_refused; /* why mod_ssl's own verification refuses the leaf; NULL = it does not, or EstVerifyClient

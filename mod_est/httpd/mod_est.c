@@ -8,6 +8,7 @@
 #include "est_access.h"
 #include "est_answer.h"
 #include "est_config.h"
+#include "est_failures.h"
 #include "est_log.h"
 #include "est_password.h"
 #include "est_tls.h"
@@ -17,7 +18,6 @@
 #include <ap_mpm.h>
 #include <http_core.h>
 #include <http_log.h>
-#include <http_request.h>
 
 APLOG_USE_MODULE(est);
 
@@ -93,6 +93,8 @@ static int post_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp, s
     (void)plog;
     if (!global->database)
         return OK;
+    if ((err = est_failures_make(pconf)))
+        est_log_error(s, EST_LOG_ERROR, err, "failed logins are not limited");
     apr_pool_create(&snapshot_pool, pconf);
     err = store_pg_probe(&snapshot, &config, snapshot_pool, ptemp);
     est_tls_clear_errors();
@@ -105,7 +107,7 @@ static int post_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp, s
         est_log_error(s, EST_LOG_ERROR, err, NULL);
         return HTTP_INTERNAL_SERVER_ERROR;
     }
-    est_log_error(s, EST_LOG_WARNING, err, "enrolments are answered with 503 until the database is back");
+    est_log_error(s, EST_LOG_WARNING, err, "enrolments are answered with 503 until the database can be reached");
     return OK;
 }
 
@@ -184,13 +186,6 @@ static int handler(request_rec *r)
     return status;
 }
 
-/* An EST path names no file: without this httpd would look for one, and for .htaccess files on the way, at every
- * request */
-static int map_to_storage(request_rec *r)
-{
-    return est_config_location(r)->engine ? OK : DECLINED;
-}
-
 static void register_hooks(apr_pool_t *pconf)
 {
     est_password_register(pconf);
@@ -200,7 +195,6 @@ static void register_hooks(apr_pool_t *pconf)
     ap_hook_check_config(est_config_check, NULL, NULL, APR_HOOK_MIDDLE);
     ap_hook_post_config(post_config, NULL, NULL, APR_HOOK_MIDDLE);
     ap_hook_child_init(child_init, NULL, NULL, APR_HOOK_MIDDLE);
-    ap_hook_map_to_storage(map_to_storage, NULL, NULL, APR_HOOK_FIRST);
     ap_hook_handler(handler, NULL, NULL, APR_HOOK_FIRST);
 }
 

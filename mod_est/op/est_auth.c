@@ -31,25 +31,19 @@ typedef struct {
     char detail[80];
 } path_memo_t;
 
-static est_slice_t path_key(unsigned char key[32], const est_req_t *req, const pki_cert_t *leaf)
+/* Alias and policy version as text up to a blank, a fingerprint of fixed size, DER that says its own length */
+static est_err_t *path_key(unsigned char key[PKI_SHA256_SIZE], const est_req_t *req, const pki_cert_t *leaf)
 {
-    char *head =
-        apr_psprintf(req->pool, "%d %" APR_INT64_T_FMT " ", req->alias->id, policy_snapshot_version(req->snapshot));
-    apr_size_t n = strlen(head) + 32;
-    unsigned char *all, *p;
     int n_chain = req->chain ? sk_X509_num(req->chain) : 0;
+    est_slice_t *parts = apr_palloc(req->pool, ((apr_size_t)n_chain + 2) * sizeof(*parts));
 
+    parts[0] = est_slice_of(
+        apr_psprintf(req->pool, "%d %" APR_INT64_T_FMT " ", req->alias->id, policy_snapshot_version(req->snapshot)));
+    parts[1] = est_slice(leaf->fingerprint, sizeof(leaf->fingerprint));
     for (int i = 0; i < n_chain; i++)
-        n += (apr_size_t)i2d_X509(sk_X509_value(req->chain, i), NULL);
-    p = all = apr_palloc(req->pool, n);
-    memcpy(p, head, strlen(head));
-    p += strlen(head);
-    memcpy(p, leaf->fingerprint, 32);
-    p += 32;
-    for (int i = 0; i < n_chain; i++)
-        i2d_X509(sk_X509_value(req->chain, i), &p);
-    pki_sha256(key, est_slice(all, n));
-    return est_slice(key, 32);
+        EST_TRY(pki_cert_der(&parts[2 + i], sk_X509_value(req->chain, i), req->pool));
+    pki_sha256_parts(key, parts, n_chain + 2);
+    return NULL;
 }
 
 /* The alias's anchors: its own CA, and the rows of est.trust_anchor */
@@ -88,7 +82,7 @@ static est_err_t *judge_path(path_memo_t *memo, est_req_t *req, est_service_t *s
 static est_err_t *check_certificate(est_req_t *req, est_service_t *service)
 {
     path_memo_t memo = {0};
-    unsigned char hash[32];
+    unsigned char hash[PKI_SHA256_SIZE];
     est_slice_t key, value;
     pki_cert_t *cert;
 
@@ -103,7 +97,8 @@ static est_err_t *check_certificate(est_req_t *req, est_service_t *service)
         req->cred.cert_error = NULL;
         return NULL;
     }
-    key = path_key(hash, req, cert);
+    EST_TRY(path_key(hash, req, cert));
+    key = est_slice(hash, sizeof(hash));
     if (est_lru_get(service->paths, key, req->now, &value, req->pool) && value.n == sizeof(memo))
         memcpy(&memo, value.p, sizeof(memo));
     else

@@ -14,29 +14,20 @@
 
 /* Everything that makes two requests the same (policy.md, idempotency): who asks, where, for which key and names, under
  * which policy */
-static void make_idem_key(unsigned char key[32], const est_req_t *req, const pki_csr_t *csr,
+static void make_idem_key(unsigned char key[PKI_SHA256_SIZE], const est_req_t *req, const pki_csr_t *csr,
                           const policy_grant_t *grant)
 {
     const policy_identity_t *identity = &req->identity;
-    est_slice_t san = pki_san_encode(&grant->san, req->pool);
+    est_slice_t spki = csr->key->spki, subject = grant->subject->der, san = pki_san_encode(&grant->san, req->pool);
+    const char *who = identity->kind == POLICY_IDENTITY_USER
+                          ? identity->name
+                          : est_hex(est_slice(identity->cert->fingerprint, PKI_SHA256_SIZE), req->pool);
     const char *head = apr_psprintf(req->pool, "%d %d %" APR_INT64_T_FMT " %d %d %d %d %s", req->alias->id, req->op->op,
-                                    policy_snapshot_version(req->snapshot), identity->kind, (int)csr->key->spki.n,
-                                    (int)grant->subject->der.n, (int)san.n,
-                                    identity->kind == POLICY_IDENTITY_USER
-                                        ? identity->name
-                                        : est_hex(est_slice(identity->cert->fingerprint, 32), req->pool));
-    apr_size_t n = strlen(head) + 1;
-    unsigned char *all = apr_palloc(req->pool, n + csr->key->spki.n + grant->subject->der.n + san.n), *p = all;
+                                    policy_snapshot_version(req->snapshot), identity->kind, (int)spki.n, (int)subject.n,
+                                    (int)san.n, who);
+    const est_slice_t parts[] = {est_slice(head, strlen(head) + 1), spki, subject, san};
 
-    memcpy(p, head, n);
-    p += n;
-    memcpy(p, csr->key->spki.p, csr->key->spki.n);
-    p += csr->key->spki.n;
-    memcpy(p, grant->subject->der.p, grant->subject->der.n);
-    p += grant->subject->der.n;
-    memcpy(p, san.p, san.n);
-    p += san.n;
-    pki_sha256(key, est_slice(all, (apr_size_t)(p - all)));
+    pki_sha256_parts(key, parts, 4);
 }
 
 /* 159 random bits: 20 octets with the sign bit clear, and not 0 (RFC 5280 4.1.2.2) */
@@ -65,7 +56,8 @@ static est_slice_t serial_contents(const unsigned char serial[20])
 typedef struct {
     policy_grant_t *grant;
     ca_t *ca;
-    unsigned char serial[20], idem_key[32], spki_hash[32], holder_hash[32];
+    unsigned char serial[20];
+    unsigned char idem_key[PKI_SHA256_SIZE], spki_hash[PKI_SHA256_SIZE], holder_hash[PKI_SHA256_SIZE];
     est_slice_t der;
 } attempt_t;
 

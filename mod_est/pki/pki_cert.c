@@ -5,7 +5,9 @@
 #include "pki_cert.h"
 
 #include "pki_der.h"
+#include "pki_ext.h"
 #include "pki_ossl.h"
+#include "pki_time.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -13,75 +15,6 @@
 #include <apr_strings.h>
 #include <openssl/err.h>
 #include <openssl/x509v3.h>
-
-void pki_sha256(unsigned char out[32], est_slice_t in)
-{
-    EVP_Digest(in.p, in.n, out, NULL, EVP_sha256(), NULL);
-}
-
-/* ---- Times ---- */
-
-/* Days from 1970-01-01 to a date of the Gregorian calendar */
-static apr_int64_t days_to(int year, int month, int day)
-{
-    apr_int64_t y = month > 2 ? year : year - 1; /* years start in March: the leap day ends them */
-    apr_int64_t day_of_year = (153 * (month > 2 ? month - 3 : month + 9) + 2) / 5 + day - 1;
-    return y * 365 + y / 4 - y / 100 + y / 400 + day_of_year - 719468;
-}
-
-/* UTCTime or GeneralizedTime in the one form that RFC 5280 4.1.2.5 allows */
-static int read_time(apr_time_t *out, est_slice_t *in)
-{
-    pki_der_t v;
-    int fields[7] = {0}, n_fields; /* century, year in it, month, day, hours, minutes, seconds */
-    if (pki_der_take(in, PKI_DER_UTC_TIME, &v))
-        n_fields = 6;
-    else if (pki_der_take(in, PKI_DER_GENERALIZED_TIME, &v))
-        n_fields = 7;
-    else
-        return 0;
-    if (v.body.n != (apr_size_t)n_fields * 2 + 1 || v.body.p[v.body.n - 1] != 'Z')
-        return 0;
-    int *field = fields + 7 - n_fields;
-    for (apr_size_t i = 0; i + 1 < v.body.n; i += 2) {
-        unsigned char tens = v.body.p[i], ones = v.body.p[i + 1];
-        if (tens < '0' || tens > '9' || ones < '0' || ones > '9')
-            return 0;
-        *field++ = (tens - '0') * 10 + ones - '0';
-    }
-    if (n_fields == 6)
-        fields[0] = fields[1] >= 50 ? 19 : 20;
-    if (fields[2] < 1 || fields[2] > 12 || fields[3] < 1 || fields[3] > 31 || fields[4] > 23 || fields[5] > 59 ||
-        fields[6] > 59)
-        return 0;
-    apr_int64_t days = days_to(fields[0] * 100 + fields[1], fields[2], fields[3]);
-    *out = apr_time_from_sec(days * 86400 + fields[4] * 3600 + fields[5] * 60 + fields[6]);
-    return 1;
-}
-
-const char *pki_time_text(apr_time_t t, apr_pool_t *pool)
-{
-    apr_time_exp_t x;
-    apr_time_exp_gmt(&x, t);
-    return apr_psprintf(pool, "%04d-%02d-%02dT%02d:%02d:%02dZ", x.tm_year + 1900, x.tm_mon + 1, x.tm_mday, x.tm_hour,
-                        x.tm_min, x.tm_sec);
-}
-
-/* RFC 5280 4.1.2.5: UTCTime until 2049. 0 when the year has not four digits. */
-static int put_time(pki_der_out_t *out, apr_time_t t)
-{
-    apr_time_exp_t x;
-    char text[32];
-    apr_time_exp_gmt(&x, t);
-    int year = x.tm_year + 1900, utc = year >= 1950 && year < 2050;
-    if (year < 0 || year > 9999)
-        return 0;
-    apr_snprintf(text, sizeof(text), "%04d%02d%02d%02d%02d%02dZ", year, x.tm_mon + 1, x.tm_mday, x.tm_hour, x.tm_min,
-                 x.tm_sec);
-    pki_der_put_value(out, utc ? PKI_DER_UTC_TIME : PKI_DER_GENERALIZED_TIME,
-                      utc ? est_slice(text + 2, 13) : est_slice(text, 15));
-    return 1;
-}
 
 /* ---- Facts ---- */
 
@@ -96,6 +29,7 @@ static est_err_t *refused(const char *what, const est_err_t *err, apr_pool_t *po
 static est_err_t *find_san(pki_cert_t *cert, est_slice_t in, apr_pool_t *pool)
 {
     pki_der_t explicit, list, ext, oid, critical, value;
+
     if (in.n == 0)
         return NULL;
     if (!pki_der_take(&in, PKI_DER_CONTEXT_CONSTRUCTED(3), &explicit) || in.n ||
@@ -120,12 +54,13 @@ static est_err_t *find_san(pki_cert_t *cert, est_slice_t in, apr_pool_t *pool)
 static est_err_t *read_tbs(pki_cert_t *cert, est_slice_t in, apr_pool_t *pool)
 {
     pki_der_t v, serial, issuer, validity, subject, spki;
+
     pki_der_take(&in, PKI_DER_CONTEXT_CONSTRUCTED(0), &v); /* version; absent in v1 */
     if (!pki_der_take(&in, PKI_DER_INTEGER, &serial) || !pki_der_take(&in, PKI_DER_SEQUENCE, &v) ||
         !pki_der_take(&in, PKI_DER_SEQUENCE, &issuer) || !pki_der_take(&in, PKI_DER_SEQUENCE, &validity) ||
         !pki_der_take(&in, PKI_DER_SEQUENCE, &subject) || !pki_der_take(&in, PKI_DER_SEQUENCE, &spki))
         return refused("fields", NULL, pool);
-    if (!read_time(&cert->not_before, &validity.body) || !read_time(&cert->not_after, &validity.body))
+    if (!pki_time_take(&cert->not_before, &validity.body) || !pki_time_take(&cert->not_after, &validity.body))
         return refused("validity", NULL, pool);
     cert->serial = serial.body;
     cert->issuer = issuer.whole;
@@ -138,10 +73,11 @@ static est_err_t *read_tbs(pki_cert_t *cert, est_slice_t in, apr_pool_t *pool)
     return find_san(cert, in, pool);
 }
 
-static est_err_t *copy_der(est_slice_t *out, X509 *x509, apr_pool_t *pool)
+est_err_t *pki_cert_der(est_slice_t *out, X509 *x509, apr_pool_t *pool)
 {
     int n = i2d_X509(x509, NULL);
     unsigned char *buf = n > 0 ? apr_palloc(pool, (apr_size_t)n) : NULL, *p = buf;
+
     if (n <= 0 || i2d_X509(x509, &p) != n)
         return EST_FAIL(pool, certificate_refused, "certificate cannot be encoded: %s", pki_ossl_reason(pool));
     *out = est_slice(buf, (apr_size_t)n);
@@ -151,7 +87,8 @@ static est_err_t *copy_der(est_slice_t *out, X509 *x509, apr_pool_t *pool)
 est_err_t *pki_cert_facts(pki_cert_t **out, X509 *x509, apr_pool_t *pool)
 {
     pki_cert_t *cert = apr_pcalloc(pool, sizeof(*cert));
-    EST_TRY(copy_der(&cert->der, x509, pool));
+
+    EST_TRY(pki_cert_der(&cert->der, x509, pool));
     est_err_t *err = pki_der_check(cert->der, pool);
     if (err)
         return refused("encoding", err, pool);
@@ -163,6 +100,39 @@ est_err_t *pki_cert_facts(pki_cert_t **out, X509 *x509, apr_pool_t *pool)
     pki_sha256(cert->fingerprint, cert->der);
     *out = cert;
     return NULL;
+}
+
+const char *pki_cert_serial_text(est_slice_t der, apr_pool_t *pool)
+{
+    pki_der_t cert, tbs, item;
+
+    if (!pki_der_take(&der, PKI_DER_SEQUENCE, &cert) || !pki_der_take(&cert.body, PKI_DER_SEQUENCE, &tbs))
+        return "";
+    pki_der_take(&tbs.body, PKI_DER_CONTEXT_CONSTRUCTED(0), &item); /* version */
+    return pki_der_take(&tbs.body, PKI_DER_INTEGER, &item) ? est_hex(item.body, pool) : "";
+}
+
+int pki_cert_is_ca(X509 *x509)
+{
+    /* without keyUsage X509_get_key_usage answers with every bit set */
+    return X509_check_ca(x509) == 1 && (X509_get_key_usage(x509) & KU_KEY_CERT_SIGN) != 0;
+}
+
+const char *pki_cert_subject_text(X509 *x509, apr_pool_t *pool)
+{
+    BIO *bio = BIO_new(BIO_s_mem());
+    const char *text = "?";
+    char *p;
+    /* unlike XN_FLAG_RFC2253 alone, UTF-8 stays readable */
+    unsigned long flags = XN_FLAG_RFC2253 & ~(unsigned long)ASN1_STRFLGS_ESC_MSB;
+
+    if (bio && X509_NAME_print_ex(bio, X509_get_subject_name(x509), 0, flags) >= 0) {
+        long n = BIO_get_mem_data(bio, &p);
+
+        text = apr_pstrmemdup(pool, p, (apr_size_t)n);
+    }
+    BIO_free(bio);
+    return text;
 }
 
 /* ---- Signers ---- */
@@ -221,6 +191,7 @@ static est_err_t *make_aki(pki_signer_t *signer, apr_pool_t *pool)
     unsigned char digest[EVP_MAX_MD_SIZE];
     unsigned digest_len;
     est_slice_t id;
+
     if (ski)
         id = est_slice(ASN1_STRING_get0_data(ski), (apr_size_t)ASN1_STRING_length(ski));
     else if (X509_pubkey_digest(signer->ca, EVP_sha1(), digest, &digest_len))
@@ -238,11 +209,12 @@ est_err_t *pki_signer_make(pki_signer_t **out, X509 *ca, EVP_PKEY *key, apr_pool
 {
     pki_signer_t *signer = apr_pcalloc(pool, sizeof(*signer));
     EVP_PKEY *public_key = X509_get0_pubkey(ca);
+
     if (!public_key || EVP_PKEY_eq(public_key, key) != 1) {
         ERR_clear_error();
         return EST_FAIL(pool, config, "key does not belong to the CA certificate");
     }
-    if (X509_check_ca(ca) == 0 || !(X509_get_key_usage(ca) & KU_KEY_CERT_SIGN))
+    if (!pki_cert_is_ca(ca))
         return EST_FAIL(pool, config, "certificate is not one of a CA (basicConstraints, keyCertSign)");
     signer->standard = standard_algorithm(public_key);
     if (!signer->standard)
@@ -279,6 +251,7 @@ est_slice_t pki_signer_aki(const pki_signer_t *signer)
 static est_err_t *put_serial(pki_der_out_t *out, const unsigned char serial[20], apr_pool_t *pool)
 {
     apr_size_t skip = 0;
+
     while (skip < 20 && serial[skip] == 0)
         skip++;
     if (skip == 20 || serial[0] & 0x80) /* would be 0, or of more than 20 octets (CP-01) */
@@ -294,6 +267,7 @@ static est_err_t *put_tbs(pki_der_out_t *out, const pki_tbs_t *tbs, const pki_si
                           apr_pool_t *pool)
 {
     apr_size_t start = pki_der_mark(out);
+
     if (tbs->n_exts) {
         for (int i = tbs->n_exts - 1; i >= 0; i--)
             pki_der_put(out, tbs->exts[i]);
@@ -304,8 +278,8 @@ static est_err_t *put_tbs(pki_der_out_t *out, const pki_tbs_t *tbs, const pki_si
     pki_der_put(out, tbs->subject);
 
     apr_size_t validity = pki_der_mark(out);
-    if (apr_time_sec(tbs->not_after) <= apr_time_sec(tbs->not_before) || !put_time(out, tbs->not_after) ||
-        !put_time(out, tbs->not_before))
+    if (apr_time_sec(tbs->not_after) <= apr_time_sec(tbs->not_before) || !pki_time_put(out, tbs->not_after) ||
+        !pki_time_put(out, tbs->not_before))
         return EST_FAIL(pool, ca_failed, "validity from %s to %s is not possible", pki_time_text(tbs->not_before, pool),
                         pki_time_text(tbs->not_after, pool));
     pki_der_wrap(out, PKI_DER_SEQUENCE, validity);
@@ -327,6 +301,7 @@ static est_err_t *sign(est_slice_t *signature, est_slice_t octets, EVP_PKEY *key
     EVP_MD_CTX *ctx = EVP_MD_CTX_new();
     int ok = ctx && n && EVP_DigestSignInit(ctx, NULL, digest, NULL, key) == 1 &&
              EVP_DigestSign(ctx, buf, &n, octets.p, octets.n) == 1;
+
     EVP_MD_CTX_free(ctx);
     if (!ok)
         return EST_FAIL(pool, ca_failed, "signing failed: %s", pki_ossl_reason(pool));
@@ -337,6 +312,7 @@ static est_err_t *sign(est_slice_t *signature, est_slice_t octets, EVP_PKEY *key
 est_err_t *pki_cert_sign(est_slice_t *der, const pki_tbs_t *tbs, const pki_signer_t *signer, apr_pool_t *pool)
 {
     const pki_sigalg_t *how = signer->standard;
+
     if (how->md && tbs->digest != PKI_DIGEST_DEFAULT)
         how = pki_sigalg_get(how->type, tbs->digest);
     apr_size_t size = 160 + signer->issuer.n + tbs->subject.n + tbs->spki.n;
@@ -359,24 +335,18 @@ est_err_t *pki_cert_sign(est_slice_t *der, const pki_tbs_t *tbs, const pki_signe
 
 /* ---- Certs-only message ---- */
 
-/* X.690 11.6 */
-static int compare_der(const void *a, const void *b)
-{
-    const est_slice_t *x = a, *y = b;
-    int order = memcmp(x->p, y->p, x->n < y->n ? x->n : y->n);
-    return order ? order : (x->n > y->n) - (x->n < y->n);
-}
-
 /* ContentInfo { signedData, [0] SignedData { version 1, digestAlgorithms {}, encapContentInfo { id-data },
  * certificates [0] IMPLICIT, signerInfos {} } }, RFC 5652 5.1 */
 est_slice_t pki_certs_only(const est_slice_t *certs, int n_certs, apr_pool_t *pool)
 {
     static const est_slice_t empty_set = PKI_DER_LITERAL("\x31\x00");
-    static const est_slice_t head = PKI_DER_LITERAL("\x02\x01\x01\x31\x00\x30\x0b\x06\x09\x2a\x86\x48\x86\xf7\x0d\x01\x07\x01");
+    static const est_slice_t head =
+        PKI_DER_LITERAL("\x02\x01\x01\x31\x00\x30\x0b\x06\x09\x2a\x86\x48\x86\xf7\x0d\x01\x07\x01");
     static const est_slice_t signed_data = PKI_OID("\x2a\x86\x48\x86\xf7\x0d\x01\x07\x02");
     apr_size_t count = n_certs > 0 ? (apr_size_t)n_certs : 0, size = 64;
     est_slice_t *sorted = apr_pmemdup(pool, certs, sizeof(*certs) * count);
-    qsort(sorted, count, sizeof(*sorted), compare_der);
+
+    qsort(sorted, count, sizeof(*sorted), pki_der_compare);
     for (apr_size_t i = 0; i < count; i++)
         size += sorted[i].n;
 
@@ -393,14 +363,4 @@ est_slice_t pki_certs_only(const est_slice_t *certs, int n_certs, apr_pool_t *po
     pki_der_put_value(out, PKI_DER_OID, signed_data);
     pki_der_wrap(out, PKI_DER_SEQUENCE, 0);
     return pki_der_result(out);
-}
-
-const char *pki_cert_serial_text(est_slice_t der, apr_pool_t *pool)
-{
-    pki_der_t cert, tbs, item;
-
-    if (!pki_der_take(&der, PKI_DER_SEQUENCE, &cert) || !pki_der_take(&cert.body, PKI_DER_SEQUENCE, &tbs))
-        return "";
-    pki_der_take(&tbs.body, PKI_DER_CONTEXT_CONSTRUCTED(0), &item); /* version */
-    return pki_der_take(&tbs.body, PKI_DER_INTEGER, &item) ? est_hex(item.body, pool) : "";
 }

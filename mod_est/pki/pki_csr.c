@@ -25,6 +25,7 @@ static const est_slice_t extension_request = PKI_OID("\x2a\x86\x48\x86\xf7\x0d\x
 static est_err_t *decode_extension(pki_req_ext_t *ext, est_slice_t *in, apr_pool_t *pool)
 {
     pki_der_t seq, oid, critical, value;
+
     if (!pki_der_take(in, PKI_DER_SEQUENCE, &seq) || !pki_der_take(&seq.body, PKI_DER_OID, &oid))
         return EST_FAIL(pool, csr_attribute, "requested extension is malformed");
     ext->oid = pki_oid_to_text(oid.body, pool);
@@ -48,6 +49,7 @@ static est_err_t *decode_extensions(pki_csr_t *csr, est_slice_t in, apr_pool_t *
     pki_req_ext_t exts[PKI_CSR_MAX_EXTENSIONS];
     pki_der_t list;
     int n = 0;
+
     if (!pki_der_take(&in, PKI_DER_SEQUENCE, &list) || in.n || list.body.n == 0)
         return EST_FAIL(pool, csr_attribute, "extensionRequest does not hold one non-empty Extensions");
     while (list.body.n) {
@@ -73,6 +75,7 @@ static est_err_t *decode_extensions(pki_csr_t *csr, est_slice_t in, apr_pool_t *
 static est_err_t *decode_challenge(pki_csr_t *csr, est_slice_t in, apr_pool_t *pool)
 {
     pki_der_t v;
+
     if (!pki_der_next(&in, &v) || in.n)
         return EST_FAIL(pool, csr_attribute, "challengePassword does not hold one value");
     if (v.tag != PKI_DER_UTF8_STRING && v.tag != PKI_DER_PRINTABLE_STRING && v.tag != PKI_DER_IA5_STRING)
@@ -94,8 +97,10 @@ static est_err_t *decode_attributes(pki_csr_t *csr, est_slice_t in, apr_pool_t *
 {
     pki_req_attr_t others[PKI_CSR_MAX_ATTRIBUTES];
     int n = 0;
+
     while (in.n) {
         pki_der_t attr, oid, values;
+
         if (!pki_der_take(&in, PKI_DER_SEQUENCE, &attr) || !pki_der_take(&attr.body, PKI_DER_OID, &oid) ||
             !pki_der_take(&attr.body, PKI_DER_SET, &values) || attr.body.n || values.body.n == 0)
             return EST_FAIL(pool, csr_attribute, "attribute is malformed or without a value");
@@ -124,6 +129,7 @@ static est_err_t *decode_attributes(pki_csr_t *csr, est_slice_t in, apr_pool_t *
 static const char *other_kind(est_slice_t first)
 {
     pki_der_t v;
+
     if (first.n && first.p[0] == PKI_DER_OID)
         return " but a CMS or PKCS#7 message";
     if (first.n && first.p[0] == PKI_DER_INTEGER)
@@ -140,6 +146,7 @@ static const char *other_kind(est_slice_t first)
 static est_err_t *decode_info(pki_csr_t *csr, est_slice_t in, apr_pool_t *pool)
 {
     pki_der_t version, subject, spki, attributes = {0};
+
     if (!pki_der_take(&in, PKI_DER_INTEGER, &version) || version.body.n != 1 || version.body.p[0] != 0)
         return EST_FAIL(pool, csr_invalid, "version is not 0");
     if (!pki_der_take(&in, PKI_DER_SEQUENCE, &subject) || !pki_der_take(&in, PKI_DER_SEQUENCE, &spki))
@@ -206,10 +213,9 @@ est_err_t *pki_csr_verify(const pki_csr_t *csr, apr_pool_t *pool)
 
     /* anything but 1 is a failure: some inputs make it negative */
     EVP_MD_CTX *ctx = EVP_MD_CTX_new();
-    int verified =
-        ctx &&
-        EVP_DigestVerifyInit(ctx, NULL, algorithm->md ? algorithm->md() : NULL, NULL, csr->key->pkey) == 1 &&
-        EVP_DigestVerify(ctx, csr->signature.p, csr->signature.n, csr->info.p, csr->info.n) == 1;
+    int verified = ctx &&
+                   EVP_DigestVerifyInit(ctx, NULL, algorithm->md ? algorithm->md() : NULL, NULL, csr->key->pkey) == 1 &&
+                   EVP_DigestVerify(ctx, csr->signature.p, csr->signature.n, csr->info.p, csr->info.n) == 1;
     EVP_MD_CTX_free(ctx);
     if (verified)
         return NULL;

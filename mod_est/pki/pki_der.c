@@ -17,6 +17,7 @@
 static apr_size_t long_tag(const unsigned char *p, apr_size_t n)
 {
     unsigned number = 0;
+
     for (apr_size_t i = 0; i < n && i < 4; i++) {
         if (i == 0 && p[0] == 0x80)
             return 0;
@@ -35,6 +36,7 @@ int pki_der_next(est_slice_t *in, pki_der_t *out)
     unsigned tag = *p++;
     if ((tag & NUMBER_MASK) == NUMBER_MASK) {
         apr_size_t more = long_tag(p, (apr_size_t)(end - p));
+
         if (more == 0 || more == (apr_size_t)(end - p))
             return 0;
         p += more;
@@ -81,6 +83,7 @@ static est_err_t *flaw(const walk_t *walk, const unsigned char *at, const char *
 static int is_oid(est_slice_t s)
 {
     int first = 1;
+
     if (s.n == 0 || s.p[s.n - 1] & 0x80)
         return 0;
     for (apr_size_t i = 0; i < s.n; i++) {
@@ -95,6 +98,7 @@ static int is_oid(est_slice_t s)
 static const char *primitive_flaw(const pki_der_t *v)
 {
     est_slice_t b = v->body;
+
     switch (v->tag) {
     case PKI_DER_BOOLEAN:
         return b.n == 1 && (b.p[0] == 0 || b.p[0] == 0xff) ? NULL : "BOOLEAN that is neither 00 nor FF";
@@ -129,26 +133,22 @@ static int has_right_form(unsigned tag)
     return ((tag & CONSTRUCTED) != 0) == constructed;
 }
 
-/* X.690 11.6: encodings ascend, the shorter one padded with zeros */
-static int is_ascending(est_slice_t a, est_slice_t b)
+int pki_der_compare(const void *a, const void *b)
 {
-    apr_size_t common = a.n < b.n ? a.n : b.n;
-    int order = memcmp(a.p, b.p, common);
-    if (order != 0)
-        return order < 0;
-    for (apr_size_t i = common; i < a.n; i++) {
-        if (a.p[i] != 0)
-            return 0;
-    }
-    return 1;
+    const est_slice_t *x = a, *y = b;
+    int order = memcmp(x->p, y->p, x->n < y->n ? x->n : y->n);
+
+    return order ? order : (x->n > y->n) - (x->n < y->n);
 }
 
 static est_err_t *walk_values(walk_t *walk, est_slice_t in, int depth, int sorted)
 {
     est_slice_t previous = {NULL, 0};
+
     while (in.n > 0) {
         const unsigned char *at = in.p;
         pki_der_t v;
+
         if (depth > PKI_DER_MAX_DEPTH)
             return flaw(walk, at, "nested too deep");
         if (++walk->elements > PKI_DER_MAX_ELEMENTS)
@@ -157,13 +157,14 @@ static est_err_t *walk_values(walk_t *walk, est_slice_t in, int depth, int sorte
             return flaw(walk, at, "identifier or length that is not DER");
         if (!has_right_form(v.tag))
             return flaw(walk, at, "constructed and primitive form confused");
-        if (sorted && previous.p && !is_ascending(previous, v.whole))
+        if (sorted && previous.p && pki_der_compare(&previous, &v.whole) > 0)
             return flaw(walk, at, "SET OF that is not sorted");
         previous = v.whole;
         if (v.tag & CONSTRUCTED) {
             EST_TRY(walk_values(walk, v.body, depth + 1, v.tag == PKI_DER_SET));
         } else {
             const char *what = primitive_flaw(&v);
+
             if (what)
                 return flaw(walk, at, what);
         }
@@ -176,6 +177,7 @@ est_err_t *pki_der_check(est_slice_t in, apr_pool_t *pool)
     walk_t walk = {in.p, 0, pool};
     est_slice_t rest = in;
     pki_der_t top;
+
     if (!pki_der_next(&rest, &top))
         return flaw(&walk, in.p, in.n ? "identifier or length that is not DER" : "nothing");
     if (rest.n)
@@ -192,6 +194,7 @@ struct pki_der_out_t {
 pki_der_out_t *pki_der_out_make(apr_size_t hint, apr_pool_t *pool)
 {
     pki_der_out_t *out = apr_pcalloc(pool, sizeof(*out));
+
     out->pool = pool;
     out->size = hint < 32 ? 32 : hint;
     out->buf = apr_palloc(pool, out->size);
@@ -204,6 +207,7 @@ static unsigned char *reserve(pki_der_out_t *out, apr_size_t n)
     if (out->size - out->used < n) {
         apr_size_t size = out->size * 2 + n;
         unsigned char *buf = apr_palloc(out->pool, size);
+
         memcpy(buf + size - out->used, out->buf + out->size - out->used, out->used);
         out->buf = buf;
         out->size = size;
@@ -226,10 +230,12 @@ apr_size_t pki_der_mark(const pki_der_out_t *out)
 void pki_der_wrap(pki_der_out_t *out, unsigned tag, apr_size_t mark)
 {
     apr_size_t len = out->used - mark;
+
     if (len < 0x80) {
         *reserve(out, 1) = (unsigned char)len;
     } else {
         unsigned char octets = 0;
+
         for (; len; len >>= 8, octets++)
             *reserve(out, 1) = (unsigned char)len;
         *reserve(out, 1) = 0x80 | octets;
@@ -240,6 +246,7 @@ void pki_der_wrap(pki_der_out_t *out, unsigned tag, apr_size_t mark)
 void pki_der_put_value(pki_der_out_t *out, unsigned tag, est_slice_t contents)
 {
     apr_size_t mark = pki_der_mark(out);
+
     pki_der_put(out, contents);
     pki_der_wrap(out, tag, mark);
 }
@@ -247,6 +254,7 @@ void pki_der_put_value(pki_der_out_t *out, unsigned tag, est_slice_t contents)
 void pki_der_put_bits(pki_der_out_t *out, est_slice_t octets)
 {
     apr_size_t mark = pki_der_mark(out);
+
     pki_der_put(out, octets);
     *reserve(out, 1) = 0;
     pki_der_wrap(out, PKI_DER_BIT_STRING, mark);
@@ -264,10 +272,12 @@ __extension__ typedef unsigned __int128 arc_t;
 static int read_arc(const char **text, arc_t *arc)
 {
     const char *p = *text;
+
     if (*p < '0' || *p > '9' || (p[0] == '0' && p[1] >= '0' && p[1] <= '9'))
         return 0;
     for (*arc = 0; *p >= '0' && *p <= '9'; p++) {
         unsigned digit = (unsigned)(*p - '0');
+
         if (*arc > (ARC_MAX - digit - 80) / 10) /* 80: room for what the first subidentifier adds */
             return 0;
         *arc = *arc * 10 + digit;
@@ -290,6 +300,7 @@ est_slice_t pki_oid_from_text(const char *text, apr_pool_t *pool)
     const est_slice_t none = {NULL, 0};
     arc_t arcs[MAX_ARCS];
     int n = 0;
+
     for (;;) {
         if (n == MAX_ARCS || !read_arc(&text, &arcs[n]))
             return none;
@@ -335,6 +346,7 @@ const char *pki_oid_to_text(est_slice_t oid, apr_pool_t *pool)
             continue;
         if (first) {
             unsigned top = arc < 40 ? 0 : arc < 80 ? 1 : 2;
+
             *w++ = (char)('0' + (int)top);
             arc -= top * 40;
             first = 0;

@@ -56,6 +56,10 @@ int pki_der_take(est_slice_t *in, unsigned tag, pki_der_t *out);
  */
 est_err_t *pki_der_check(est_slice_t in, apr_pool_t *pool);
 
+/* X.690 11.6, the order of a SET OF: of two est_slice_t with one encoding each, for qsort. One encoding is never the
+ * start of another, so that the padding of that clause does not come into it. */
+int pki_der_compare(const void *a, const void *b);
+
 /* A growing buffer that is written from the end towards the start, so that lengths are known when they are written:
  * contents first, header after. */
 typedef struct pki_der_out_t pki_der_out_t;
@@ -77,7 +81,10 @@ est_slice_t pki_der_result(const pki_der_out_t *out);
 
 /* Initializers of an est_slice_t from a string literal: DER that never changes, and the contents octets of an object
  * identifier */
-#define PKI_DER_LITERAL(octets) {(const unsigned char *)(octets), sizeof(octets) - 1}
+#define PKI_DER_LITERAL(octets)                                                                                        \
+    {                                                                                                                  \
+        (const unsigned char *)(octets), sizeof(octets) - 1                                                            \
+    }
 #define PKI_OID(octets) PKI_DER_LITERAL(octets)
 
 /* Contents octets of an object identifier in dotted form, in pool; n == 0 when text is not one */

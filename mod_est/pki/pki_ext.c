@@ -2,8 +2,10 @@
  * Copyright 2026 The mod_est authors
  * SPDX-License-Identifier: Apache-2.0
  */
-#include "pki_cert.h"
+#include "pki_ext.h"
+
 #include "pki_der.h"
+#include "pki_name.h"
 #include "pki_ossl.h"
 
 #include <string.h>
@@ -15,6 +17,7 @@
 est_slice_t pki_ext_encode(const char *oid, int critical, est_slice_t value, apr_pool_t *pool)
 {
     pki_der_out_t *out = pki_der_out_make(value.n + 32, pool);
+
     pki_der_put_value(out, PKI_DER_OCTET_STRING, value);
     if (critical)
         pki_der_put_value(out, PKI_DER_BOOLEAN, est_slice("\xff", 1));
@@ -28,6 +31,7 @@ est_slice_t pki_ext_ski(est_slice_t spki, apr_pool_t *pool)
     unsigned char value[2 + 20] = {PKI_DER_OCTET_STRING, 20};
     pki_der_t info, algorithm, bits;
     est_slice_t key = {NULL, 0};
+
     if (pki_der_take(&spki, PKI_DER_SEQUENCE, &info) && pki_der_take(&info.body, PKI_DER_SEQUENCE, &algorithm) &&
         pki_der_take(&info.body, PKI_DER_BIT_STRING, &bits) && bits.body.n)
         key = est_slice(bits.body.p + 1, bits.body.n - 1);
@@ -57,6 +61,7 @@ static const char *value_flaw(const char *value)
 static const char *short_name(const pki_ext_row_t *row)
 {
     int nid = OBJ_txt2nid(row->name);
+
     ERR_clear_error();
     return nid != NID_undef ? OBJ_nid2sn(nid) : row->name;
 }
@@ -65,6 +70,7 @@ static const char *row_flaw(const pki_ext_row_t *row, const pki_ext_section_t *s
 {
     const char *flaw = value_flaw(row->value);
     int nid = OBJ_txt2nid(row->name);
+
     ERR_clear_error();
     for (apr_size_t i = 0; i < sizeof(refused_nids) / sizeof(refused_nids[0]) && !flaw; i++) {
         if (nid == refused_nids[i])
@@ -108,6 +114,7 @@ static STACK_OF(CONF_VALUE) *get_section(void *db, const char *name)
 static apr_status_t free_database(void *data)
 {
     database_t *db = data;
+
     for (int i = 0; i < db->n; i++)
         sk_CONF_VALUE_pop_free(db->all[i].pairs, X509V3_conf_free);
     db->n = 0;
@@ -117,10 +124,12 @@ static apr_status_t free_database(void *data)
 static est_err_t *make_database(database_t **out, const pki_ext_section_t *rows, int n_rows, apr_pool_t *pool)
 {
     database_t *db = apr_pcalloc(pool, sizeof(*db));
+
     db->all = apr_pcalloc(pool, sizeof(*db->all) * ((apr_size_t)n_rows + 1));
     apr_pool_cleanup_register(pool, db, free_database, apr_pool_cleanup_null);
     for (int i = 0; i < n_rows; i++) {
         int at = 0;
+
         while (at < db->n && strcmp(db->all[at].name, rows[i].section) != 0)
             at++;
         db->all[at].name = rows[i].section;
@@ -138,6 +147,7 @@ static X509_EXTENSION *build_from_section(const database_t *db, X509V3_CTX *ctx,
 {
     const X509V3_EXT_METHOD *method = X509V3_EXT_get_nid(nid);
     STACK_OF(CONF_VALUE) *pairs = find_section(db, section);
+
     if (!pairs || !method->it) {
         ERR_raise_data(ERR_LIB_X509V3, X509V3_R_SECTION_NOT_FOUND, "%s", section);
         return NULL;
@@ -152,6 +162,7 @@ static X509_EXTENSION *build(database_t *db, const pki_ext_row_t *row)
 {
     X509V3_CONF_METHOD access = {NULL, get_section, NULL, NULL};
     X509V3_CTX ctx;
+
     X509V3_set_ctx(&ctx, NULL, NULL, NULL, NULL, 0);
     ctx.db_meth = &access;
     ctx.db = db;
@@ -166,6 +177,7 @@ static X509_EXTENSION *build(database_t *db, const pki_ext_row_t *row)
 static est_err_t *check_extension(est_slice_t der, apr_pool_t *pool)
 {
     pki_der_t ext = {0}, v = {0};
+
     EST_TRY(pki_der_check(der, pool));
     pki_der_take(&der, PKI_DER_SEQUENCE, &ext);
     while (pki_der_next(&ext.body, &v))
@@ -177,6 +189,7 @@ est_err_t *pki_ext_build(est_slice_t *der, const pki_ext_row_t *row, const pki_e
                          apr_pool_t *pool)
 {
     const char *flaw = row_flaw(row, sections, n_sections);
+
     if (flaw)
         return EST_FAIL(pool, config, "extension %s = \"%s\": %s", row->name, row->value, flaw);
     database_t *db = NULL;

@@ -66,6 +66,7 @@ typedef struct {
 static int split(parts_t *out, est_slice_t spki)
 {
     pki_der_t info, algorithm, oid, bits;
+
     if (!pki_der_take(&spki, PKI_DER_SEQUENCE, &info) || spki.n ||
         !pki_der_take(&info.body, PKI_DER_SEQUENCE, &algorithm) ||
         !pki_der_take(&info.body, PKI_DER_BIT_STRING, &bits) || info.body.n || bits.body.n < 1 || bits.body.p[0] != 0 ||
@@ -88,6 +89,7 @@ static void make_templates(void)
 {
     for (int i = PKI_CURVE_P256; i < N_CURVES; i++) {
         char group[32];
+
         apr_cpystrn(group, curves[i].group_name, sizeof(group));
         OSSL_PARAM params[] = {OSSL_PARAM_construct_utf8_string(OSSL_PKEY_PARAM_GROUP_NAME, group, 0),
                                OSSL_PARAM_construct_end()};
@@ -102,6 +104,7 @@ static est_err_t *decode_ec(pki_key_t *key, const parts_t *parts, apr_pool_t *po
 {
     est_slice_t rest = parts->parameters;
     pki_der_t oid;
+
     if (!pki_der_take(&rest, PKI_DER_OID, &oid) || rest.n) /* ECParameters are explicit or implicit (K-14, K-15) */
         return EST_FAIL(pool, key_rejected, "EC key without a named curve");
     for (int i = PKI_CURVE_P256; i < N_CURVES; i++) {
@@ -169,6 +172,7 @@ static int is_small_ed448(const unsigned char y[57])
 {
     static const unsigned char zeros[57];
     unsigned char minus_one[57];
+
     memcpy(minus_one, ed448_p, 57);
     minus_one[0]--;
     return (y[0] <= 1 && memcmp(y + 1, zeros, 56) == 0) || memcmp(y, minus_one, 57) == 0;
@@ -187,6 +191,7 @@ static est_err_t *decode_edwards(pki_key_t *key, const parts_t *parts, apr_pool_
 {
     int is_25519 = key->type == PKI_KEY_ED25519;
     apr_size_t n = is_25519 ? 32 : 57;
+
     key->bits = is_25519 ? 256 : 456;
     if (parts->parameters.n) /* RFC 8410 3 */
         return EST_FAIL(pool, key_rejected, "%s key with parameters", key->label);
@@ -213,6 +218,7 @@ static est_err_t *decode_edwards(pki_key_t *key, const parts_t *parts, apr_pool_
 static int bit_length(est_slice_t s)
 {
     int bits = (int)s.n * 8;
+
     for (unsigned char top = 0x80; s.n && top && !(s.p[0] & top); top >>= 1)
         bits--;
     return bits;
@@ -222,6 +228,7 @@ static int bit_length(est_slice_t s)
 static int take_positive(est_slice_t *in, est_slice_t *magnitude)
 {
     pki_der_t v;
+
     if (!pki_der_take(in, PKI_DER_INTEGER, &v) || v.body.n == 0 || v.body.p[0] & 0x80)
         return 0;
     *magnitude = v.body;
@@ -236,6 +243,7 @@ static est_err_t *import_rsa(pki_key_t *key, const BIGNUM *n, const BIGNUM *e, a
     OSSL_PARAM_BLD *bld = OSSL_PARAM_BLD_new();
     OSSL_PARAM *params = NULL;
     EVP_PKEY_CTX *ctx = EVP_PKEY_CTX_new_from_name(NULL, "RSA", NULL);
+
     if (bld && ctx && OSSL_PARAM_BLD_push_BN(bld, OSSL_PKEY_PARAM_RSA_N, n) &&
         OSSL_PARAM_BLD_push_BN(bld, OSSL_PKEY_PARAM_RSA_E, e) && (params = OSSL_PARAM_BLD_to_param(bld)) != NULL &&
         EVP_PKEY_fromdata_init(ctx) == 1 && EVP_PKEY_fromdata(ctx, &key->pkey, EVP_PKEY_PUBLIC_KEY, params) == 1)
@@ -252,6 +260,7 @@ static est_slice_t encode_rsa(est_slice_t bits, apr_pool_t *pool)
     static const unsigned char algorithm[] = {0x30, 0x0d, 0x06, 0x09, 0x2a, 0x86, 0x48, 0x86,
                                               0xf7, 0x0d, 0x01, 0x01, 0x01, 0x05, 0x00};
     pki_der_out_t *out = pki_der_out_make(bits.n + 32, pool);
+
     pki_der_put_bits(out, bits);
     pki_der_put(out, est_slice(algorithm, sizeof(algorithm)));
     pki_der_wrap(out, PKI_DER_SEQUENCE, 0);
@@ -262,6 +271,7 @@ static est_err_t *decode_rsa(pki_key_t *key, const parts_t *parts, apr_pool_t *p
 {
     est_slice_t bits = parts->bits, n, e, parameters = parts->parameters;
     pki_der_t seq, null;
+
     if (parameters.n && (!pki_der_take(&parameters, PKI_DER_NULL, &null) || null.body.n || parameters.n))
         return EST_FAIL(pool, key_rejected, "RSA key with parameters other than NULL");
     if (!pki_der_take(&bits, PKI_DER_SEQUENCE, &seq) || bits.n || !take_positive(&seq.body, &n) ||
@@ -281,8 +291,10 @@ static est_err_t *decode_rsa(pki_key_t *key, const parts_t *parts, apr_pool_t *p
 
     BIGNUM *bn = BN_bin2bn(n.p, (int)n.n, NULL), *be = BN_bin2bn(e.p, (int)e.n, NULL);
     est_err_t *err = NULL;
-    const char *flaw = bn && be ? pki_rsa_flaw(bn) : "out of memory";
-    if (flaw)
+    const char *flaw = bn && be ? pki_rsa_flaw(bn) : NULL;
+    if (!bn || !be)
+        err = EST_FAIL(pool, internal, "out of memory");
+    else if (flaw)
         err = EST_FAIL(pool, key_rejected, "%s %s", key->label, flaw);
     else
         err = import_rsa(key, bn, be, pool);
@@ -296,6 +308,7 @@ static est_err_t *decode_rsa(pki_key_t *key, const parts_t *parts, apr_pool_t *p
 est_err_t *pki_key_decode(pki_key_t **out, est_slice_t spki, apr_pool_t *pool)
 {
     parts_t parts;
+
     if (!split(&parts, spki))
         return EST_FAIL(pool, key_rejected, "not a SubjectPublicKeyInfo");
     const algorithm_t *algorithm = NULL;
@@ -305,6 +318,7 @@ est_err_t *pki_key_decode(pki_key_t **out, est_slice_t spki, apr_pool_t *pool)
     }
     if (!algorithm || !algorithm->allowed) {
         const char *name = algorithm ? algorithm->label : pki_oid_to_text(parts.oid, pool);
+
         return EST_FAIL(pool, key_rejected, "key algorithm %s; allowed are RSA, EC, Ed25519 and Ed448",
                         name ? name : "malformed");
     }
@@ -338,6 +352,7 @@ static const char rule_forms[] = "rsa:BITS, rsa:MIN-MAX (2048 to 8192), ec: with
 static int parse_bits(pki_key_rule_t *rule, const char *text)
 {
     char *end;
+
     if (*text < '0' || *text > '9')
         return 0;
     long min = strtol(text, &end, 10), max = min;
@@ -359,6 +374,7 @@ static int parse_curves(pki_key_rule_t *rule, const char *text)
     for (;;) {
         apr_size_t n = strcspn(text, ",");
         int found = PKI_CURVE_NONE;
+
         for (int i = PKI_CURVE_P256; i < N_CURVES; i++) {
             if (strlen(curves[i].name) == n && strncmp(text, curves[i].name, n) == 0)
                 found = i;
@@ -376,6 +392,7 @@ est_err_t *pki_key_rule_parse(pki_key_rule_t *out, const char *text, apr_pool_t 
 {
     pki_key_rule_t rule = {PKI_KEY_RSA, 0, 0, 0};
     int ok = 0;
+
     if (strncmp(text, "rsa:", 4) == 0) {
         ok = parse_bits(&rule, text + 4);
     } else if (strncmp(text, "ec:", 3) == 0) {

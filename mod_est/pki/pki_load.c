@@ -24,8 +24,10 @@
 static est_err_t *open_file(BIO **out, const char *path, const char *what, apr_pool_t *pool)
 {
     BIO *bio = BIO_new_file(path, "r");
+
     if (!bio) {
         int error = errno;
+
         ERR_clear_error();
         return EST_FAIL(pool, file, "%s %s cannot be opened: %s", what, path, strerror(error));
     }
@@ -38,6 +40,7 @@ static est_err_t *open_file(BIO **out, const char *path, const char *what, apr_p
 est_err_t *pki_load_certs(STACK_OF(X509) **out, const char *path, apr_pool_t *pool)
 {
     BIO *bio;
+
     EST_TRY(open_file(&bio, path, "certificate file", pool));
     STACK_OF(X509) *certs = sk_X509_new_null();
     if (!certs)
@@ -64,6 +67,19 @@ est_err_t *pki_load_certs(STACK_OF(X509) **out, const char *path, apr_pool_t *po
     return NULL;
 }
 
+est_err_t *pki_load_der(X509 **out, est_slice_t der, apr_pool_t *pool)
+{
+    const unsigned char *p = der.p;
+    X509 *cert = d2i_X509(NULL, &p, (long)der.n);
+
+    if (cert)
+        pki_ossl_own_x509(cert, pool);
+    if (!cert || p != der.p + der.n)
+        return EST_FAIL(pool, config, "not the DER of a certificate: %s", pki_ossl_reason(pool));
+    *out = cert;
+    return NULL;
+}
+
 /* ---- Private keys ---- */
 
 typedef struct {
@@ -75,6 +91,7 @@ typedef struct {
 static int answer_prompt(char *buf, int size, int writing, void *data)
 {
     prompt_t *prompt = data;
+
     (void)writing;
     prompt->asked = 1;
     apr_size_t n = prompt->passphrase ? strlen(prompt->passphrase) : 0;
@@ -87,10 +104,12 @@ static int answer_prompt(char *buf, int size, int writing, void *data)
 est_err_t *pki_load_key(EVP_PKEY **out, const char *path, const char *passphrase, int *loose, apr_pool_t *pool)
 {
     BIO *bio;
+
     EST_TRY(open_file(&bio, path, "key file", pool));
     if (loose) {
         struct stat st;
         FILE *file = NULL;
+
         BIO_get_fp(bio, &file);
         *loose = !file || fstat(fileno(file), &st) != 0 || (st.st_mode & (S_IRGRP | S_IROTH)) != 0;
     }
@@ -146,6 +165,7 @@ static int read_some(line_t *line, int fd)
 static est_err_t *read_file(line_t *line, const char *path, apr_pool_t *pool)
 {
     int fd = open(path, O_RDONLY | O_CLOEXEC);
+
     if (fd < 0)
         return EST_FAIL(pool, file, "passphrase file %s cannot be opened: %s", path, strerror(errno));
     while (read_some(line, fd))
@@ -158,9 +178,11 @@ static est_err_t *read_file(line_t *line, const char *path, apr_pool_t *pool)
 static int collect(line_t *line, apr_file_t *pipe, int *ticks)
 {
     apr_os_file_t fd;
+
     apr_os_file_get(&fd, pipe);
     while ((*ticks)++ < TICKS_MAX) {
         struct pollfd poller = {fd, POLLIN, 0};
+
         if (poll(&poller, 1, TICK_MS) > 0 && !read_some(line, fd))
             return 1;
     }
@@ -173,6 +195,7 @@ static est_err_t *run_program(line_t *line, const char *command, apr_pool_t *poo
     apr_procattr_t *attr;
     apr_proc_t process;
     apr_file_t *nothing;
+
     if (apr_tokenize_to_argv(command, &argv, pool) != APR_SUCCESS || !argv[0])
         return EST_FAIL(pool, config, "passphrase exec: names no program");
     if (apr_procattr_create(&attr, pool) != APR_SUCCESS ||
@@ -185,6 +208,7 @@ static est_err_t *run_program(line_t *line, const char *command, apr_pool_t *poo
     apr_status_t status = apr_proc_create(&process, argv[0], (const char *const *)argv, NULL, attr, pool);
     if (status != APR_SUCCESS) {
         char text[120];
+
         return EST_FAIL(pool, file, "passphrase program %s cannot be run: %s", argv[0],
                         apr_strerror(status, text, sizeof(text)));
     }
@@ -210,6 +234,7 @@ static est_err_t *run_program(line_t *line, const char *command, apr_pool_t *poo
 est_err_t *pki_load_passphrase(const char **out, const char *spec, apr_pool_t *pool)
 {
     line_t *line = apr_pcalloc(pool, sizeof(*line));
+
     apr_pool_cleanup_register(pool, line, cleanse, apr_pool_cleanup_null);
     if (strncmp(spec, "file:", 5) == 0)
         EST_TRY(read_file(line, spec + 5, pool));
@@ -225,18 +250,5 @@ est_err_t *pki_load_passphrase(const char **out, const char *spec, apr_pool_t *p
     if (n == 0)
         return EST_FAIL(pool, config, "passphrase of %s is empty", spec);
     *out = line->text;
-    return NULL;
-}
-
-est_err_t *pki_load_der(X509 **out, est_slice_t der, apr_pool_t *pool)
-{
-    const unsigned char *p = der.p;
-    X509 *cert = d2i_X509(NULL, &p, (long)der.n);
-
-    if (cert)
-        pki_ossl_own_x509(cert, pool);
-    if (!cert || p != der.p + der.n)
-        return EST_FAIL(pool, config, "not the DER of a certificate: %s", pki_ossl_reason(pool));
-    *out = cert;
     return NULL;
 }

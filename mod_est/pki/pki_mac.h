@@ -5,13 +5,11 @@
 #ifndef PKI_MAC_H
 #define PKI_MAC_H
 
-/* Keyed digests of secrets, so that a table can know them without holding them. */
+/* Former names of what pki_digest.h and est_bytes.h declare */
 
-#include "base/est_bytes.h"
+#include "pki_digest.h"
 
-/* HMAC-SHA-256; 0 when OpenSSL fails */
-int pki_mac_sha256(unsigned char out[32], est_slice_t key, est_slice_t data);
-/* Overwrites in a way that the compiler keeps */
-void pki_mac_cleanse(void *p, apr_size_t n);
+#define pki_mac_sha256 pki_hmac_sha256
+#define pki_mac_cleanse est_bytes_cleanse
 
 #endif

@@ -63,37 +63,6 @@ static const attr_type_t *type_of_oid(est_slice_t oid)
 
 /* ---- Characters ---- */
 
-/* Takes one character of well-formed UTF-8 (RFC 3629: shortest form, no surrogates); -1 when it is not */
-static long next_char(const unsigned char **p, const unsigned char *end)
-{
-    const unsigned char *s = *p;
-    unsigned c = *s++;
-    int more;
-    unsigned least;
-    if (c < 0x80) {
-        *p = s;
-        return (long)c;
-    }
-    if (c >= 0xc2 && c <= 0xdf) {
-        more = 1, least = 0x80, c &= 0x1f;
-    } else if (c >= 0xe0 && c <= 0xef) {
-        more = 2, least = 0x800, c &= 0x0f;
-    } else if (c >= 0xf0 && c <= 0xf4) {
-        more = 3, least = 0x10000, c &= 0x07;
-    } else {
-        return -1;
-    }
-    for (; more > 0; more--) {
-        if (s == end || (*s & 0xc0) != 0x80)
-            return -1;
-        c = c << 6 | (*s++ & 0x3fu);
-    }
-    if (c < least || c > 0x10ffff || (c >= 0xd800 && c <= 0xdfff))
-        return -1;
-    *p = s;
-    return (long)c;
-}
-
 typedef struct {
     long first, last;
 } range_t;
@@ -126,9 +95,11 @@ static const char *char_flaw(long c)
 
 const char *pki_text_flaw(const char *s, apr_size_t n)
 {
-    const unsigned char *p = (const unsigned char *)s, *end = p + n;
-    while (p < end) {
-        const char *flaw = char_flaw(next_char(&p, end));
+    est_slice_t rest = est_slice(s, n);
+
+    while (rest.n) {
+        const char *flaw = char_flaw(est_utf8_next(&rest));
+
         if (flaw)
             return flaw;
     }
@@ -138,6 +109,7 @@ const char *pki_text_flaw(const char *s, apr_size_t n)
 static int count_chars(const char *s)
 {
     int n = 0;
+
     for (; *s; s++)
         n += (*s & 0xc0) != 0x80;
     return n;
@@ -169,6 +141,7 @@ static const char *from_wide(est_slice_t in, apr_size_t width, apr_size_t *len, 
     char *buf = apr_palloc(pool, in.n / width * 4 + 1), *w = buf;
     for (apr_size_t i = 0; i < in.n; i += width) {
         unsigned long c = 0;
+
         for (apr_size_t j = 0; j < width; j++)
             c = c << 8 | in.p[i + j];
         w = put_char(w, c > 0x10ffff ? 0 : c);
@@ -208,6 +181,7 @@ static const char *to_utf8(const pki_der_t *v, apr_size_t *len, apr_pool_t *pool
 static est_err_t *decode_attr(pki_attr_t *attr, est_slice_t *rdn, apr_pool_t *pool)
 {
     pki_der_t pair, oid, value;
+
     if (!pki_der_take(rdn, PKI_DER_SEQUENCE, &pair) || !pki_der_take(&pair.body, PKI_DER_OID, &oid) ||
         !pki_der_next(&pair.body, &value) || pair.body.n)
         return EST_FAIL(pool, name_invalid, "distinguished name is malformed");
@@ -244,6 +218,7 @@ static char *put_escaped(char *w, const char *value)
 static char *put_text(char *w, const char *text)
 {
     apr_size_t n = strlen(text);
+
     memcpy(w, text, n);
     return w + n;
 }
@@ -252,11 +227,13 @@ static char *put_text(char *w, const char *text)
 static const char *name_text(const pki_attr_t *attrs, int n, apr_pool_t *pool)
 {
     apr_size_t size = 1;
+
     for (int i = 0; i < n; i++)
         size += strlen(attrs[i].type) + 2 * strlen(attrs[i].value) + 2;
     char *buf = apr_palloc(pool, size), *w = buf;
     for (int end = n; end > 0;) {
         int first = end - 1;
+
         while (first > 0 && attrs[first - 1].rdn == attrs[first].rdn)
             first--;
         for (int i = first; i < end; i++) {
@@ -278,10 +255,12 @@ est_err_t *pki_name_decode(pki_name_t **out, est_slice_t der, apr_pool_t *pool)
     int n = 0, rdn = 0;
     est_slice_t rest = der;
     pki_der_t name;
+
     if (!pki_der_take(&rest, PKI_DER_SEQUENCE, &name) || rest.n)
         return EST_FAIL(pool, name_invalid, "distinguished name is malformed");
     for (; name.body.n; rdn++) {
         pki_der_t set;
+
         if (!pki_der_take(&name.body, PKI_DER_SET, &set) || set.body.n == 0)
             return EST_FAIL(pool, name_invalid, "relative distinguished name is malformed or empty");
         while (set.body.n) {
@@ -350,6 +329,7 @@ static const attr_type_t *type_of_attr(const pki_attr_t *attr, attr_type_t *scra
 {
     int nid = attr->nid;
     est_slice_t oid = {NULL, 0};
+
     if (nid == NID_undef && attr->type) {
         oid = pki_oid_from_text(attr->type, pool);
         if (oid.n == 0)
@@ -357,6 +337,7 @@ static const attr_type_t *type_of_attr(const pki_attr_t *attr, attr_type_t *scra
     }
     if (nid != NID_undef) {
         const ASN1_OBJECT *object = OBJ_nid2obj(nid);
+
         if (object)
             oid = est_slice(OBJ_get0_data(object), OBJ_length(object));
     }
@@ -374,6 +355,7 @@ static est_err_t *encode_attr(est_slice_t *der, const pki_attr_t *attr, apr_pool
     attr_type_t scratch;
     const attr_type_t *type = type_of_attr(attr, &scratch, pool);
     const char *label = attr->type ? attr->type : type && type->type ? type->type : "attribute";
+
     if (!type)
         return EST_FAIL(pool, name_invalid, "attribute type %s is not known", label);
     const char *flaw = value_flaw(type, attr->value);
@@ -382,27 +364,20 @@ static est_err_t *encode_attr(est_slice_t *der, const pki_attr_t *attr, apr_pool
     if (flaw)
         return EST_FAIL(pool, name_invalid, "value of %s: %s", label, flaw);
 
-    apr_size_t len = strlen(attr->value);
-    pki_der_out_t *out = pki_der_out_make(len + type->oid.n + 16, pool);
-    pki_der_put_value(out, type->tag, est_slice(attr->value, len));
+    est_slice_t value = est_slice_of(attr->value);
+    pki_der_out_t *out = pki_der_out_make(value.n + type->oid.n + 16, pool);
+    pki_der_put_value(out, type->tag, value);
     pki_der_put_value(out, PKI_DER_OID, type->oid);
     pki_der_wrap(out, PKI_DER_SEQUENCE, 0);
     *der = pki_der_result(out);
     return NULL;
 }
 
-/* X.690 11.6; of two encodings of a SEQUENCE none is the start of the other */
-static int compare_der(const void *a, const void *b)
-{
-    const est_slice_t *x = a, *y = b;
-    int order = memcmp(x->p, y->p, x->n < y->n ? x->n : y->n);
-    return order ? order : (x->n > y->n) - (x->n < y->n);
-}
-
 est_err_t *pki_name_encode(pki_name_t **out, const pki_attr_t *attrs, int n_attrs, apr_pool_t *pool)
 {
     est_slice_t encoded[PKI_NAME_MAX_ATTRIBUTES];
     apr_size_t size = 16;
+
     if (n_attrs > PKI_NAME_MAX_ATTRIBUTES)
         return EST_FAIL(pool, name_invalid, "more than %d attributes", PKI_NAME_MAX_ATTRIBUTES);
     for (int i = 0; i < n_attrs; i++) {
@@ -413,9 +388,10 @@ est_err_t *pki_name_encode(pki_name_t **out, const pki_attr_t *attrs, int n_attr
     pki_der_out_t *buf = pki_der_out_make(size, pool);
     for (int end = n_attrs; end > 0;) {
         int first = end - 1;
+
         while (first > 0 && attrs[first - 1].rdn == attrs[first].rdn)
             first--;
-        qsort(encoded + first, (apr_size_t)(end - first), sizeof(encoded[0]), compare_der);
+        qsort(encoded + first, (apr_size_t)(end - first), sizeof(encoded[0]), pki_der_compare);
         apr_size_t mark = pki_der_mark(buf);
         while (end > first)
             pki_der_put(buf, encoded[--end]);

@@ -26,7 +26,7 @@ typedef struct {
     const pki_attr_t *attrs;
     int n_attrs;
     X509_NAME *x509;  /* for comparison; freed with the pool */
-    const char *text; /* RFC 2253 form for records and logs, UTF-8 with controls escaped */
+    const char *text; /* RFC 2253 form for records and logs, UTF-8 */
 } pki_name_t;
 
 /* Decodes an RDNSequence. Values become UTF-8; NUL, control and format characters (bidi, zero width, BOM), empty

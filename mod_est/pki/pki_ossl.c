@@ -30,6 +30,7 @@ const char *pki_ossl_reason(apr_pool_t *pool)
 {
     const char *first = ERR_reason_error_string(ERR_peek_error());
     const char *last = ERR_reason_error_string(ERR_peek_last_error());
+
     ERR_clear_error();
     if (!first && !last)
         return "no reason given";

@@ -5,7 +5,7 @@
 #ifndef PKI_OSSL_H
 #define PKI_OSSL_H
 
-/* Between OpenSSL and APR: objects that a pool frees, and the error queue. Private to pki/. */
+/* Between OpenSSL and APR: objects that a pool frees, and the error queue. For pki/ and ca/. */
 
 #include "base/est_err.h"
 

@@ -5,6 +5,7 @@
 #include "pki_path.h"
 
 #include "pki_ossl.h"
+#include "pki_time.h"
 
 #include <apr_strings.h>
 #include <openssl/err.h>
@@ -15,21 +16,23 @@
 
 struct pki_anchors_t {
     X509_STORE *store;
-    STACK_OF(X509) * helpers;
+    STACK_OF(X509) *helpers;
 };
 
-static est_err_t *copy_stack(STACK_OF(X509) * *out, STACK_OF(X509) * certs, apr_pool_t *pool)
+static est_err_t *copy_stack(STACK_OF(X509) **out, STACK_OF(X509) *certs, apr_pool_t *pool)
 {
     STACK_OF(X509) *copy = certs ? X509_chain_up_ref(certs) : sk_X509_new_null();
+
     if (!copy)
         return EST_FAIL(pool, internal, "trust anchors: %s", pki_ossl_reason(pool));
     *out = pki_ossl_own_certs(copy, pool);
     return NULL;
 }
 
-est_err_t *pki_anchors_make(pki_anchors_t **out, STACK_OF(X509) * certs, STACK_OF(X509) * helpers, apr_pool_t *pool)
+est_err_t *pki_anchors_make(pki_anchors_t **out, STACK_OF(X509) *certs, STACK_OF(X509) *helpers, apr_pool_t *pool)
 {
     pki_anchors_t *anchors = apr_pcalloc(pool, sizeof(*anchors));
+
     anchors->store = X509_STORE_new();
     if (!anchors->store)
         return EST_FAIL(pool, internal, "trust anchors: %s", pki_ossl_reason(pool));
@@ -84,6 +87,7 @@ static int note_error(int ok, X509_STORE_CTX *ctx)
         findings_t *found = X509_STORE_CTX_get_app_data(ctx);
         int error = X509_STORE_CTX_get_error(ctx), depth = X509_STORE_CTX_get_error_depth(ctx);
         pki_path_t verdict = verdict_of(error, depth);
+
         if (!found->errors[verdict]) {
             found->errors[verdict] = error;
             found->depths[verdict] = depth;
@@ -98,6 +102,7 @@ static pki_path_t gravest(const findings_t *found)
 {
     static const pki_path_t order[] = {PKI_PATH_NO_ANCHOR, PKI_PATH_INVALID, PKI_PATH_PURPOSE, PKI_PATH_NOT_YET,
                                        PKI_PATH_EXPIRED};
+
     for (apr_size_t i = 0; i < sizeof(order) / sizeof(order[0]); i++) {
         if (found->errors[order[i]])
             return order[i];
@@ -105,22 +110,12 @@ static pki_path_t gravest(const findings_t *found)
     return PKI_PATH_OK;
 }
 
-static int time_of(const ASN1_TIME *t, apr_time_t *out)
-{
-    static const char epoch_text[] = "19700101000000Z";
-    ASN1_TIME *epoch = ASN1_TIME_new();
-    int days = 0, seconds = 0;
-    int ok = epoch && ASN1_TIME_set_string(epoch, epoch_text) && ASN1_TIME_diff(&days, &seconds, epoch, t);
-    ASN1_TIME_free(epoch);
-    *out = apr_time_from_sec((apr_time_t)days * 86400 + seconds);
-    return ok;
-}
-
-static est_err_t *earliest_end(apr_time_t *until, const STACK_OF(X509) * path, apr_pool_t *pool)
+static est_err_t *earliest_end(apr_time_t *until, const STACK_OF(X509) *path, apr_pool_t *pool)
 {
     for (int i = 0; i < sk_X509_num(path); i++) {
         apr_time_t end;
-        if (!time_of(X509_get0_notAfter(sk_X509_value(path, i)), &end))
+
+        if (!pki_time_from_asn1(&end, X509_get0_notAfter(sk_X509_value(path, i))))
             return EST_FAIL(pool, certificate_refused, "end of validity cannot be read: %s", pki_ossl_reason(pool));
         if (i == 0 || end < *until)
             *until = end;
@@ -131,6 +126,7 @@ static est_err_t *earliest_end(apr_time_t *until, const STACK_OF(X509) * path, a
 static est_err_t *judge(pki_path_t *out, const char **detail, apr_time_t *until, X509_STORE_CTX *ctx, apr_pool_t *pool)
 {
     findings_t found = {{0}, {0}};
+
     X509_STORE_CTX_set_app_data(ctx, &found);
     X509_STORE_CTX_set_verify_cb(ctx, note_error);
     if (X509_verify_cert(ctx) != 1) { /* not a finding: it could not go on */
@@ -149,9 +145,10 @@ static est_err_t *judge(pki_path_t *out, const char **detail, apr_time_t *until,
 }
 
 /* The chain sent and the helpers, borrowed; untrusted both */
-static STACK_OF(X509) * join(STACK_OF(X509) * chain, STACK_OF(X509) * helpers)
+static STACK_OF(X509) *join(STACK_OF(X509) *chain, STACK_OF(X509) *helpers)
 {
     STACK_OF(X509) *joined = chain ? sk_X509_dup(chain) : sk_X509_new_null();
+
     for (int i = 0; joined && i < sk_X509_num(helpers); i++) {
         if (!sk_X509_push(joined, sk_X509_value(helpers, i))) {
             sk_X509_free(joined);
@@ -162,13 +159,15 @@ static STACK_OF(X509) * join(STACK_OF(X509) * chain, STACK_OF(X509) * helpers)
 }
 
 est_err_t *pki_path_check(pki_path_t *out, const char **detail, apr_time_t *until, const pki_anchors_t *anchors,
-                          X509 *leaf, STACK_OF(X509) * chain, apr_time_t now, apr_pool_t *pool)
+                          X509 *leaf, STACK_OF(X509) *chain, apr_time_t now, apr_pool_t *pool)
 {
     X509_STORE_CTX *ctx = X509_STORE_CTX_new();
     STACK_OF(X509) *untrusted = join(chain, anchors->helpers);
     est_err_t *err;
+
     if (ctx && untrusted && X509_STORE_CTX_init(ctx, anchors->store, leaf, untrusted)) {
         X509_VERIFY_PARAM *param = X509_STORE_CTX_get0_param(ctx);
+
         X509_VERIFY_PARAM_set_flags(param, X509_V_FLAG_PARTIAL_CHAIN);
         X509_VERIFY_PARAM_set_purpose(param, X509_PURPOSE_SSL_CLIENT);
         X509_VERIFY_PARAM_set_depth(param, MAX_DEPTH);

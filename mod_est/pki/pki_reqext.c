@@ -20,9 +20,10 @@ static int usage_bits(est_slice_t value)
     if (!pki_der_take(&value, PKI_DER_BIT_STRING, &bits) || value.n || bits.body.n < 2 || bits.body.n > 3 ||
         bits.body.p[0] > 7)
         return -1;
-    for (apr_size_t i = 0; i < (bits.body.n - 1) * 8; i++)
+    for (apr_size_t i = 0; i < (bits.body.n - 1) * 8; i++) {
         if (bits.body.p[1 + i / 8] & (0x80 >> (i % 8)))
             usage |= 1 << i;
+    }
     return usage;
 }
 
@@ -61,11 +62,12 @@ static pki_reqext_kind_t judge_purposes(const char **what, est_slice_t value)
     while (list.body.n) {
         if (!pki_der_take(&list.body, PKI_DER_OID, &oid))
             return PKI_REQEXT_MALFORMED;
-        for (apr_size_t i = 0; i < sizeof(powers) / sizeof(powers[0]); i++)
+        for (apr_size_t i = 0; i < sizeof(powers) / sizeof(powers[0]); i++) {
             if (est_slice_equal(oid.body, powers[i].oid)) {
                 *what = powers[i].name;
                 return PKI_REQEXT_POWER;
             }
+        }
     }
     return PKI_REQEXT_PLAIN;
 }

@@ -18,6 +18,7 @@ static const unsigned char primes[] = {3,   5,   7,   11,  13,  17,  19,  23,  2
 static int is_power_of_f4(unsigned r, unsigned p)
 {
     unsigned g = 65537 % p, power = 1;
+
     do {
         if (power == r)
             return 1;
@@ -31,9 +32,11 @@ static int is_power_of_f4(unsigned r, unsigned p)
 static const char *small_prime_flaw(const BIGNUM *n)
 {
     int roca = 1;
+
     for (unsigned i = 0; i < N_PRIMES; i++) {
         unsigned p = primes[i];
         unsigned r = (unsigned)BN_mod_word(n, p);
+
         if (r == 0)
             return "modulus has a small factor";
         roca = roca && is_power_of_f4(r, p);
@@ -70,6 +73,7 @@ static int is_square_modulo(unsigned r, unsigned m)
 static int is_square(const BIGNUM *n, BN_CTX *ctx)
 {
     unsigned r = (unsigned)BN_mod_word(n, 63 * 65 * 11);
+
     if (BN_is_zero(n))
         return 1;
     if (!is_square_modulo((unsigned)BN_mod_word(n, 64), 64) || !is_square_modulo(r % 63, 63) ||
@@ -101,6 +105,7 @@ static const char *close_factors_flaw(const BIGNUM *n, BN_CTX *ctx)
         goto end;
     for (int i = 0; i < FERMAT_ROUNDS; i++) {
         int found = is_square(b2, ctx);
+
         if (found != 0) {
             flaw = found < 0 ? no_memory : "modulus has factors that are too close";
             goto end;
@@ -136,6 +141,7 @@ static const char *prime_power_flaw(const BIGNUM *n, BN_CTX *ctx)
 const char *pki_rsa_flaw(const BIGNUM *n)
 {
     const char *flaw = small_prime_flaw(n);
+
     if (flaw)
         return flaw;
     BN_CTX *ctx = BN_CTX_new();

@@ -80,6 +80,7 @@ static int is_punycode(const unsigned char *p, apr_size_t n)
         return 0;
     while (at < n) {
         unsigned before = i, weight = 1;
+
         for (unsigned k = BASE;; k += BASE) {
             if (at == n)
                 return 0;
@@ -145,6 +146,7 @@ static const char *dns_flaw(est_slice_t s, int wildcard_allowed)
         const unsigned char *dot = memchr(p, '.', (apr_size_t)(end - p));
         apr_size_t n = (apr_size_t)((dot ? dot : end) - p);
         const char *flaw = label_flaw(p, n);
+
         if (flaw)
             return flaw;
         if (!dot) /* no top-level domain is a number: this would be read as an address (RFC 3696 2) */
@@ -157,6 +159,7 @@ static const char *dns_flaw(est_slice_t s, int wildcard_allowed)
 static const char *email_flaw(est_slice_t s)
 {
     const unsigned char *at = s.n ? memchr(s.p, '@', s.n) : NULL;
+
     if (!at)
         return "no @";
     apr_size_t local = (apr_size_t)(at - s.p);
@@ -164,6 +167,7 @@ static const char *email_flaw(est_slice_t s)
         return "local part empty or of more than 64 characters";
     for (apr_size_t i = 0; i < local; i++) {
         unsigned char c = s.p[i];
+
         if (c == '.' ? i == 0 || i == local - 1 || s.p[i - 1] == '.'
                      : !is_alnum(c) && (c == 0 || !strchr("!#$%&'*+-/=?^_`{|}~", c)))
             return "bad character in the local part";
@@ -175,6 +179,7 @@ static const char *email_flaw(est_slice_t s)
 static apr_size_t scheme_length(est_slice_t s)
 {
     apr_size_t n = 0;
+
     while (n < s.n && (is_alnum(s.p[n]) || (n > 0 && s.p[n] && strchr("+-.", s.p[n]))))
         n++;
     if (n == 0 || apr_isdigit(s.p[0]) || s.n - n < 3 || memcmp(s.p + n, "://", 3) != 0)
@@ -186,6 +191,7 @@ static apr_size_t scheme_length(est_slice_t s)
 static est_slice_t authority_of(est_slice_t uri)
 {
     apr_size_t start = scheme_length(uri), end = start;
+
     while (end < uri.n && !(uri.p[end] == '/' || uri.p[end] == '?' || uri.p[end] == '#'))
         end++;
     return est_slice(uri.p + start, end - start);
@@ -195,6 +201,7 @@ static int is_ip_text(int family, const unsigned char *p, apr_size_t n)
 {
     char text[INET6_ADDRSTRLEN];
     unsigned char address[16];
+
     if (n >= sizeof(text))
         return 0;
     memcpy(text, p, n);
@@ -205,12 +212,14 @@ static int is_ip_text(int family, const unsigned char *p, apr_size_t n)
 static const char *host_flaw(est_slice_t authority)
 {
     const unsigned char *p = authority.p, *end = p + authority.n, *colon;
+
     if (authority.n == 0)
         return "no host";
     if (memchr(p, '@', authority.n))
         return "user information";
     if (*p == '[') {
         const unsigned char *close = memchr(p, ']', authority.n);
+
         if (!close || !is_ip_text(AF_INET6, p + 1, (apr_size_t)(close - p - 1)))
             return "malformed IPv6 host";
         if (close + 1 == end)
@@ -235,6 +244,7 @@ static const char *uri_flaw(est_slice_t s)
         return "more than 2048 characters";
     for (apr_size_t i = 0; i < s.n; i++) {
         unsigned char c = s.p[i];
+
         if (c <= 0x20 || c >= 0x7f || strchr("\"<>\\^`{|}", c))
             return "character that a URI cannot have";
         if (c == '%' && (s.n - i < 3 || !apr_isxdigit(s.p[i + 1]) || !apr_isxdigit(s.p[i + 2])))
@@ -250,6 +260,7 @@ static const char *uri_flaw(est_slice_t s)
 static const char *lower(est_slice_t s, apr_pool_t *pool)
 {
     char *text = apr_pstrmemdup(pool, (const char *)s.p, s.n);
+
     for (char *p = text; *p; p++)
         *p = (char)apr_tolower(*p);
     return text;
@@ -259,6 +270,7 @@ static est_slice_t encode_lower_dns(const char *value, apr_pool_t *pool)
 {
     apr_size_t n = strlen(value);
     pki_der_out_t *out = pki_der_out_make(n + 4, pool);
+
     pki_der_put_value(out, TAG_DNS, est_slice(value, n));
     return pki_der_result(out);
 }
@@ -266,6 +278,7 @@ static est_slice_t encode_lower_dns(const char *value, apr_pool_t *pool)
 static const char *decode_ip(pki_san_t *san, est_slice_t body, apr_pool_t *pool)
 {
     char text[INET6_ADDRSTRLEN];
+
     if (body.n != 4 && body.n != 16)
         return "not 4 or 16 octets";
     inet_ntop(body.n == 4 ? AF_INET : AF_INET6, body.p, text, sizeof(text));
@@ -277,6 +290,7 @@ static const char *decode_ip(pki_san_t *san, est_slice_t body, apr_pool_t *pool)
 static const char *decode_other(pki_san_t *san, est_slice_t body, apr_pool_t *pool)
 {
     pki_der_t oid, value, inner;
+
     if (!pki_der_take(&body, PKI_DER_OID, &oid) || !pki_der_take(&body, PKI_DER_CONTEXT_CONSTRUCTED(0), &value) ||
         body.n || !pki_der_next(&value.body, &inner) || value.body.n)
         return "malformed";
@@ -287,6 +301,7 @@ static const char *decode_other(pki_san_t *san, est_slice_t body, apr_pool_t *po
 static est_err_t *decode_dirname(pki_san_t *san, est_slice_t body, apr_pool_t *pool)
 {
     pki_name_t *name;
+
     EST_TRY(pki_name_decode(&name, body, pool));
     if (name->n_attrs == 0)
         return EST_FAIL(pool, name_invalid, "subjectAltName dirname: empty");
@@ -297,6 +312,7 @@ static est_err_t *decode_dirname(pki_san_t *san, est_slice_t body, apr_pool_t *p
 static est_err_t *decode_name(pki_san_t *san, const pki_der_t *v, apr_pool_t *pool)
 {
     const char *flaw = NULL;
+
     san->der = v->whole;
     switch (v->tag) {
     case TAG_DNS:
@@ -380,6 +396,7 @@ static int equal_fold(const char *a, const char *b, apr_size_t from, apr_size_t 
 static int equal_dirnames(est_slice_t a, est_slice_t b)
 {
     pki_der_t va, vb;
+
     if (!pki_der_next(&a, &va) || !pki_der_next(&b, &vb))
         return 0;
     const unsigned char *pa = va.body.p, *pb = vb.body.p;
@@ -422,6 +439,7 @@ int pki_san_subset(const pki_sans_t *a, const pki_sans_t *b)
 {
     for (int i = 0; i < a->n_names; i++) {
         int found = 0;
+
         for (int j = 0; j < b->n_names && !found; j++)
             found = equal(&a->names[i], &b->names[j]);
         if (!found)
@@ -440,6 +458,7 @@ int pki_san_equal(const pki_sans_t *a, const pki_sans_t *b)
 est_slice_t pki_san_encode(const pki_sans_t *sans, apr_pool_t *pool)
 {
     apr_size_t size = 8;
+
     for (int i = 0; i < sans->n_names; i++)
         size += sans->names[i].der.n;
     pki_der_out_t *out = pki_der_out_make(size, pool);

@@ -7,6 +7,7 @@
 
 /* Who may call an operation of an alias, before any certificate request is looked at. `Require est` asks here. */
 
+#include "pki/pki_cert.h"
 #include "policy_snapshot.h"
 
 #include <apr_network_io.h>

@@ -3,7 +3,9 @@
  * SPDX-License-Identifier: Apache-2.0
  */
 #include "policy_decide.h"
+#include "pki/pki_ext.h"
 #include "pki/pki_reqext.h"
+#include "pki/pki_time.h"
 #include "policy_names.h"
 
 #include <apr_strings.h>

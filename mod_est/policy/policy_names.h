@@ -7,6 +7,7 @@
 
 /* The rules about names: what the profile allows, what the group allows, and what this client may ask for. */
 
+#include "pki/pki_name.h"
 #include "policy_access.h"
 
 /* The subject as the profile has it: *out encoded anew. Attributes that a rule drops are added to *dropped (text, may

@@ -8,9 +8,10 @@
 /* Certificate profiles: what a certificate may be. Made once per policy snapshot from rows, validated, then immutable.
  */
 
-#include "pki/pki_cert.h"
+#include "pki/pki_ext.h"
 #include "pki/pki_key.h"
 #include "pki/pki_san.h"
+#include "pki/pki_sigalg.h"
 
 #define POLICY_PROFILE_MAX_EXTS 37
 

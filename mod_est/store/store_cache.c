@@ -13,6 +13,7 @@
 
 #define MAX_CLIENTS 4096
 #define ABSENT_TTL apr_time_from_sec(5)
+#define PATIENCE apr_time_from_sec(5)
 #define WAIT apr_time_from_sec(5) /* for a thread that is asking the store already */
 
 /* A snapshot and how many hold it: the cache itself and readers */
@@ -258,6 +259,19 @@ est_err_t *store_cache_policy(store_cache_t *cache, const policy_snapshot_t **ou
     err = hold_current(cache, out, max_age, pool);
     unlock(cache);
     return err;
+}
+
+est_err_t *store_cache_policy_at_hand(store_cache_t *cache, const policy_snapshot_t **out, apr_pool_t *pool)
+{
+    est_err_t *err;
+    int will_do;
+
+    lock(cache);
+    will_do = cache->current && (cache->flying || (cache->failed != EST_E__COUNT &&
+                                                   !is_older(cache->env->now(cache->env), cache->asked, PATIENCE)));
+    err = will_do ? hold_current(cache, out, 0, pool) : NULL;
+    unlock(cache);
+    return will_do ? err : store_cache_policy(cache, out, 0, pool);
 }
 
 est_err_t *store_cache_reload(store_cache_t *cache, apr_pool_t *pool)

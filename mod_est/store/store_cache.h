@@ -33,6 +33,10 @@ void store_cache_seed(store_cache_t *cache, const policy_snapshot_t *snapshot);
 est_err_t *store_cache_policy(store_cache_t *cache, const policy_snapshot_t **out, apr_interval_time_t max_age,
                               apr_pool_t *pool);
 
+/* The same for a request that changes nothing: while another thread asks, and for 5 seconds after asking has failed,
+ * the snapshot at hand will do, however old. */
+est_err_t *store_cache_policy_at_hand(store_cache_t *cache, const policy_snapshot_t **out, apr_pool_t *pool);
+
 /* The client's row, from memory or the store; *out NULL when there is no such client (remembered for 5 seconds). */
 est_err_t *store_cache_client(store_cache_t *cache, policy_client_t **out, const char *user, apr_pool_t *pool);
 void store_cache_drop_client(store_cache_t *cache, const char *user); /* NULL: all */

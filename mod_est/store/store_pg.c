@@ -25,16 +25,18 @@ typedef struct {
 #define BUDGET "est_store_pg_budget"
 #define TOO_LITTLE APR_TIME_C(50000)
 
-void store_pg_share_timeout(const store_t *store, apr_pool_t *pool)
+void store_pg_share_timeout(const store_t *store, apr_interval_time_t limit, apr_pool_t *pool)
 {
     apr_interval_time_t *left = apr_palloc(pool, sizeof(*left));
 
     *left = ((const store_pg_t *)store)->timeout;
+    if (limit && limit < *left)
+        *left = limit;
     apr_pool_userdata_setn(left, BUDGET, NULL, pool);
 }
 
-static est_err_t *call_until(PGresult **out, const store_pg_t *pg, store_pg_stmt_t stmt, const store_pg_params_t *params,
-                             apr_time_t deadline, apr_pool_t *pool)
+static est_err_t *call_until(PGresult **out, const store_pg_t *pg, store_pg_stmt_t stmt,
+                             const store_pg_params_t *params, apr_time_t deadline, apr_pool_t *pool)
 {
     store_pg_conn_t *conn;
     est_err_t *err;

@@ -6,7 +6,7 @@
 # The line of least squares through the samples of the last half is what counts, over all children: single samples jump by
 # what malloc has just got or given back. The smallest object that can leak takes 32 octets with malloc's header.
 
-BEGIN { limit = 16 }
+BEGIN { limit = 16; enough = 90000 }
 
 # Before the static files
 $1 == "static" {
@@ -55,7 +55,11 @@ END {
         printf "%s: %+d kB over the last %d enrolments (%+.1f %%)\n", pid[c] ? "child " pid[c] : "parent", \
             kb[n_rows, c] - kb[half, c], at[n_rows] - at[half], 100 * (kb[n_rows, c] - kb[half, c]) / kb[half, c]
     growth = slope(0, half) * 1024
-    printf "all children: %+.1f octets an enrolment (slope over the last half; limit %d): %s\n", growth, limit, \
-        growth <= limit ? "flat" : "GROWING"
+    printf "all children: %+.1f octets an enrolment (slope over the last half): ", growth
+    if (at[n_rows] < enough) {
+        printf "not judged, %d enrolments are too few\n", at[n_rows]
+        exit 0
+    }
+    printf "%s (limit %d)\n", growth <= limit ? "flat" : "GROWING", limit
     exit growth > limit
 }

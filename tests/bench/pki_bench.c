@@ -7,6 +7,7 @@
 
 #include "pki/pki_cert.h"
 #include "pki/pki_csr.h"
+#include "pki/pki_ext.h"
 
 #include <apr_general.h>
 #include <openssl/rand.h>

@@ -106,7 +106,7 @@ static inline est_slice_t hex(const char *text)
 
 static inline est_slice_t text(const char *s)
 {
-    return est_slice(s, strlen(s));
+    return est_slice_of(s);
 }
 
 /* Joins n slices */

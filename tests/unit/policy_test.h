@@ -9,6 +9,7 @@
 
 #include "x509_test.h"
 
+#include "pki/pki_name.h"
 #include "policy/policy_snapshot.h"
 
 /* Everything allowed: any CN and O, any DNS name, one year, P-256 or RSA */

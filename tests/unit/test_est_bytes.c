@@ -185,6 +185,73 @@ static void test_comparisons(void **state)
     assert_true(est_bytes_equal_ct("", "", 0));
 }
 
+static void test_cleansing_overwrites(void **state)
+{
+    char secret[] = "secret", around[] = {'a', 'b', 'c'};
+
+    (void)state;
+    est_bytes_cleanse(secret, sizeof(secret));
+    for (size_t i = 0; i < sizeof(secret); i++)
+        assert_int_equal(secret[i], 0);
+    est_bytes_cleanse(around + 1, 1);
+    assert_int_equal(around[0], 'a');
+    assert_int_equal(around[1], 0);
+    assert_int_equal(around[2], 'c');
+}
+
+/* RFC 3629 3 and 4: the limits of every length from both sides */
+static void test_utf8_is_well_formed_or_refused(void **state)
+{
+    static const struct {
+        const char *s;
+        long c; /* -1: not well-formed */
+    } rows[] = {
+        {"\x01", 0x01},
+        {"\x7f", 0x7f},
+        {"\xc2\x80", 0x80},
+        {"\xdf\xbf", 0x7ff},
+        {"\xe0\xa0\x80", 0x800},
+        {"\xed\x9f\xbf", 0xd7ff},
+        {"\xee\x80\x80", 0xe000},
+        {"\xef\xbf\xbf", 0xffff},
+        {"\xf0\x90\x80\x80", 0x10000},
+        {"\xf4\x8f\xbf\xbf", 0x10ffff},
+        /* longer than need be */
+        {"\xc0\x80", -1},
+        {"\xc1\xbf", -1},
+        {"\xe0\x9f\xbf", -1},
+        {"\xf0\x8f\xbf\xbf", -1},
+        /* surrogates */
+        {"\xed\xa0\x80", -1},
+        {"\xed\xbf\xbf", -1},
+        /* cut off, by the end or by something else */
+        {"\xc2", -1},
+        {"\xe2\x82", -1},
+        {"\xf0\x9f\x98", -1},
+        {"\xe2\x82z", -1},
+        {"\xc2\xc2\x80", -1},
+        /* continuation without a start, over 10FFFF, no octet of UTF-8 */
+        {"\x80", -1},
+        {"\xbf", -1},
+        {"\xf4\x90\x80\x80", -1},
+        {"\xf5\x80\x80\x80", -1},
+        {"\xf8\x88\x80\x80\x80", -1},
+        {"\xff", -1},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        est_slice_t whole = text(rows[i].s), rest = whole;
+
+        assert_int_equal(est_utf8_next(&rest), rows[i].c);
+        assert_int_equal(rest.n, rows[i].c < 0 ? whole.n : 0);
+        assert_int_equal(est_is_utf8(rows[i].s), rows[i].c >= 0);
+        assert_int_equal(est_is_utf8(apr_pstrcat(pool, "a", rows[i].s, NULL)), rows[i].c >= 0);
+        assert_int_equal(est_is_utf8(apr_pstrcat(pool, rows[i].s, "b", NULL)), rows[i].c >= 0);
+    }
+    assert_true(est_is_utf8(""));
+}
+
 static void test_a_copy_is_independent(void **state)
 {
     (void)state;
@@ -208,6 +275,8 @@ int main(void)
         EST_TEST(test_hex_both_ways),
         EST_TEST(test_escape_leaves_printable_ascii_only),
         EST_TEST(test_comparisons),
+        EST_TEST(test_cleansing_overwrites),
+        EST_TEST(test_utf8_is_well_formed_or_refused),
         EST_TEST(test_a_copy_is_independent),
     };
     return EST_TEST_RUN(tests);

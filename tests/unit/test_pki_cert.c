@@ -2,14 +2,14 @@
  * Copyright 2026 The mod_est authors
  * SPDX-License-Identifier: Apache-2.0
  */
-#include "est_test.h"
+#include "x509_test.h"
 
 #include "pki/pki_cert.h"
 #include "pki/pki_der.h"
+#include "pki/pki_ext.h"
 
 #include <openssl/cms.h>
 #include <openssl/err.h>
-#include <openssl/x509v3.h>
 
 #define SECONDS(s) ((apr_time_t)(s)*1000000)
 #define START 1767225600 /* 2026-01-01T00:00:00Z */
@@ -28,7 +28,7 @@ static void add_extension(X509 *cert, int nid, const char *value)
 }
 
 /* basic: value of basicConstraints, usage: of keyUsage; NULL: without */
-static X509 *make_ca(EVP_PKEY *key, const EVP_MD *digest, const char *basic, const char *usage, int ski)
+static X509 *make_odd_ca(EVP_PKEY *key, const EVP_MD *digest, const char *basic, const char *usage, int ski)
 {
     X509 *ca = X509_new();
     X509_NAME *name = X509_get_subject_name(ca);
@@ -49,15 +49,6 @@ static X509 *make_ca(EVP_PKEY *key, const EVP_MD *digest, const char *basic, con
         add_extension(ca, NID_subject_key_identifier, "hash");
     assert_true(X509_sign(ca, key, digest) > 0);
     return ca;
-}
-
-static est_slice_t spki_of(EVP_PKEY *key)
-{
-    unsigned char *der = NULL;
-    int n = i2d_PUBKEY(key, &der);
-    est_slice_t copy = est_slice_dup(est_slice(der, (apr_size_t)n), pool);
-    OPENSSL_free(der);
-    return copy;
 }
 
 static est_slice_t subject_of(const char *cn)
@@ -88,7 +79,7 @@ typedef struct {
 static fixture_t make_fixture(EVP_PKEY *key, const EVP_MD *digest)
 {
     fixture_t f = {key, EVP_EC_gen("P-256"), NULL, NULL, {.serial = {[19] = 7}}};
-    f.ca = make_ca(key, digest, "critical,CA:TRUE", "critical,keyCertSign,cRLSign", 1);
+    f.ca = make_odd_ca(key, digest, "critical,CA:TRUE", "critical,keyCertSign,cRLSign", 1);
     ASSERT_OK(pki_signer_make(&f.signer, f.ca, key, pool));
     f.tbs.not_before = SECONDS(START);
     f.tbs.not_after = SECONDS(END_2027);
@@ -282,25 +273,25 @@ static void test_signers_that_are_refused(void **state)
     (void)state;
     EVP_PKEY *key = EVP_EC_gen("P-256"), *other = EVP_EC_gen("P-256"), *k1 = EVP_EC_gen("secp256k1");
     pki_signer_t *signer;
-    X509 *ca = make_ca(key, EVP_sha256(), "critical,CA:TRUE", NULL, 1);
+    X509 *ca = make_odd_ca(key, EVP_sha256(), "critical,CA:TRUE", NULL, 1);
     ASSERT_FAILS(pki_signer_make(&signer, ca, other, pool), config, "does not belong");
     ASSERT_OK(pki_signer_make(&signer, ca, key, pool));
     assert_ptr_equal(pki_signer_cert(signer), ca);
     X509_free(ca);
 
-    ca = make_ca(key, EVP_sha256(), "critical,CA:FALSE", NULL, 1);
+    ca = make_odd_ca(key, EVP_sha256(), "critical,CA:FALSE", NULL, 1);
     ASSERT_FAILS(pki_signer_make(&signer, ca, key, pool), config, "not one of a CA");
     X509_free(ca);
-    ca = make_ca(key, EVP_sha256(), "critical,CA:TRUE", "critical,cRLSign", 1);
+    ca = make_odd_ca(key, EVP_sha256(), "critical,CA:TRUE", "critical,cRLSign", 1);
     ASSERT_FAILS(pki_signer_make(&signer, ca, key, pool), config, "not one of a CA");
     X509_free(ca);
-    ca = make_ca(k1, EVP_sha256(), "critical,CA:TRUE", NULL, 1);
+    ca = make_odd_ca(k1, EVP_sha256(), "critical,CA:TRUE", NULL, 1);
     ASSERT_FAILS(pki_signer_make(&signer, ca, k1, pool), config, "none of RSA, EC P-256");
     X509_free(ca);
     assert_int_equal(ERR_peek_error(), 0);
 
     /* a CA without SKI: the identifier is what its SKI would be */
-    ca = make_ca(key, EVP_sha256(), "critical,CA:TRUE", NULL, 0);
+    ca = make_odd_ca(key, EVP_sha256(), "critical,CA:TRUE", NULL, 0);
     unsigned char digest[20];
     X509_pubkey_digest(ca, EVP_sha1(), digest, NULL);
     ASSERT_OK(pki_signer_make(&signer, ca, key, pool));
@@ -405,21 +396,6 @@ static void test_certs_only_message(void **state)
     free_fixture(&f);
 }
 
-/* ---- Small things ---- */
-
-static void test_sha256_and_time_text(void **state)
-{
-    (void)state;
-    unsigned char digest[32];
-    pki_sha256(digest, text("abc")); /* FIPS 180-2 B.1 */
-    assert_string_equal(est_hex(est_slice(digest, 32), pool),
-                        "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
-    assert_string_equal(pki_time_text(0, pool), "1970-01-01T00:00:00Z");
-    assert_string_equal(pki_time_text(SECONDS(START) + 999999, pool), "2026-01-01T00:00:00Z");
-    assert_string_equal(pki_time_text(SECONDS(951782399), pool), "2000-02-28T23:59:59Z");
-    assert_string_equal(pki_time_text(SECONDS(253402300799), pool), "9999-12-31T23:59:59Z");
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -431,7 +407,6 @@ int main(void)
         EST_TEST(test_facts_of_a_certificate),
         EST_TEST(test_certificates_whose_names_are_refused),
         EST_TEST(test_certs_only_message),
-        EST_TEST(test_sha256_and_time_text),
     };
     return EST_TEST_RUN(tests);
 }

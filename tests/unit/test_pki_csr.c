@@ -2,14 +2,12 @@
  * Copyright 2026 The mod_est authors
  * SPDX-License-Identifier: Apache-2.0
  */
-#include "est_test.h"
+#include "x509_test.h"
 
 #include "pki/pki_csr.h"
 
 #include <openssl/err.h>
 #include <openssl/objects.h>
-#include <openssl/x509v3.h>
-#include <stdlib.h>
 #include <time.h>
 
 #define ECDSA_SHA256 "300a06082a8648ce3d040302"
@@ -19,16 +17,6 @@
 /* ---- Requests by hand ---- */
 
 static EVP_PKEY *ec_key; /* the same for all: this is not about keys */
-
-static est_slice_t spki_of(EVP_PKEY *key)
-{
-    unsigned char *der = NULL;
-    int n = i2d_PUBKEY(key, &der);
-    assert_true(n > 0);
-    est_slice_t copy = est_slice_dup(est_slice(der, (apr_size_t)n), pool);
-    OPENSSL_free(der);
-    return copy;
-}
 
 static est_slice_t sign(EVP_PKEY *key, const EVP_MD *digest, est_slice_t octets)
 {

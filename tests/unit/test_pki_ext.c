@@ -4,8 +4,8 @@
  */
 #include "est_test.h"
 
-#include "pki/pki_cert.h"
 #include "pki/pki_der.h"
+#include "pki/pki_ext.h"
 
 #include <openssl/err.h>
 #include <openssl/x509v3.h>

@@ -2,7 +2,7 @@
  * Copyright 2026 The mod_est authors
  * SPDX-License-Identifier: Apache-2.0
  */
-#include "est_test.h"
+#include "x509_test.h"
 
 #include "pki/pki_key.h"
 
@@ -11,23 +11,12 @@
 #include <openssl/ec.h>
 #include <openssl/err.h>
 #include <openssl/rsa.h>
-#include <openssl/x509.h>
 #include <time.h>
 
 #define RSA_ALGORITHM "300d06092a864886f70d0101010500"
 #define P256_ALGORITHM "301306072a8648ce3d020106082a8648ce3d030107"
 #define ED25519_ALGORITHM "300506032b6570"
 #define ED448_ALGORITHM "300506032b6571"
-
-static est_slice_t spki_of(EVP_PKEY *key)
-{
-    unsigned char *der = NULL;
-    int n = i2d_PUBKEY(key, &der);
-    assert_true(n > 0);
-    est_slice_t copy = est_slice_dup(est_slice(der, (apr_size_t)n), pool);
-    OPENSSL_free(der);
-    return copy;
-}
 
 static est_slice_t generated(EVP_PKEY *key)
 {

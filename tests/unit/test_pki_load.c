@@ -2,47 +2,23 @@
  * Copyright 2026 The mod_est authors
  * SPDX-License-Identifier: Apache-2.0
  */
-#include "est_test.h"
+#include "x509_test.h"
 
 #include "pki/pki_load.h"
 
 #include <openssl/err.h>
-#include <openssl/pem.h>
-#include <stdlib.h>
-#include <sys/stat.h>
 #include <time.h>
-#include <unistd.h>
 
 /* ---- Files ---- */
 
-static char directory[] = "/tmp/test_pki_load.XXXXXX";
-
-static int group_setup(void **state)
-{
-    return est_test_group_setup(state) || !mkdtemp(directory);
-}
-
-static int group_teardown(void **state)
-{
-    rmdir(directory);
-    return est_test_group_teardown(state);
-}
-
-static apr_status_t remove_file(void *path)
-{
-    unlink(path);
-    return APR_SUCCESS;
-}
-
-/* A file that lives as long as the test */
+/* A file that lives as long as the test, in a directory of its own: a test may use a name twice */
 static const char *file_with(const char *name, const char *contents, size_t n)
 {
-    char *path = apr_psprintf(pool, "%s/%s", directory, name);
-    FILE *f = fopen(path, "wb");
-    assert_non_null(f);
+    const char *path;
+    FILE *f = temp_file(&path, temp_dir(), name);
+
     assert_int_equal(fwrite(contents, 1, n, f), n);
     fclose(f);
-    apr_pool_cleanup_register(pool, path, remove_file, apr_pool_cleanup_null);
     return path;
 }
 
@@ -61,7 +37,7 @@ static const char *file_of(const char *name, BIO *bio)
     return path;
 }
 
-static X509 *make_cert(EVP_PKEY *key, int serial)
+static X509 *make_numbered(EVP_PKEY *key, int serial)
 {
     X509 *cert = X509_new();
     ASN1_INTEGER_set(X509_get_serialNumber(cert), serial);
@@ -80,7 +56,7 @@ static void test_certificates_in_their_order(void **state)
     EVP_PKEY *key = EVP_EC_gen("P-256");
     BIO *bio = BIO_new(BIO_s_mem());
     for (int i = 1; i <= 3; i++) {
-        X509 *cert = make_cert(key, i);
+        X509 *cert = make_numbered(key, i);
         BIO_puts(bio, "some words before a certificate\n");
         PEM_write_bio_X509(bio, cert);
         X509_free(cert);
@@ -98,7 +74,7 @@ static void test_certificate_files_that_cannot_be_used(void **state)
 {
     (void)state;
     EVP_PKEY *key = EVP_EC_gen("P-256");
-    X509 *cert = make_cert(key, 1);
+    X509 *cert = make_numbered(key, 1);
     BIO *bio = BIO_new(BIO_s_mem());
     PEM_write_bio_X509(bio, cert);
     BIO_puts(bio, "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n");
@@ -107,7 +83,7 @@ static void test_certificate_files_that_cannot_be_used(void **state)
     const struct {
         const char *path, *why;
     } rows[] = {
-        {apr_pstrcat(pool, directory, "/missing.pem", NULL), "missing.pem cannot be opened: No such file"},
+        {apr_pstrcat(pool, temp_dir(), "/missing.pem", NULL), "missing.pem cannot be opened: No such file"},
         {text_file("empty.pem", ""), "empty.pem holds no PEM certificate"},
         {text_file("text.pem", "no certificate\n"), "text.pem holds no PEM certificate"},
         {file_of("second.pem", bio), "second.pem, certificate 2: "},
@@ -124,7 +100,7 @@ static void test_certificate_files_that_cannot_be_used(void **state)
 
 typedef enum { PKCS8, PKCS8_ENCRYPTED, TRADITIONAL, TRADITIONAL_ENCRYPTED } form_t;
 
-static const char *key_file(const char *name, EVP_PKEY *key, form_t form)
+static const char *key_in_form(const char *name, EVP_PKEY *key, form_t form)
 {
     BIO *bio = BIO_new(BIO_s_mem());
     const EVP_CIPHER *cipher = form == PKCS8_ENCRYPTED || form == TRADITIONAL_ENCRYPTED ? EVP_aes_256_cbc() : NULL;
@@ -145,7 +121,7 @@ static void test_keys_in_every_form(void **state)
     static const form_t forms[] = {PKCS8, PKCS8_ENCRYPTED, TRADITIONAL, TRADITIONAL_ENCRYPTED};
     for (int k = 0; k < 2; k++) {
         for (int f = 0; f < 4; f++) {
-            const char *path = key_file("key.pem", keys[k], forms[f]);
+            const char *path = key_in_form("key.pem", keys[k], forms[f]);
             int encrypted = forms[f] == PKCS8_ENCRYPTED || forms[f] == TRADITIONAL_ENCRYPTED;
             EVP_PKEY *loaded;
             ASSERT_OK(pki_load_key(&loaded, path, encrypted ? "secret" : NULL, NULL, pool));
@@ -166,7 +142,7 @@ static void test_a_key_after_other_blocks(void **state)
 {
     (void)state;
     EVP_PKEY *key = EVP_EC_gen("P-256"), *loaded;
-    X509 *cert = make_cert(key, 1);
+    X509 *cert = make_numbered(key, 1);
     BIO *bio = BIO_new(BIO_s_mem());
     BIO_puts(bio, "-----BEGIN EC PARAMETERS-----\nBggqhkjOPQMBBw==\n-----END EC PARAMETERS-----\n");
     PEM_write_bio_X509(bio, cert);
@@ -187,7 +163,7 @@ static void test_key_files_that_cannot_be_used(void **state)
     const struct {
         const char *path, *why;
     } rows[] = {
-        {apr_pstrcat(pool, directory, "/missing.pem", NULL), "missing.pem cannot be opened: No such file"},
+        {apr_pstrcat(pool, temp_dir(), "/missing.pem", NULL), "missing.pem cannot be opened: No such file"},
         {text_file("empty.pem", ""), "empty.pem holds no PEM private key"},
         {file_of("public.pem", bio), "public.pem holds no PEM private key"},
         {text_file("bad.pem", "-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n"),
@@ -207,7 +183,7 @@ static void test_a_file_that_others_can_read_is_reported(void **state)
     } rows[] = {{0600, 0}, {0400, 0}, {0640, 1}, {0604, 1}, {0644, 1}, {0620, 0}};
     (void)state;
     EVP_PKEY *key = EVP_EC_gen("P-256"), *loaded;
-    const char *path = key_file("key.pem", key, PKCS8);
+    const char *path = key_in_form("key.pem", key, PKCS8);
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
         int loose = -1;
         assert_int_equal(chmod(path, rows[i].mode), 0);
@@ -336,5 +312,5 @@ int main(void)
         EST_TEST(test_passphrases_that_cannot_be_had),
         EST_TEST(test_a_passphrase_is_cleansed_with_its_pool),
     };
-    return cmocka_run_group_tests(tests, group_setup, group_teardown);
+    return EST_TEST_RUN(tests);
 }

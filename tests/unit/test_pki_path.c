@@ -2,12 +2,11 @@
  * Copyright 2026 The mod_est authors
  * SPDX-License-Identifier: Apache-2.0
  */
-#include "est_test.h"
+#include "x509_test.h"
 
 #include "pki/pki_path.h"
 
 #include <openssl/err.h>
-#include <openssl/x509v3.h>
 
 #define NOW 1767225600 /* 2026-01-01T00:00:00Z */
 #define DAY 86400L
@@ -30,18 +29,6 @@ typedef struct {
     EVP_PKEY *key;
 } pair_t;
 
-static apr_status_t free_cert(void *cert)
-{
-    X509_free(cert);
-    return APR_SUCCESS;
-}
-
-static apr_status_t free_key(void *key)
-{
-    EVP_PKEY_free(key);
-    return APR_SUCCESS;
-}
-
 static void add(X509 *cert, X509 *issuer, int nid, const char *value)
 {
     X509V3_CTX ctx;
@@ -59,7 +46,7 @@ static pair_t make_with_key(spec_t spec, EVP_PKEY *key)
 {
     static int serial = 1;
     X509 *cert = X509_new(), *issuer = spec.issuer ? spec.issuer : cert;
-    apr_pool_cleanup_register(pool, cert, free_cert, apr_pool_cleanup_null);
+    apr_pool_cleanup_register(pool, cert, x509_test_free_cert, apr_pool_cleanup_null);
     if (!spec.from && !spec.to)
         spec.from = -1, spec.to = 365;
     X509_set_version(cert, 2);
@@ -94,9 +81,7 @@ static pair_t make_with_key(spec_t spec, EVP_PKEY *key)
 
 static pair_t make(spec_t spec)
 {
-    EVP_PKEY *key = EVP_EC_gen("P-256");
-    apr_pool_cleanup_register(pool, key, free_key, apr_pool_cleanup_null);
-    return make_with_key(spec, key);
+    return make_with_key(spec, make_key("P-256"));
 }
 
 #define CA_BASIC "critical,CA:TRUE"

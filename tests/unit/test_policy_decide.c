@@ -4,6 +4,7 @@
  */
 #include "policy_test.h"
 
+#include "pki/pki_time.h"
 #include "policy/policy_decide.h"
 
 /* A request that passes every rule; tests change one thing in it, then call judge() */

@@ -149,6 +149,19 @@ static inline est_slice_t cert_der(X509 *cert)
     return copy;
 }
 
+/* SubjectPublicKeyInfo */
+static inline est_slice_t spki_of(EVP_PKEY *key)
+{
+    unsigned char *der = NULL;
+    int n = i2d_PUBKEY(key, &der);
+    est_slice_t copy;
+
+    assert_true(n > 0);
+    copy = est_slice_dup(est_slice(der, (apr_size_t)n), pool);
+    OPENSSL_free(der);
+    return copy;
+}
+
 static inline X509 *parse_cert(est_slice_t der)
 {
     const unsigned char *p = der.p;

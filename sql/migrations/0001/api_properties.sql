@@ -137,7 +137,8 @@ LANGUAGE plpgsql SET search_path = pg_catalog, est, pg_temp AS $$
 BEGIN
     RAISE EXCEPTION 'api_properties: % is not possible, its rows are the settings of the aliases; use UPDATE', TG_OP
         USING ERRCODE = 'feature_not_supported',
-              HINT = 'An alias, with all of its rows here, is made by INSERT INTO est.alias and ended by DELETE FROM est.alias.';
+              HINT = 'An alias, with all of its rows here, is made by INSERT INTO est.alias and ended by '
+                     'DELETE FROM est.alias.';
 END $$;
 CREATE TRIGGER fixed INSTEAD OF INSERT OR DELETE ON est.api_properties FOR EACH ROW
     EXECUTE FUNCTION est.api_properties_fixed();

@@ -18,7 +18,7 @@ CREATE TABLE est.client (
                   CHECK (est.check_that(password_hash ~ '^\$2[ay]\$(0[4-9]|1[0-2])\$[./A-Za-z0-9]{53}$' IS NOT FALSE,
                       'client.password_hash', '(not shown)',
                       'NULL or a bcrypt hash $2a$ or $2y$ of cost 4 to 12, 60 characters: '
-                       'est.set_client_password() makes one, so does htpasswd -B')),
+                      'est.set_client_password() makes one, so does htpasswd -B')),
     names         text[] NOT NULL DEFAULT '{own}' CHECK (est.check_client_names('client.names', names)),
     networks      cidr[] CHECK (est.check_networks('client.networks', networks)),
     enabled       boolean NOT NULL DEFAULT true,

@@ -34,7 +34,8 @@ LANGUAGE sql IMMUTABLE PARALLEL SAFE
 RETURN value IS NULL OR est.check_that(
     length(value) BETWEEN 1 AND 4096 AND value = btrim(value) AND NOT est.has_control(value)
         AND value !~ '\$' AND value !~* '\.(include|pragma)',
-    what, value, '1 to 4096 characters on one line, no $, .include, .pragma, control character, or blank at either end');
+    what, value,
+    '1 to 4096 characters on one line, no $, .include, .pragma, control character, or blank at either end');
 
 CREATE FUNCTION est.comma_list(value text) RETURNS text[]
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
@@ -63,10 +64,11 @@ RETURN est.check_list(what, value,
 CREATE FUNCTION est.check_extended_key_usage(what text, value text, critical boolean) RETURNS boolean
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
 RETURN est.check_list(what, value,
-        'serverAuth|clientAuth|codeSigning|emailProtection|timeStamping|OCSPSigning|ipsecIKE|ipsecEndSystem|ipsecTunnel|ipsecUser'
-            || '|msCodeInd|msCodeCom|msCTLSign|msEFS|msSmartcardLogin|cmcRA|anyExtendedKeyUsage|[0-9.]+',
-        'serverAuth, clientAuth, codeSigning, emailProtection, timeStamping, OCSPSigning, ipsecIKE, ipsecEndSystem, ipsecTunnel,'
-            || ' ipsecUser, msCodeInd, msCodeCom, msCTLSign, msEFS, msSmartcardLogin, cmcRA, anyExtendedKeyUsage, dotted OIDs')
+        'serverAuth|clientAuth|codeSigning|emailProtection|timeStamping|OCSPSigning|ipsecIKE|ipsecEndSystem'
+            || '|ipsecTunnel|ipsecUser|msCodeInd|msCodeCom|msCTLSign|msEFS|msSmartcardLogin|cmcRA|anyExtendedKeyUsage|[0-9.]+',
+        'serverAuth, clientAuth, codeSigning, emailProtection, timeStamping, OCSPSigning, ipsecIKE, ipsecEndSystem,'
+            || ' ipsecTunnel, ipsecUser, msCodeInd, msCodeCom, msCTLSign, msEFS, msSmartcardLogin, cmcRA,'
+            || ' anyExtendedKeyUsage, dotted OIDs')
     AND est.check_that(
         (SELECT bool_and(item !~ '^[0-9.]+$' OR (est.is_dotted_oid(item) AND item <> '1.3.6.1.5.5.7.3.27'))
          FROM unnest(est.comma_list(value)) AS item),
@@ -83,7 +85,7 @@ RETURN coalesce(value ~ '^@[A-Za-z0-9_]{1,64}$', false);
 CREATE FUNCTION est.check_generic_extension(what text, value text) RETURNS boolean
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
 RETURN est.check_that(
-    CASE WHEN value ~ '^DER:[0-9A-Fa-f]{2}(:?[0-9A-Fa-f]{2})*$' 
+    CASE WHEN value ~ '^DER:[0-9A-Fa-f]{2}(:?[0-9A-Fa-f]{2})*$'
         THEN est.is_der(decode(replace(substr(value, 5), ':', ''), 'hex'))
     ELSE value ~ '^ASN1:(NULL|BOOLEAN:(TRUE|FALSE)|INTEGER:-?[0-9]{1,18}|(UTF8String|IA5STRING|PRINTABLESTRING):[ -~]+)$' END,
     what, value, 'DER: and one DER value in hexadecimal; ASN1:NULL, ASN1:BOOLEAN:TRUE or FALSE, ASN1:INTEGER:n, or'
@@ -95,7 +97,8 @@ RETURN name IS NULL OR est.check_that(
     name = ANY (est.extension_names()) OR (est.is_dotted_oid(name) AND NOT est.is_reserved_extension(name)),
     what, name, array_to_string(est.extension_names(), ', ')
         || ', or the dotted OID of an extension that has no name here, that no'
-        || ' CA power comes with and that the module does not write itself (subject and authority key identifier, subjectAltName)');
+        || ' CA power comes with and that the module does not write itself'
+        || ' (subject and authority key identifier, subjectAltName)');
 
 CREATE FUNCTION est.check_extension(name text, critical boolean, value text) RETURNS boolean
 LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, est, pg_temp AS $$
@@ -161,7 +164,8 @@ CREATE TABLE est.profile_extension_section (
     name       text NOT NULL CHECK (est.check_that(
                    name ~ '^(policyIdentifier|(CPS|userNotice|URI|(OCSP|caIssuers);URI)(\.[0-9]{1,3})?|explicitText|organization|noticeNumbers)$',
                    'profile_extension_section.name', name,
-                   'policyIdentifier, CPS.n, userNotice.n; explicitText, organization, noticeNumbers; URI.n; OCSP;URI.n, caIssuers;URI.n')),
+                   'policyIdentifier, CPS.n, userNotice.n; explicitText, organization, noticeNumbers; '
+                   'URI.n; OCSP;URI.n, caIssuers;URI.n')),
     value      text NOT NULL CHECK (est.check_conf_text('profile_extension_section.value', value)),
     UNIQUE (profile_id, section, name)
 );

@@ -38,8 +38,8 @@ END $$;
 --   names     own, * (any name: a registration authority), or patterns separated by commas or blanks
 --   networks  NULL: from anywhere
 CREATE FUNCTION est.register_client(user_name text, password text DEFAULT NULL, groups text DEFAULT 'default',
-                                    names text DEFAULT 'own',
-    networks text DEFAULT NULL, valid_until timestamptz DEFAULT NULL, description text DEFAULT NULL) RETURNS text
+                                    names text DEFAULT 'own', networks text DEFAULT NULL,
+                                    valid_until timestamptz DEFAULT NULL, description text DEFAULT NULL) RETURNS text
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, est, pg_temp AS $$
 #variable_conflict use_column
 DECLARE

@@ -17,8 +17,10 @@
 -- analysed, reading a whole table or index looks best, and stays while they grow: hence enable_seqscan, and look-ups
 -- that leave no choice of join (OFFSET 0).
 CREATE FUNCTION est.record_issued(
-    p_id uuid, p_alias int, p_policy_version bigint, p_operation text, p_identity_kind text, p_identity text, p_client int, p_client_version bigint, p_network inet, p_holder_issuer bytea, p_holder_serial text, p_entity text,
-    p_idem_key bytea, p_idem_seconds int, p_ca text, p_issuer text, p_issuer_hash bytea, p_serial text, p_subject text, p_san text[], p_spki_hash bytea, p_not_before timestamptz, p_not_after timestamptz, p_der bytea,
+    p_id uuid, p_alias int, p_policy_version bigint, p_operation text, p_identity_kind text, p_identity text,
+    p_client int, p_client_version bigint, p_network inet, p_holder_issuer bytea, p_holder_serial text, p_entity text,
+    p_idem_key bytea, p_idem_seconds int, p_ca text, p_issuer text, p_issuer_hash bytea, p_serial text,
+    p_subject text, p_san text[], p_spki_hash bytea, p_not_before timestamptz, p_not_after timestamptz, p_der bytea,
     OUT outcome text, OUT rule text, OUT detail text, OUT der bytea)
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, est, pg_temp SET enable_seqscan = off AS $$
 DECLARE
@@ -114,7 +116,8 @@ BEGIN
         INSERT INTO est.certificate (alias_id, alias, entity_id, ca, issuer, issuer_hash, serial, subject, san,
                                      spki_hash, not_before, not_after, replaces, der)
         VALUES (p_alias, v_alias, v_entity, p_ca, p_issuer, p_issuer_hash, p_serial, p_subject, coalesce(p_san, '{}'),
-                p_spki_hash, p_not_before, p_not_after, CASE WHEN p_operation = 'simplereenroll' THEN v_holder END, p_der)
+                p_spki_hash, p_not_before, p_not_after,
+                CASE WHEN p_operation = 'simplereenroll' THEN v_holder END, p_der)
         RETURNING id)
     INSERT INTO est.enrollment (id, alias_id, alias, operation, identity_kind, identity, client_id, network, entity_id,
                                 outcome, idem_key, certificate_id)

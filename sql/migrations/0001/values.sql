@@ -95,7 +95,8 @@ CREATE FUNCTION est.check_client_names(what text, names text[]) RETURNS boolean
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
 RETURN names IS NULL OR (est.check_patterns(what, names)
     AND est.check_that(names IN (ARRAY['own'], ARRAY['*']) OR NOT names && ARRAY['own', '*'],
-        what, names::text, '{own} (its own name), {*} (any name: a registration authority), or patterns; own and * stand alone'));
+        what, names::text, '{own} (its own name), {*} (any name: a registration authority), or patterns; '
+        'own and * stand alone'));
 
 CREATE FUNCTION est.is_cidr(value text) RETURNS boolean
 LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, est, pg_temp AS $$
@@ -126,7 +127,8 @@ LANGUAGE sql IMMUTABLE PARALLEL SAFE
 RETURN keys IS NULL OR est.check_that(
     cardinality(keys) BETWEEN 1 AND 16 AND array_ndims(keys) = 1
         AND (SELECT bool_and(est.is_key_rule(k)) FROM unnest(keys) AS k),
-    what, keys::text, 'rsa:N or rsa:N-M with N, M from 2048 to 8192, "ec:P-256,P-384,P-521" or some of these curves, ed25519, ed448'
+    what, keys::text, 'rsa:N or rsa:N-M with N, M from 2048 to 8192, '
+    '"ec:P-256,P-384,P-521" or some of these curves, ed25519, ed448'
         || ' (a rule with a comma in double quotes)');
 
 -- One DER value, whole: its outer length octets account for every octet

@@ -223,11 +223,11 @@ int main(int argc, char **argv)
 
     load_opt_parse(argc, argv);
     signal(SIGPIPE, SIG_IGN);
-    signal(SIGINT, on_signal);
-    signal(SIGTERM, on_signal);
     load_conn_setup();
     load_csr_prepare();
     make_head();
+    signal(SIGINT, on_signal);
+    signal(SIGTERM, on_signal);
     workers = load_need(calloc((size_t)load_options.threads, sizeof(*workers)));
     for (int i = 0; i < load_options.threads; i++) {
         workers[i].number = i;

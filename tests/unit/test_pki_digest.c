@@ -4,7 +4,7 @@
  */
 #include "est_test.h"
 
-#include "pki/pki_mac.h"
+#include "pki/pki_digest.h"
 
 /* RFC 4231 section 4, test cases 1, 2, 3, 6 and 7 */
 static void test_vectors_of_rfc_4231(void **state)
@@ -32,37 +32,41 @@ static void test_vectors_of_rfc_4231(void **state)
     (void)state;
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
         est_slice_t key = hex(rows[i].key);
-        unsigned char mac[32];
+        unsigned char mac[PKI_SHA256_SIZE];
 
         for (int n = 1; n < rows[i].repeat; n++)
             key = join(2, key, hex(rows[i].key));
-        assert_int_equal(pki_mac_sha256(mac, key, hex(rows[i].data)), 1);
+        assert_int_equal(pki_hmac_sha256(mac, key, hex(rows[i].data)), 1);
         ASSERT_SLICE(est_slice(mac, sizeof(mac)), hex(rows[i].mac));
     }
 }
 
 static void test_empty_data_has_a_mac_too(void **state)
 {
-    unsigned char mac[32];
+    unsigned char mac[PKI_SHA256_SIZE];
 
     (void)state;
     /* printf '' | openssl dgst -sha256 -hmac key */
-    assert_int_equal(pki_mac_sha256(mac, text("key"), est_slice("", 0)), 1);
+    assert_int_equal(pki_hmac_sha256(mac, text("key"), est_slice("", 0)), 1);
     ASSERT_SLICE(est_slice(mac, sizeof(mac)), hex("5d5d139563c95b5967b9bd9a8c9b233a9dedb45072794cd232dc1b74832607d0"));
 }
 
-static void test_cleansing_overwrites(void **state)
+/* FIPS 180-2 B.1 */
+#define SHA256_OF_ABC "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
+
+static void test_sha256_of_one_and_of_many_parts(void **state)
 {
-    char secret[] = "secret", around[] = {'a', 'b', 'c'};
+    unsigned char digest[PKI_SHA256_SIZE];
+    const est_slice_t parts[] = {text("a"), text(""), text("bc")};
 
     (void)state;
-    pki_mac_cleanse(secret, sizeof(secret));
-    for (size_t i = 0; i < sizeof(secret); i++)
-        assert_int_equal(secret[i], 0);
-    pki_mac_cleanse(around + 1, 1);
-    assert_int_equal(around[0], 'a');
-    assert_int_equal(around[1], 0);
-    assert_int_equal(around[2], 'c');
+    pki_sha256(digest, text("abc"));
+    assert_string_equal(est_hex(est_slice(digest, sizeof(digest)), pool), SHA256_OF_ABC);
+    pki_sha256_parts(digest, parts, 3);
+    assert_string_equal(est_hex(est_slice(digest, sizeof(digest)), pool), SHA256_OF_ABC);
+    pki_sha256_parts(digest, NULL, 0); /* printf '' | sha256sum */
+    assert_string_equal(est_hex(est_slice(digest, sizeof(digest)), pool),
+                        "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855");
 }
 
 int main(void)
@@ -70,7 +74,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         EST_TEST(test_vectors_of_rfc_4231),
         EST_TEST(test_empty_data_has_a_mac_too),
-        EST_TEST(test_cleansing_overwrites),
+        EST_TEST(test_sha256_of_one_and_of_many_parts),
     };
     return EST_TEST_RUN(tests);
 }
