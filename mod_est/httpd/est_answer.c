@@ -28,8 +28,8 @@ static const char *who(const est_request_t *request)
     const pki_cert_t *cert = req->identity.kind == POLICY_IDENTITY_CERTIFICATE || !user ? req->cred.cert : NULL;
 
     name = cert ? cert->subject->text : user;
-    return name ? apr_pstrcat(request->r->pool, cert ? " cert=" : " user=",
-                              est_escape(est_slice(name, strlen(name)), 200, request->r->pool), NULL)
+    return name ? apr_pstrcat(request->r->pool,
+                              cert ? " cert=" : " user=", est_escape(est_slice_of(name), 200, request->r->pool), NULL)
                 : "";
 }
 

@@ -5,7 +5,7 @@
 #include "est_password.h"
 #include "est_failures.h"
 #include "pki/pki_cert.h"
-#include "pki/pki_mac.h"
+#include "pki/pki_digest.h"
 
 #include <ap_provider.h>
 #include <apr_atomic.h>
@@ -42,7 +42,7 @@ static est_password_t *the_passwords;
 
 static apr_status_t cleanse(void *passwords)
 {
-    pki_mac_cleanse(((est_password_t *)passwords)->key, sizeof(the_passwords->key));
+    est_bytes_cleanse(((est_password_t *)passwords)->key, sizeof(the_passwords->key));
     the_passwords = NULL;
     return APR_SUCCESS;
 }
@@ -66,16 +66,11 @@ void est_password_use(est_password_t *passwords)
     the_passwords = passwords;
 }
 
-static est_slice_t text_slice(const char *s)
-{
-    return est_slice(s, strlen(s));
-}
-
 /* ---- failures of an address and user */
 
 static est_slice_t failure_key(unsigned char key[32], const char *network, const char *user, apr_pool_t *pool)
 {
-    pki_sha256(key, text_slice(apr_pstrcat(pool, network, " ", user, NULL)));
+    pki_sha256(key, est_slice_of(apr_pstrcat(pool, network, " ", user, NULL)));
     return est_slice(key, 32);
 }
 
@@ -138,9 +133,9 @@ static int verdict_key(unsigned char key[32], const char *user, const char *pass
     /* Length first: no other triple gives the same octets. The hash is in it, so that a changed password forgets the
      * old one. */
     char *text = apr_psprintf(pool, "%d %d %s%s%s", (int)strlen(user), (int)strlen(password), user, password, hash);
-    int ok = pki_mac_sha256(key, est_slice(the_passwords->key, sizeof(the_passwords->key)), text_slice(text));
+    int ok = pki_hmac_sha256(key, est_slice(the_passwords->key, sizeof(the_passwords->key)), est_slice_of(text));
 
-    pki_mac_cleanse(text, strlen(text));
+    est_bytes_cleanse(text, strlen(text));
     return ok;
 }
 

@@ -31,7 +31,7 @@ static int is_served(const char *name, const char *const *aliases, int n_aliases
 /* A segment of the path for the log, in which a stranger's text must not look like ours */
 static const char *shown(const char *segment, apr_pool_t *pool)
 {
-    return est_escape(est_slice(segment, strlen(segment)), 64, pool);
+    return est_escape(est_slice_of(segment), 64, pool);
 }
 
 /* A label is judged before its operation is looked at, so that a path tells nobody which operations a foreign label has

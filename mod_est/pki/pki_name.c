@@ -19,11 +19,14 @@ enum { NUMERIC_STRING = 0x12, T61_STRING = 0x14, UNIVERSAL_STRING = 0x1c, BMP_ST
 
 /* ---- Attribute types ---- */
 
+/* Where RFC 5280 has no bound: every value is compared with every pattern */
+#define OTHER_MAX 1024
+
 typedef struct {
     int nid;
     est_slice_t oid;
     const char *type;
-    int max; /* characters, RFC 5280 appendix A; 0 = no bound */
+    int max; /* characters, RFC 5280 appendix A */
     unsigned tag;
 } attr_type_t;
 
@@ -38,10 +41,10 @@ static const attr_type_t attr_types[] = {
     {NID_serialNumber, X520("\x05"), "serialNumber", 64, PKI_DER_PRINTABLE_STRING},
     {NID_localityName, X520("\x07"), "L", 128, PKI_DER_UTF8_STRING},
     {NID_stateOrProvinceName, X520("\x08"), "ST", 128, PKI_DER_UTF8_STRING},
-    {NID_domainComponent, PKI_OID("\x09\x92\x26\x89\x93\xf2\x2c\x64\x01\x19"), "DC", 0, PKI_DER_IA5_STRING},
+    {NID_domainComponent, PKI_OID("\x09\x92\x26\x89\x93\xf2\x2c\x64\x01\x19"), "DC", OTHER_MAX, PKI_DER_IA5_STRING},
     {NID_userId, PKI_OID("\x09\x92\x26\x89\x93\xf2\x2c\x64\x01\x01"), "UID", 256, PKI_DER_UTF8_STRING},
     {NID_pkcs9_emailAddress, PKI_OID("\x2a\x86\x48\x86\xf7\x0d\x01\x09\x01"), "emailAddress", 255, PKI_DER_IA5_STRING},
-    {NID_dnQualifier, X520("\x2e"), "dnQualifier", 0, PKI_DER_PRINTABLE_STRING},
+    {NID_dnQualifier, X520("\x2e"), "dnQualifier", OTHER_MAX, PKI_DER_PRINTABLE_STRING},
     {NID_title, X520("\x0c"), "title", 64, PKI_DER_UTF8_STRING},
     {NID_surname, X520("\x04"), "SN", 32768, PKI_DER_UTF8_STRING},
     {NID_givenName, X520("\x2a"), "GN", 32768, PKI_DER_UTF8_STRING},
@@ -313,7 +316,7 @@ static const char *value_flaw(const attr_type_t *type, const char *value)
     const char *flaw = pki_text_flaw(value, strlen(value));
     if (flaw)
         return flaw;
-    if (type->max && count_chars(value) > type->max)
+    if (count_chars(value) > type->max)
         return "too long";
     if (type->tag == PKI_DER_PRINTABLE_STRING && !is_printable(value))
         return "not a PrintableString";
@@ -346,7 +349,7 @@ static const attr_type_t *type_of_attr(const pki_attr_t *attr, attr_type_t *scra
     const attr_type_t *known = type_of_oid(oid);
     if (known)
         return known;
-    *scratch = (attr_type_t){nid, oid, attr->type, 0, PKI_DER_UTF8_STRING};
+    *scratch = (attr_type_t){nid, oid, attr->type, OTHER_MAX, PKI_DER_UTF8_STRING};
     return scratch;
 }
 
@@ -359,10 +362,8 @@ static est_err_t *encode_attr(est_slice_t *der, const pki_attr_t *attr, apr_pool
     if (!type)
         return EST_FAIL(pool, name_invalid, "attribute type %s is not known", label);
     const char *flaw = value_flaw(type, attr->value);
-    if (flaw && type->max)
-        return EST_FAIL(pool, name_invalid, "value of %s: %s (at most %d characters)", label, flaw, type->max);
     if (flaw)
-        return EST_FAIL(pool, name_invalid, "value of %s: %s", label, flaw);
+        return EST_FAIL(pool, name_invalid, "value of %s: %s (at most %d characters)", label, flaw, type->max);
 
     est_slice_t value = est_slice_of(attr->value);
     pki_der_out_t *out = pki_der_out_make(value.n + type->oid.n + 16, pool);

@@ -152,9 +152,40 @@ int pki_reqext_given_key_usage(est_slice_t extension)
     return pki_reqext_key_usage(&ext);
 }
 
+/* id-kp-cmcCA lets its holder sign answers in the CA's name (RFC 6402 2.10). The other purposes are the profile's to
+ * give. */
+static int has_cmc_ca(est_slice_t value)
+{
+    static const est_slice_t cmc_ca = PKI_OID("\x2b\x06\x01\x05\x05\x07\x03\x1b");
+    pki_der_t list, oid;
+
+    if (!pki_der_take(&value, PKI_DER_SEQUENCE, &list))
+        return 0;
+    while (pki_der_take(&list.body, PKI_DER_OID, &oid))
+        if (est_slice_equal(oid.body, cmc_ca))
+            return 1;
+    return 0;
+}
+
+/* Bits 5 to 7 of nsCertType, which some software still reads: SSL, S/MIME and object signing CA */
+static int has_netscape_ca(est_slice_t value)
+{
+    pki_der_t bits;
+
+    return pki_der_take(&value, PKI_DER_BIT_STRING, &bits) && bits.body.n == 2 && (bits.body.p[1] & 0x07);
+}
+
 int pki_reqext_given_ca_power(const char **what, est_slice_t extension)
 {
     pki_req_ext_t ext = given(extension);
 
-    return ext.nid != NID_undef && ext.nid != NID_ext_key_usage && pki_reqext_judge(what, &ext) == PKI_REQEXT_POWER;
+    if (ext.nid == NID_ext_key_usage) {
+        *what = "id-kp-cmcCA";
+        return has_cmc_ca(ext.value);
+    }
+    if (ext.nid == NID_netscape_cert_type) {
+        *what = "nsCertType of a CA";
+        return has_netscape_ca(ext.value);
+    }
+    return ext.nid != NID_undef && pki_reqext_judge(what, &ext) == PKI_REQEXT_POWER;
 }

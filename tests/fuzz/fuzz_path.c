@@ -94,7 +94,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (err) {
         FUZZ_ASSERT(err->code == EST_E_path_invalid || err->code == EST_E_operation_unknown ||
                     err->code == EST_E_alias_unknown || err->code == EST_E_method_not_allowed);
-        FUZZ_ASSERT(!err->detail);
+        for (const char *c = err->detail; c && *c; c++)
+            FUZZ_ASSERT(*c >= ' ' && *c <= '~');
         FUZZ_ASSERT((err->code == EST_E_method_not_allowed) == (req.op != NULL));
     } else {
         FUZZ_ASSERT(req.op && (req.op->methods & req.method));

@@ -155,3 +155,21 @@ def test_failures_count_whatever_ErrorDocument_answers(make_site, expect_log):
     user = site.register()
     statuses = [attempt(site, user, f"wrong {i}")[0].status for i in range(11)]
     assert statuses == [401] * 10 + [429]
+
+
+def test_failures_are_counted_for_all_children(make_site, expect_log):
+    """policy: ten a minute for an address and user, however many processes there are"""
+    expect_log(PASSWORD_MISMATCH)
+    site = make_site("counted", children=4, threads=2)
+    user = site.register(cost=4)
+    statuses = [attempt(site, user, f"wrong {i}")[0].status for i in range(20)]
+    assert statuses == [401] * 10 + [429] * 10
+
+
+def test_a_page_of_ErrorDocument_takes_no_challenge_away(make_site):
+    """On a host that serves EST alone the page itself would be refused"""
+    site = make_site("challenge", vhost="ErrorDocument 401 /401.html\n    ErrorDocument 403 /403.html")
+    with site.client() as client:
+        answer = client.enroll(make_csr(make_key()))
+    assert (answer.status, answer.reason) == (401, "authentication_required")
+    assert answer.header("WWW-Authenticate") == 'Basic realm="EST"'

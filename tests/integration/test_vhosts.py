@@ -2,11 +2,27 @@
 # SPDX-License-Identifier: Apache-2.0
 """What EstVerifyClient on one virtual host means for its neighbours."""
 
+import http.client
+import socket
+
 import pytest
 
-from harness.client import raw
-from harness.pki import CLIENT_AUTH
+from harness.client import b64, basic, raw
+from harness.pki import CLIENT_AUTH, make_csr, make_key
 
+PLAIN = """
+Listen 127.0.0.1:{port} http
+<VirtualHost 127.0.0.1:{port}>
+    ServerName localhost
+    <Location "/.well-known/est">
+        EstEngine on
+        AuthType Basic
+        AuthName "EST"
+        AuthBasicProvider est
+        Require est
+    </Location>
+</VirtualHost>
+"""
 NEIGHBOUR = """
 </VirtualHost>
 <VirtualHost 127.0.0.1:{port}>
@@ -43,3 +59,30 @@ def test_HTTP_22_a_certificate_let_in_by_EstVerifyClient_opens_no_other_host(sit
 def test_the_est_host_itself_goes_on(site, tls):
     answer = raw(site, b"GET /.well-known/est/cacerts HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n", None, tls)
     assert answer.status == 200
+
+
+@pytest.mark.parametrize("operation", ["cacerts", "simpleenroll"])
+def test_TLS_01_no_est_without_tls(make_site, operation):
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        port = probe.getsockname()[1]
+    site = make_site("plain", start=False)
+    site.config.server = PLAIN.format(port=port)
+    site.start()
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
+    headers = {"Authorization": basic(site.user, site.PASSWORD), "Content-Type": "application/pkcs10"}
+    method, body = ("GET", None) if operation == "cacerts" else ("POST", b64(make_csr(make_key())))
+    connection.request(method, f"/.well-known/est/{operation}", body, headers)
+    answer = connection.getresponse()
+    assert answer.status == 403
+    assert answer.read().startswith(b"tls_required: ")
+    connection.close()
+
+
+def test_HTTP_17_no_part_of_a_certificate(site):
+    with site.client(site.user) as client:
+        answer = client.request("POST", "simpleenroll", b64(make_csr(make_key())),
+                                {"Content-Type": "application/pkcs10", "Range": "bytes=0-9"})
+        assert answer.status == 200
+        assert answer.cert()
+        whole = client.request("GET", "cacerts", headers={"Range": "bytes=0-9"})
+        assert whole.status == 200

@@ -276,6 +276,26 @@ static void test_an_older_snapshot_serves_while_the_store_fails(void **state)
     assert_int_equal(t.notices, 1);
 }
 
+static void test_what_changes_nothing_is_content_with_the_snapshot_at_hand(void **state)
+{
+    const policy_snapshot_t *snapshot;
+
+    (void)state;
+    assert_null(store_cache_policy_at_hand(t.cache, &snapshot, t.pool));
+    assert_int_equal(t.store.loads, 1);
+    t.store.failing = 1;
+    t.now += STORE_CACHE_POLL + 1;
+    assert_null(store_cache_policy_at_hand(t.cache, &snapshot, t.pool));
+    assert_int_equal(t.store.versions, 1);
+    t.now += apr_time_from_sec(5); /* failed less than 5 seconds ago: nobody is asked */
+    assert_null(store_cache_policy_at_hand(t.cache, &snapshot, t.pool));
+    assert_int_equal(t.store.versions, 1);
+    t.now += 1;
+    assert_null(store_cache_policy_at_hand(t.cache, &snapshot, t.pool));
+    assert_int_equal(t.store.versions, 2);
+    assert_int_equal(policy_snapshot_version(snapshot), 1);
+}
+
 static void test_without_any_snapshot_policy_is_unavailable(void **state)
 {
     const policy_snapshot_t *snapshot;
@@ -569,6 +589,7 @@ int main(void)
         TEST(test_nothing_is_asked_while_somebody_listens),
         TEST(test_a_reader_keeps_its_snapshot_until_its_pool_is_cleared),
         TEST(test_an_older_snapshot_serves_while_the_store_fails),
+        TEST(test_what_changes_nothing_is_content_with_the_snapshot_at_hand),
         TEST(test_without_any_snapshot_policy_is_unavailable),
         TEST(test_a_snapshot_over_max_age_is_not_handed_out),
         TEST(test_a_seed_is_never_confirmed),
