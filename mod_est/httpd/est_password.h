@@ -7,7 +7,7 @@
 
 /*
  * The authn provider "est": passwords of registered clients. bcrypt is slow on purpose, so a pair that was verified is
- * remembered for a while under a keyed digest, and what strangers can make us compute is bounded (policy.md section 2).
+ * remembered for a while under a keyed digest, and what strangers can make us compute is bounded (decision 16).
  */
 
 #include "est_request.h"

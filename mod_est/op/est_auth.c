@@ -78,7 +78,7 @@ static est_err_t *judge_path(path_memo_t *memo, est_req_t *req, est_service_t *s
     return NULL;
 }
 
-/* Fills cred.cert, or cred.cert_error, or neither when the certificate counts as none (conformance decision 12) */
+/* Fills cred.cert, or cred.cert_error, or neither when the certificate counts as none (decision 12) */
 static est_err_t *check_certificate(est_req_t *req, est_service_t *service)
 {
     path_memo_t memo = {0};

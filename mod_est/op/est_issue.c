@@ -12,7 +12,7 @@
 /* How often policy may change under one request before it is told to come back */
 #define MAX_JUDGEMENTS 4
 
-/* Everything that makes two requests the same (policy.md, idempotency): who asks, where, for which key and names, under
+/* Everything that makes two requests the same (decision 7): who asks, where, for which key and names, under
  * which policy */
 static void make_idem_key(unsigned char key[PKI_SHA256_SIZE], const est_req_t *req, const pki_csr_t *csr,
                           const policy_grant_t *grant)

@@ -12,7 +12,7 @@
 /*
  * path is what follows the mount point, starting with '/'. aliases, unless n_aliases is 0, are the only ones served
  * here. Fills req->op, snapshot and alias. Fails with path_invalid, operation_unknown (404), alias_unknown (400;
- * conformance decision 2), method_not_allowed, policy_unavailable. req->op is set on method_not_allowed too, for the
+ * decision 2), method_not_allowed, policy_unavailable. req->op is set on method_not_allowed too, for the
  * Allow header.
  */
 est_err_t *est_route(est_req_t *req, est_service_t *service, const char *path, const char *const *aliases,

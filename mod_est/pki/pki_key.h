@@ -6,7 +6,7 @@
 #define PKI_KEY_H
 
 /* Public keys: decoding a SubjectPublicKeyInfo without OpenSSL's generic decoder (which takes longer than the
- * signature check), and the ceiling of conformance.md decision 8. */
+ * signature check), and the ceiling of docs/architecture.md, decision 8. */
 
 #include "base/est_bytes.h"
 

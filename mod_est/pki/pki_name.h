@@ -31,7 +31,7 @@ typedef struct {
 
 /* Decodes an RDNSequence. Values become UTF-8; NUL, control and format characters (bidi, zero width, BOM), empty
  * values, values that are not strings, empty RDNs and over PKI_NAME_MAX_ATTRIBUTES attributes fail with name_invalid
- * (conformance 17.7). */
+ * (conformance rows N). */
 est_err_t *pki_name_decode(pki_name_t **out, est_slice_t der, apr_pool_t *pool);
 
 /* Encodes attributes (their rdn grouping kept) with UTF8String, or PrintableString for countryName, serialNumber and

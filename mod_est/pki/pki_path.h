@@ -16,7 +16,7 @@ typedef struct pki_anchors_t pki_anchors_t;
 
 typedef enum {
     PKI_PATH_OK,
-    PKI_PATH_NO_ANCHOR, /* chains to none of these anchors: counts as no certificate (conformance decision 12) */
+    PKI_PATH_NO_ANCHOR, /* chains to none of these anchors: counts as no certificate (decision 12) */
     PKI_PATH_EXPIRED,
     PKI_PATH_NOT_YET,
     PKI_PATH_PURPOSE, /* key usage or extended key usage does not allow TLS client authentication */

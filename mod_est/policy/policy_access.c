@@ -173,7 +173,7 @@ policy_access_t policy_access(policy_identity_t *identity, est_err_t **why, cons
     *why = NULL;
     if (policy_access_is_anonymous(alias, op))
         return POLICY_ACCESS_GRANTED;
-    /* An anchor's certificate that is not good is refused even beside a good password (conformance decision 12) */
+    /* An anchor's certificate that is not good is refused even beside a good password (decision 12) */
     if (cred->cert_error)
         return deny(why, cred->cert_error);
     identity->cert = cred->cert;

@@ -22,7 +22,7 @@ est_err_t *policy_names_san(pki_sans_t *out, const char **dropped, const policy_
 est_err_t *policy_names_group(const policy_group_t *group, const pki_name_t *subject, const pki_sans_t *san,
                               apr_pool_t *pool);
 
-/* Who may ask for which name (policy.md section 2, `client.names`): `own` is the user's own name, and for a certificate
+/* Who may ask for which name (docs/sql.md, client): `own` is the user's own name, and for a certificate
  * its own subject and SANs; patterns; `*` is anything. name_not_yours. */
 est_err_t *policy_names_identity(const policy_identity_t *identity, const pki_name_t *subject, const pki_sans_t *san,
                                  apr_pool_t *pool);

@@ -94,7 +94,7 @@ const policy_alias_t *policy_snapshot_alias(const policy_snapshot_t *snapshot, c
 /* The i-th alias, NULL behind the last */
 const policy_alias_t *policy_snapshot_alias_at(const policy_snapshot_t *snapshot, int i);
 
-/* [A-Za-z0-9_-]{1,64} and not a reserved word (conformance URI-04, policy.md section 1) */
+/* [A-Za-z0-9_-]{1,64} and not a reserved word (conformance URI-04; docs/sql.md, alias) */
 int policy_label_is_valid(const char *label);
 
 #endif

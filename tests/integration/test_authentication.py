@@ -23,7 +23,7 @@ REFUSED = ("expired", "not-yet-valid", "wrong-eku", "wrong-usage")
 
 
 def expected(mode, password, certificate):
-    """(status, reason) by policy.md section 6 and decisions 1, 10 and 12"""
+    """(status, reason) by decisions 1, 10 and 12"""
     if certificate in REFUSED:
         return 403, "certificate_refused"
     has_cert = certificate != "none" and certificate not in NO_ANCHOR
@@ -142,7 +142,7 @@ def test_AUTH_05_authenticated_but_not_registered_for_this_group(place, expect_l
 
 
 def test_a_certificate_is_good_for_its_alias_only(place, identities):
-    """policy.md 6: a certificate that is good for one alias gives nothing at another"""
+    """Decision 15: a certificate that is good for one alias gives nothing at another"""
     with place.client(identity=identities[place.labels["cert"]]["good"]) as client:
         answer = client.enroll(make_csr(make_key()), place.labels["basic-or-cert"])
     assert (answer.status, answer.reason) == (403, "certificate_unknown")

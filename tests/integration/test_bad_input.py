@@ -1,6 +1,6 @@
 # Copyright 2026 The mod_est authors
 # SPDX-License-Identifier: Apache-2.0
-"""Bodies, headers, paths and methods that are wrong: conformance.md 2, 3 and 17."""
+"""Bodies, headers, paths and methods that are wrong: docs/conformance.md, rows URI, HTTP, B64, H, P, B."""
 
 import base64
 import gzip

@@ -56,6 +56,13 @@ def test_EN_03_flipped_bit_is_refused(site):
     assert site.counts() == before
 
 
+def test_C_16_the_key_of_the_ca_is_nobodys_else(site):
+    before = site.counts()
+    answer = enroll(site, make_csr(site.pki.issuing.key, "CN=device-1"))
+    assert (answer.status, answer.reason) == (400, "key_rejected")
+    assert site.counts() == before
+
+
 def test_EN_14_the_row_says_what_was_issued(site):
     key = make_key()
     cert = issued(site, make_csr(key, "CN=recorded", san=[dns("a.example"), dns("b.example")]))

@@ -74,7 +74,7 @@ def put_back(site):
 
 
 def test_the_published_script_changes_the_next_certificate_of_every_child(site, put_back):
-    """policy.md 1, word for word; no waiting between the script and the requests"""
+    """docs/sql.md, api_properties, word for word; no waiting between the script and the requests"""
     assert {profile_of(answer.cert()) for answer in in_each_child(site, lambda: enroll(site))} == {"device"}
     with open(os.path.join(TOP, "tests", "sql", "api_properties_script.sql"), encoding="utf-8") as file:
         script = file.read()
@@ -112,7 +112,7 @@ def test_a_setting_of_any_alias_changes_within_a_second(site):
     wait_until(lambda: status() == 200, 1, "the new alias")
     site.db.execute("UPDATE api_properties SET prop_value = 'on' WHERE prop_key = 'est.a-live.auth_cacerts'")
     wait_until(lambda: status() == 401, 1, "the change")
-    assert set(in_each_child(site, status)) == {401}
+    wait_until(lambda: set(in_each_child(site, status)) == {401}, 1, "the change in each child")
     site.db.execute("UPDATE api_properties SET prop_status = 0 WHERE prop_key = 'est.a-live.auth_cacerts'")
     wait_until(lambda: status() == 200, 1, "the default")
     site.db.execute("DELETE FROM alias WHERE name = %s", label)

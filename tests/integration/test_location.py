@@ -159,7 +159,7 @@ def test_HTTP_21_no_credentials_over_http2(site, tmp_path):
     assert answer.header("www-authenticate") == 'Basic realm="EST"'
 
 
-# --- lines of base64, clients.md 3: (setting of the alias, User-Agent, lines of 64 when the answer is long)
+# --- lines of base64, decision 11: (setting of the alias, User-Agent, lines of 64 when the answer is long)
 LINES = {
     "auto_without_user_agent": ("auto", None, False), "auto_with_user_agent": ("auto", "libest 3.2.0p", True),
     "line": ("line", "libest 3.2.0p", False), "wrap": ("wrap", None, True),

@@ -1,6 +1,6 @@
 # Copyright 2026 The mod_est authors
 # SPDX-License-Identifier: Apache-2.0
-"""Which names a client may ask for, from where, and for how long (policy.md 2 and 5)."""
+"""Which names a client may ask for, from where, and for how long (decision 17)."""
 
 import ipaddress
 

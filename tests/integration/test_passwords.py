@@ -1,6 +1,6 @@
 # Copyright 2026 The mod_est authors
 # SPDX-License-Identifier: Apache-2.0
-"""Limits of passwords, policy.md 2 and 5: what is hashed when, what guessing costs."""
+"""Limits of passwords (decision 16): what is hashed when, what guessing costs."""
 
 import time
 

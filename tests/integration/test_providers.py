@@ -94,7 +94,7 @@ def test_a_user_of_the_second_provider_does_not_fail_at_the_first(site, expect_l
 
 
 def test_require_all_granted_beside_require_est_opens_nothing(site, expect_log):
-    """architecture.md 3: what Require est has not granted is refused"""
+    """docs/architecture.md 2: what Require est has not granted is refused"""
     expect_log("EST1057")
     with site.client(mount="/open") as client:
         answer = client.enroll(make_csr(make_key()))

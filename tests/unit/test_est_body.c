@@ -227,7 +227,7 @@ static void test_much_white_space(void **state)
 
 /* ---- answers */
 
-/* clients.md section 3. 765 octets make 1020 characters, 768 make 1024. */
+/* Decision 11. 765 octets make 1020 characters, 768 make 1024. */
 static void test_line_breaks_of_answers(void **state)
 {
     enum { LINE, LINES };

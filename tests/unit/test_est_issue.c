@@ -235,7 +235,7 @@ static void test_bad_random_numbers_issue_nothing(void **state)
     assert_int_equal(op.store.issue_calls, 0);
 }
 
-/* ---- the idempotency key (policy.md section 3, PE-04, PE-07) */
+/* ---- the idempotency key (decision 7; PE-04, PE-07) */
 
 static const unsigned char *key_of(const char *path, const char *user, X509 *leaf, const pki_csr_t *csr)
 {

@@ -92,7 +92,7 @@ static void test_paths(void **state)
     }
 }
 
-/* P-12, conformance decision 1 */
+/* P-12, decision 1 */
 static void test_statuses(void **state)
 {
     (void)state;

@@ -41,7 +41,7 @@ static void test_the_certificates_of_the_aliass_ca(void **state)
     op.store.aliases[1].ca = "second";
     ASSERT_OK(op_cacerts(&resp, op_granted("/cacerts", NULL, NULL), &op.service));
     assert_int_equal(resp.status, 200);
-    assert_string_equal(resp.content_type, "application/pkcs7-mime"); /* bare: clients.md section 2 */
+    assert_string_equal(resp.content_type, "application/pkcs7-mime"); /* bare */
     assert_false(resp.no_store);
     assert_true(resp.transfer_encoding);
     assert_int_equal(n_certs(&resp, op.ca_cert), 1);

@@ -97,7 +97,7 @@ static void test_rows_of_a_profile(void **state)
     }
 }
 
-/* policy.md 4: what a configuration file would do with such text */
+/* docs/sql.md, profile_extension: what a configuration file would do with such text */
 static void test_text_is_never_more_than_text(void **state)
 {
     (void)state;

@@ -150,7 +150,7 @@ static void test_paths_that_are_good(void **state)
     check(PKI_PATH_OK, "ok", w.anchors, w.leaf.cert, NULL, NOW, "leaf");
     check(PKI_PATH_OK, NULL, w.anchors, w.leaf_of_sub.cert, w.sub.cert, NOW, "with its intermediate");
     check(PKI_PATH_OK, NULL, w.anchors, w.leaf.cert, w.sub.cert, NOW, "with a needless certificate");
-    /* a resumed session has no chain: helpers stand in (platform.md 2) */
+    /* a resumed session has no chain: helpers stand in */
     check(PKI_PATH_OK, NULL, anchors_of(w.root.cert, w.sub.cert), w.leaf_of_sub.cert, NULL, NOW, "helper");
     /* an intermediate as anchor */
     check(PKI_PATH_OK, NULL, anchors_of(w.sub.cert, NULL), w.leaf_of_sub.cert, NULL, NOW, "sub as anchor");

@@ -48,7 +48,7 @@ static const access_row_t access_rows[] = {
     /* both are needed, the certificate first */
     ROWS(POLICY_OP_ENROLL, POLICY_AUTH_BASIC_AND_CERT, 0, DENIED(certificate_required), DENIED(certificate_required),
          DENIED(certificate_required), NEED_USER, NEED_USER, GRANTED(USER)),
-/* conformance decision 6: re-enrolment takes the certificate that is renewed, whatever enrolment takes */
+/* decision 6: re-enrolment takes the certificate that is renewed, whatever enrolment takes */
 #define REENROLL(auth)                                                                                                 \
     ROWS(POLICY_OP_REENROLL, auth, 0, DENIED(certificate_required), DENIED(certificate_required),                      \
          DENIED(certificate_required), GRANTED(CERTIFICATE), GRANTED(CERTIFICATE), GRANTED(CERTIFICATE))

@@ -105,7 +105,7 @@ static void test_an_empty_policy_has_no_alias(void **state)
     assert_null(policy_snapshot_alias_at(make(), 0));
 }
 
-/* Conformance URI-04, policy.md section 1 */
+/* Conformance URI-04; docs/sql.md, alias */
 static void test_labels(void **state)
 {
     static const struct {

@@ -1,6 +1,6 @@
 # Copyright 2026 The mod_est authors
 # SPDX-License-Identifier: Apache-2.0
-"""What RFC 5280 and conformance.md section 12 say of every certificate that is issued, read by python3-cryptography."""
+"""What RFC 5280 and the rows CP of docs/conformance.md say of every certificate that is issued, read by python3-cryptography."""
 
 import hashlib
 
