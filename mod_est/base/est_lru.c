@@ -18,8 +18,6 @@ struct entry_t {
     entry_t *chain;         /* same bucket */
     uint64_t hash;
     apr_time_t expires;
-    unsigned count; /* of counters */
-    int is_counter;
     unsigned char key_len;
     unsigned char key[EST_LRU_KEY_MAX];
     apr_size_t n;
@@ -154,11 +152,11 @@ static int usable(est_slice_t key)
 }
 
 /* The entry of that kind which is valid at now, moved to the fresh end; stale ones are dropped on sight */
-static entry_t *touch(est_lru_t *lru, est_slice_t key, uint64_t hash, int is_counter, apr_time_t now)
+static entry_t *touch(est_lru_t *lru, est_slice_t key, uint64_t hash, apr_time_t now)
 {
     entry_t *e = find(lru, key, hash);
 
-    if (!e || e->is_counter != is_counter)
+    if (!e)
         return NULL;
     if (e->expires <= now) {
         discard(lru, e);
@@ -207,7 +205,7 @@ int est_lru_get(est_lru_t *lru, est_slice_t key, apr_time_t now, est_slice_t *va
         return 0;
     uint64_t hash = hash_of(lru, key);
     apr_thread_mutex_lock(lru->lock);
-    entry_t *e = touch(lru, key, hash, 0, now);
+    entry_t *e = touch(lru, key, hash, now);
     if (e)
         *value = est_slice_dup(est_slice(e->value, e->n), pool);
     apr_thread_mutex_unlock(lru->lock);
@@ -247,44 +245,6 @@ void est_lru_drop_all(est_lru_t *lru)
     while (lru->oldest)
         discard(lru, lru->oldest);
     apr_thread_mutex_unlock(lru->lock);
-}
-
-unsigned est_lru_count(est_lru_t *lru, est_slice_t key, apr_time_t now, apr_interval_time_t window)
-{
-    if (!usable(key))
-        return 0;
-    unsigned count = 0;
-    uint64_t hash = hash_of(lru, key);
-    apr_thread_mutex_lock(lru->lock);
-    entry_t *e = touch(lru, key, hash, 1, now);
-    if (!e && (e = replace(lru, key, hash, 0)) != NULL) {
-        e->is_counter = 1;
-        e->expires = now + window;
-    }
-    if (e) {
-        if (e->count < UINT32_MAX)
-            e->count++;
-        count = e->count;
-    }
-    apr_thread_mutex_unlock(lru->lock);
-    return count;
-}
-
-unsigned est_lru_counted(est_lru_t *lru, est_slice_t key, apr_time_t now, apr_time_t *expires)
-{
-    if (!usable(key))
-        return 0;
-    unsigned count = 0;
-    uint64_t hash = hash_of(lru, key);
-    apr_thread_mutex_lock(lru->lock);
-    entry_t *e = touch(lru, key, hash, 1, now);
-    if (e) {
-        count = e->count;
-        if (expires)
-            *expires = e->expires;
-    }
-    apr_thread_mutex_unlock(lru->lock);
-    return count;
 }
 
 int est_lru_size(est_lru_t *lru)

@@ -26,11 +26,6 @@ int est_lru_get(est_lru_t *lru, est_slice_t key, apr_time_t now, est_slice_t *va
 void est_lru_put(est_lru_t *lru, est_slice_t key, apr_time_t expires, est_slice_t value);
 void est_lru_drop(est_lru_t *lru, est_slice_t key);
 void est_lru_drop_all(est_lru_t *lru);
-/* Adds 1 to a counter under key and returns its new value; a counter starts anew when its window, in microseconds
- * from the first count, is over. */
-unsigned est_lru_count(est_lru_t *lru, est_slice_t key, apr_time_t now, apr_interval_time_t window);
-/* The counter's value now, 0 when there is none; *expires, when not NULL, the end of its window */
-unsigned est_lru_counted(est_lru_t *lru, est_slice_t key, apr_time_t now, apr_time_t *expires);
 int est_lru_size(est_lru_t *lru);
 
 #endif

@@ -236,11 +236,6 @@ est_err_t *pki_signer_make(pki_signer_t **out, X509 *ca, EVP_PKEY *key, apr_pool
     return NULL;
 }
 
-X509 *pki_signer_cert(const pki_signer_t *signer)
-{
-    return signer->ca;
-}
-
 est_slice_t pki_signer_aki(const pki_signer_t *signer)
 {
     return signer->aki;

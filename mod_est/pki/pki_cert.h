@@ -48,7 +48,6 @@ typedef struct pki_signer_t pki_signer_t;
 /* The CA's certificate must hold the public half of key and be allowed to sign certificates (pki_cert_is_ca): config.
  * RSA, EC P-256/384/521, Ed25519 and Ed448 keys. key is borrowed and must outlive pool. */
 est_err_t *pki_signer_make(pki_signer_t **out, X509 *ca, EVP_PKEY *key, apr_pool_t *pool);
-X509 *pki_signer_cert(const pki_signer_t *signer);
 /* AuthorityKeyIdentifier extension (whole Extension, DER): keyIdentifier = the CA's SKI */
 est_slice_t pki_signer_aki(const pki_signer_t *signer);
 

@@ -409,15 +409,6 @@ int pki_name_equal(const pki_name_t *a, const pki_name_t *b)
     return est_slice_equal(a->der, b->der) || X509_NAME_cmp(a->x509, b->x509) == 0;
 }
 
-const char *pki_name_first(const pki_name_t *name, int nid)
-{
-    for (int i = 0; i < name->n_attrs; i++) {
-        if (name->attrs[i].nid == nid && nid != NID_undef)
-            return name->attrs[i].value;
-    }
-    return NULL;
-}
-
 int pki_name_attr_nid(const char *name)
 {
     return OBJ_txt2nid(name);

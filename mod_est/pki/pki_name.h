@@ -42,9 +42,6 @@ est_err_t *pki_name_encode(pki_name_t **out, const pki_attr_t *attrs, int n_attr
 /* Same name by RFC 5280 7.1 (case, blanks and string type folded, RDN order kept) */
 int pki_name_equal(const pki_name_t *a, const pki_name_t *b);
 
-/* First value of the attribute, or NULL */
-const char *pki_name_first(const pki_name_t *name, int nid);
-
 /* The attribute's number by short name ("CN"), long name or dotted OID; 0 (NID_undef) when it is not known */
 int pki_name_attr_nid(const char *name);
 /* Does this attribute say who somebody is (CN, UID, serialNumber, emailAddress, dnQualifier, pseudonym,

@@ -106,7 +106,6 @@ static void test_keys_out_of_size_are_not_stored(void **state)
     est_lru_put(lru, est_slice(key, EST_LRU_KEY_MAX), 100, text("1"));
     assert_true(est_lru_get(lru, est_slice(key, EST_LRU_KEY_MAX), 1, &value, pool));
     assert_false(est_lru_get(lru, est_slice(key, EST_LRU_KEY_MAX - 1), 1, &value, pool));
-    assert_int_equal(est_lru_count(lru, est_slice(key, sizeof(key)), 1, 10), 0);
 }
 
 /* Keys are octets: one with a NUL in it is another one */
@@ -119,32 +118,6 @@ static void test_keys_are_octets(void **state)
     assert_false(est_lru_get(lru, est_slice("a\0c", 3), 1, &value, pool));
     assert_false(est_lru_get(lru, est_slice("a", 1), 1, &value, pool));
     assert_true(est_lru_get(lru, est_slice("a\0b", 3), 1, &value, pool));
-}
-
-static void test_counting_within_a_window(void **state)
-{
-    (void)state;
-    est_lru_t *lru = make(4);
-    apr_time_t expires = 0;
-    assert_int_equal(est_lru_counted(lru, text("a"), 1000, NULL), 0);
-    assert_int_equal(est_lru_count(lru, text("a"), 1000, 60), 1);
-    assert_int_equal(est_lru_count(lru, text("a"), 1030, 60), 2);
-    assert_int_equal(est_lru_count(lru, text("b"), 1030, 60), 1);
-    assert_int_equal(est_lru_counted(lru, text("a"), 1059, &expires), 2);
-    assert_int_equal(expires, 1060);
-    assert_int_equal(est_lru_counted(lru, text("a"), 1060, &expires), 0);
-    assert_int_equal(est_lru_count(lru, text("a"), 1061, 60), 1);
-}
-
-static void test_counters_and_values_are_not_confused(void **state)
-{
-    (void)state;
-    est_lru_t *lru = make(4);
-    est_lru_count(lru, text("a"), 1, 60);
-    assert_null(value_of(lru, "a", 1));
-    est_lru_put(lru, text("a"), 100, text("v"));
-    assert_int_equal(est_lru_counted(lru, text("a"), 1, NULL), 0);
-    assert_string_equal(value_of(lru, "a", 1), "v");
 }
 
 static void test_no_room_is_refused(void **state)
@@ -175,7 +148,6 @@ static void *APR_THREAD_FUNC hammer(apr_thread_t *thread, void *data)
         est_lru_put(lru, k, 100, k);
         if (est_lru_get(lru, k, 1, &value, own) && !est_slice_equal(value, k))
             job->foreign++;
-        est_lru_count(lru, text("all"), 1, 100);
         if (i % 1000 == 0)
             est_lru_drop(lru, k);
         apr_pool_clear(own);
@@ -190,7 +162,6 @@ static void test_threads_share_it(void **state)
     est_lru_t *lru = make(50);
     apr_thread_t *threads[THREADS];
     hammer_t jobs[THREADS];
-    /* "all" is touched often enough never to be the oldest of 50 */
     for (int i = 0; i < THREADS; i++) {
         jobs[i] = (hammer_t){lru, 0};
         assert_int_equal(apr_thread_create(&threads[i], NULL, hammer, &jobs[i], pool), APR_SUCCESS);
@@ -200,7 +171,6 @@ static void test_threads_share_it(void **state)
         assert_int_equal(apr_thread_join(&status, threads[i]), APR_SUCCESS);
         assert_int_equal(jobs[i].foreign, 0);
     }
-    assert_int_equal(est_lru_counted(lru, text("all"), 1, NULL), THREADS * ROUNDS);
     assert_int_equal(est_lru_size(lru), 50);
 }
 
@@ -214,8 +184,6 @@ int main(void)
         EST_TEST(test_dropping),
         EST_TEST(test_keys_out_of_size_are_not_stored),
         EST_TEST(test_keys_are_octets),
-        EST_TEST(test_counting_within_a_window),
-        EST_TEST(test_counters_and_values_are_not_confused),
         EST_TEST(test_no_room_is_refused),
         EST_TEST(test_threads_share_it),
     };

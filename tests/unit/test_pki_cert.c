@@ -276,7 +276,6 @@ static void test_signers_that_are_refused(void **state)
     X509 *ca = make_odd_ca(key, EVP_sha256(), "critical,CA:TRUE", NULL, 1);
     ASSERT_FAILS(pki_signer_make(&signer, ca, other, pool), config, "does not belong");
     ASSERT_OK(pki_signer_make(&signer, ca, key, pool));
-    assert_ptr_equal(pki_signer_cert(signer), ca);
     X509_free(ca);
 
     ca = make_odd_ca(key, EVP_sha256(), "critical,CA:FALSE", NULL, 1);
