@@ -1,8 +1,8 @@
 # Copyright 2026 The mod_est authors
 # SPDX-License-Identifier: Apache-2.0
 #
-# Shell functions of ./quickstart and ./runtests. To be sourced by a POSIX shell that runs with set -eu and has $top, the
-# top of the checkout, as an absolute path.
+# Shell functions of ./quickstart, ./runtests and the scripts under tests. To be sourced by a POSIX shell that runs with
+# set -eu; $top is the top of the checkout, as an absolute path.
 
 say()
 {
@@ -157,6 +157,13 @@ pg_bindir()
         fi
     done
     die "PostgreSQL's server programs not found"
+}
+
+# pg_init DIR LOCALE: a new cluster with superuser postgres and no passwords: who reaches its socket is let in
+pg_init()
+{
+    pg_bin=$(pg_bindir)
+    as_server "$pg_bin/initdb" -D "$1" -U postgres -A trust -E UTF8 --locale="$2" --no-sync --no-instructions
 }
 
 # --- building

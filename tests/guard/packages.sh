@@ -6,7 +6,7 @@
 
 cd "$top_srcdir"
 scripts="quickstart runtests .ci/run build-aux/common.sh build-aux/packages-lib.sh build-aux/packages-install.sh
-    tests/sql/run $(find tests -name '*.sh' | sort)"
+    build-aux/servers.sh tests/sql/run tests/sql/run_store tests/bench/run tests/bench/memory $(find tests -name '*.sh' | sort)"
 
 # Words where a command can stand that are names of programs here. Rough: a word of a message may slip in, and then has a
 # line in the table which harms nobody.
@@ -33,6 +33,7 @@ tap "each of these packages is essential or in build-aux/packages" "$findings"
 
 tap "a package is listed once" "$(sed -n 's/^\([a-z0-9][^ ]*\).*/\1/p' build-aux/packages | sort | uniq -d)"
 tap "nothing else installs packages" \
-    "$(grep -l -E 'apt(-get)? .*install|pip3? install' quickstart runtests .ci/run build-aux/common.sh $(find tests conf sql -type f) |
+    "$(grep -l -E 'apt(-get)? .*install|pip3? install' quickstart runtests .ci/run build-aux/common.sh build-aux/servers.sh \
+        $(find tests conf sql -type f) |
         grep -v '^tests/guard/' || :)"
 tap_end
