@@ -168,6 +168,17 @@ static void dispose_of_body(est_request_t *request, int status)
         r->connection->keepalive = AP_CONN_CLOSE;
 }
 
+/* Everything about an error but its body, once r->status is what will be sent */
+static void prepare_error(est_request_t *request, const est_err_t *err)
+{
+    request_rec *r = request->r;
+
+    log_error(request, err);
+    set_env(request, "refused", NULL, est_err_row(err->code)->name);
+    dispose_of_body(request, r->status);
+    set_headers(request, err, r->status, r->err_headers_out);
+}
+
 static int send_body(request_rec *r, const char *type, const char *body, apr_size_t n)
 {
     ap_set_content_type(r, type);
@@ -185,11 +196,8 @@ int est_answer_error(est_request_t *request, est_err_t *err)
     /* httpd adds the challenge */
     if (status == HTTP_UNAUTHORIZED)
         ap_note_auth_failure(r);
-    log_error(request, err);
-    set_env(request, "refused", NULL, est_err_row(err->code)->name);
-    dispose_of_body(request, status);
     r->status = status;
-    set_headers(request, err, status, r->err_headers_out);
+    prepare_error(request, err);
     body = error_body(request, err);
     return send_body(r, "text/plain; charset=utf-8", body, strlen(body));
 }
@@ -265,10 +273,7 @@ static apr_status_t error_filter(ap_filter_t *f, apr_bucket_brigade *in)
         if (r->status != HTTP_UNAUTHORIZED)
             apr_table_unset(r->err_headers_out, "WWW-Authenticate");
     }
-    log_error(request, err);
-    set_env(request, "refused", NULL, est_err_row(err->code)->name);
-    dispose_of_body(request, r->status);
-    set_headers(request, err, r->status, r->err_headers_out);
+    prepare_error(request, err);
     ap_set_content_type(r, "text/plain; charset=utf-8");
     ap_set_content_length(r, (apr_off_t)strlen(body));
     apr_brigade_cleanup(in);

@@ -42,21 +42,10 @@ static est_err_t *make_serial(unsigned char serial[20], const est_env_t *env, ap
     return EST_FAIL(pool, internal, "the random numbers are all zero");
 }
 
-/* The INTEGER's contents of 20 octets: without leading zeros, but never negative */
-static est_slice_t serial_contents(const unsigned char serial[20])
-{
-    int skip = 0;
-
-    while (skip < 19 && !serial[skip] && !(serial[skip + 1] & 0x80))
-        skip++;
-    return est_slice(serial + skip, (apr_size_t)(20 - skip));
-}
-
 /* One judgement and, when it is favourable, one signature */
 typedef struct {
     policy_grant_t *grant;
     ca_t *ca;
-    unsigned char serial[20];
     unsigned char idem_key[PKI_SHA256_SIZE], spki_hash[PKI_SHA256_SIZE], holder_hash[PKI_SHA256_SIZE];
     est_slice_t der;
 } attempt_t;
@@ -106,9 +95,8 @@ static est_err_t *judge_and_sign(attempt_t *a, est_req_t *req, est_service_t *se
     judged.ca_aki = a->ca->aki;
     EST_TRY(policy_decide(&a->grant, &judged, req->pool));
 
-    EST_TRY(make_serial(a->serial, service->env, req->pool));
     memset(&tbs, 0, sizeof(tbs));
-    memcpy(tbs.serial, a->serial, sizeof(tbs.serial));
+    EST_TRY(make_serial(tbs.serial, service->env, req->pool));
     tbs.not_before = a->grant->not_before;
     tbs.not_after = a->grant->not_after;
     tbs.subject = a->grant->subject->der;
@@ -136,7 +124,7 @@ static est_err_t *record(store_outcome_t *outcome, attempt_t *a, est_req_t *req,
     row.ca = a->ca->name;
     row.issuer = a->ca->subject->text;
     row.issuer_hash = a->ca->issuer_hash;
-    row.serial = serial_contents(a->serial);
+    row.serial = pki_cert_serial(a->der);
     row.subject = a->grant->subject->text;
     row.san = &a->grant->san;
     pki_sha256(a->spki_hash, csr->key->spki);

@@ -102,14 +102,21 @@ est_err_t *pki_cert_facts(pki_cert_t **out, X509 *x509, apr_pool_t *pool)
     return NULL;
 }
 
-const char *pki_cert_serial_text(est_slice_t der, apr_pool_t *pool)
+est_slice_t pki_cert_serial(est_slice_t der)
 {
     pki_der_t cert, tbs, item;
 
     if (!pki_der_take(&der, PKI_DER_SEQUENCE, &cert) || !pki_der_take(&cert.body, PKI_DER_SEQUENCE, &tbs))
-        return "";
+        return est_slice(NULL, 0);
     pki_der_take(&tbs.body, PKI_DER_CONTEXT_CONSTRUCTED(0), &item); /* version */
-    return pki_der_take(&tbs.body, PKI_DER_INTEGER, &item) ? est_hex(item.body, pool) : "";
+    return pki_der_take(&tbs.body, PKI_DER_INTEGER, &item) ? item.body : est_slice(NULL, 0);
+}
+
+const char *pki_cert_serial_text(est_slice_t der, apr_pool_t *pool)
+{
+    est_slice_t serial = pki_cert_serial(der);
+
+    return serial.n ? est_hex(serial, pool) : "";
 }
 
 int pki_cert_is_ca(X509 *x509)
