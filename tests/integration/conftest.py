@@ -3,6 +3,7 @@
 """Fixtures; harness/__init__.py describes them."""
 
 import os
+import re
 import shutil
 import signal
 import tempfile
@@ -18,11 +19,42 @@ from harness.site import Site, complaints  # noqa: E402
 SITES, SERVERS = [], []  # those that are alive, for the check after each test
 
 
-def pytest_configure():
+# The rows of docs/conformance.md that a test's name carries
+ROW = re.compile(r"(?:^test_|\[|-)([A-Z]+[0-9]*)[-_]([0-9]{2})(?=[-_\]]|$)")
+ROWS = {}  # test -> rows
+
+
+def pytest_configure(config):
+    config.addinivalue_line("markers", "row(id, ...): rows of docs/conformance.md that this test shows")
     # An orderly end, with fixtures torn down, also when we are told to stop
     def interrupted(*_):
         raise KeyboardInterrupt
     signal.signal(signal.SIGTERM, interrupted)
+
+
+def pytest_itemcollected(item):
+    rows = {row for mark in item.iter_markers("row") for row in mark.args}
+    rows.update("-".join(match) for match in ROW.findall(item.name))
+    ROWS[item.nodeid] = sorted(rows)
+
+
+def write_rows(nodeid, outcome):
+    """For build-aux/conformance.py: row, test, outcome"""
+    path, _, name = nodeid.partition("::")
+    test = f"integration/{os.path.basename(path)}::{name.partition('[')[0]}"
+    with open(os.environ["EST_ROWS"], "a") as out:
+        out.writelines(f"{row}\t{test}\t{outcome}\n" for row in ROWS[nodeid])
+
+
+def pytest_collection_finish(session):
+    if "EST_ROWS" in os.environ and session.config.option.collectonly:
+        for item in session.items:
+            write_rows(item.nodeid, "collected")
+
+
+def pytest_runtest_logreport(report):
+    if "EST_ROWS" in os.environ and (report.when == "call" or not report.passed):
+        write_rows(report.nodeid, report.outcome)
 
 
 @pytest.fixture(scope="session")
