@@ -33,6 +33,12 @@ SELECT NOT EXISTS (SELECT FROM est.schema_version WHERE version = 1) AS missing 
     INSERT INTO est.schema_version (version, name) VALUES (1, 'initial');
 \endif
 
+SELECT NOT EXISTS (SELECT FROM est.schema_version WHERE version = 2) AS missing \gset
+\if :missing
+    \ir migrations/0002_conformance.sql
+    INSERT INTO est.schema_version (version, name) VALUES (2, 'conformance');
+\endif
+
 COMMIT;
 
 \echo 'mod_est: schema is up to date'

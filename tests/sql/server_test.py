@@ -102,7 +102,7 @@ def test_every_statement_prepares_and_runs():
             columns, rows = run_prepared(pg, name, params.get(name, ()))
             same(" ".join(columns), COLUMNS[name], f"columns of {name}")
             ok(rows or name == "listen", f"rows of {name}")
-        same(run_prepared(pg, "schema_version")[1], [["1"]], "schema version")
+        same(run_prepared(pg, "schema_version")[1], [["2"]], "schema version")
         aliases = run_prepared(pg, "policy_aliases")[1]
         same(aliases[0], ["1", "est", "t", "ra", None, "t", "1", "t", None, "basic-or-cert", "cert", "f", "if-present", "600", "refuse", "refuse",
                           "f", "auto", "t", "t"], "alias est as the module reads it")

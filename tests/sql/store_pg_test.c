@@ -326,11 +326,11 @@ static void test_probe_names_the_migration_of_a_schema_it_does_not_know(void **s
     expect(probe("est_module", "empty", &snapshot), EST_E_schema_version, "run sql/install.sql");
     sql("CREATE ROLE stranger LOGIN");
     expect(probe("stranger", "est", &snapshot), EST_E_schema_version, "grant est_module");
-    sql("UPDATE est.schema_version SET version = 0");
-    expect(probe("est_module", "est", &snapshot), EST_E_schema_version, "migration 0001");
-    sql("UPDATE est.schema_version SET version = 2");
+    sql("UPDATE est.schema_version SET version = 0 WHERE version = 2");
     expect(probe("est_module", "est", &snapshot), EST_E_schema_version, "migration 0002");
-    sql("UPDATE est.schema_version SET version = 1");
+    sql("UPDATE est.schema_version SET version = 3 WHERE version = 0");
+    expect(probe("est_module", "est", &snapshot), EST_E_schema_version, "migration 0003");
+    sql("UPDATE est.schema_version SET version = 2 WHERE version = 3");
     expect(probe("est_module", "absent", &snapshot), EST_E_store_unavailable, "absent");
     succeed(probe("est_module", "est", &snapshot));
 }

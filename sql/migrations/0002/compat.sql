@@ -1,0 +1,4 @@
+-- Copyright 2026 The mod_est authors
+-- SPDX-License-Identifier: Apache-2.0
+--
+-- What an alias's clients know of HTTP.
