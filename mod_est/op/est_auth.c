@@ -116,13 +116,14 @@ static est_err_t *check_certificate(est_req_t *req, est_service_t *service)
     return NULL;
 }
 
-/* Operations that issue look the certificate up in the transaction that issues. The others do it here. */
+/* Operations that issue look the certificate up in the transaction that issues. The others do it here, once: httpd asks
+ * who is authorised more than once. */
 static est_err_t *check_holder_now(est_err_t **why, est_req_t *req, est_service_t *service)
 {
     store_holder_t holder;
 
-    *why = NULL;
-    if (req->op->op != POLICY_OP_CACERTS || !req->identity.cert)
+    *why = req->holder_refused;
+    if (req->op->op != POLICY_OP_CACERTS || !req->identity.cert || req->holder_checked)
         return NULL;
     EST_TRY(service->store->vt->holder_status(service->store, &holder, req->alias->id, req->identity.cert, req->pool));
     if (holder == STORE_HOLDER_REVOKED)
@@ -130,6 +131,8 @@ static est_err_t *check_holder_now(est_err_t **why, est_req_t *req, est_service_
     else if (holder == STORE_HOLDER_UNKNOWN && (req->identity.kind == POLICY_IDENTITY_CERTIFICATE ||
                                                 req->alias->auth_enroll == POLICY_AUTH_BASIC_AND_CERT))
         *why = EST_FAIL(req->pool, certificate_unknown, NULL);
+    req->holder_refused = *why;
+    req->holder_checked = 1;
     return NULL;
 }
 

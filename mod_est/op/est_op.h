@@ -81,6 +81,8 @@ struct est_req_t {
     /* from est_auth */
     policy_credentials_t cred;
     int cert_checked;
+    int holder_checked; /* cacerts that wants credentials: the certificate was looked up, with this result */
+    est_err_t *holder_refused;
     policy_identity_t identity;
     int granted; /* Require est has granted: for this operation and alias alone */
     const est_op_t *granted_op;

@@ -299,7 +299,7 @@ static void test_cacerts_behind_authentication_looks_the_certificate_up(void **s
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
         policy_access_t access;
         est_req_t *req;
-        est_err_t *why;
+        est_err_t *why, *again;
 
         op_start();
         op.store.aliases[0].auth_cacerts = "t";
@@ -310,6 +310,8 @@ static void test_cacerts_behind_authentication_looks_the_certificate_up(void **s
         if (rows[i].user)
             op_log_in(req, rows[i].user);
         ASSERT_OK(est_auth_require(&access, &why, req, &op.service));
+        ASSERT_OK(est_auth_require(&access, &again, req, &op.service)); /* httpd asks twice */
+        assert_ptr_equal(again, why);
         assert_int_equal(op.store.holder_calls, 1);
         if ((why ? why->code : EST_E__COUNT) != rows[i].code)
             fail_msg("%s: got %s", rows[i].reason, why ? est_err_row(why->code)->name : "granted");
