@@ -22,7 +22,7 @@ typedef struct {
     est_slice_t value; /* contents of extnValue */
 } pki_req_ext_t;
 
-/* An attribute that is not read here (RFC 7894's, ChangeSubjectName, those of other protocols) */
+/* An attribute that is not read here (pki_reqattr.h reads some; those of other protocols) */
 typedef struct {
     const char *oid;    /* dotted; NULL when it has arcs over 128 bits */
     est_slice_t values; /* contents of the SET: at least one value, DER */
