@@ -38,6 +38,9 @@ static est_err_t *decode_extension(pki_req_ext_t *ext, est_slice_t *in, apr_pool
     }
     if (!pki_der_take(&seq.body, PKI_DER_OCTET_STRING, &value) || seq.body.n)
         return EST_FAIL(pool, csr_attribute, "extension %s is malformed", ext->oid);
+    if (value.body.n > PKI_CSR_MAX_VALUE)
+        return EST_FAIL(pool, csr_attribute, "extension %s of %d octets; allowed are %d", ext->oid, (int)value.body.n,
+                        PKI_CSR_MAX_VALUE);
     ext->value = value.body;
     est_err_t *err = pki_der_check(value.body, pool);
     return err ? EST_FAIL(pool, csr_attribute, "value of extension %s: %s", ext->oid, err->detail) : NULL;

@@ -13,6 +13,7 @@
 
 #define PKI_CSR_MAX_EXTENSIONS 64
 #define PKI_CSR_MAX_ATTRIBUTES 64
+#define PKI_CSR_MAX_VALUE (32 * 1024) /* octets of a requested extension: PKI_SAN_MAX names of over 100 each */
 
 /* A requested extension, not judged yet */
 typedef struct {
