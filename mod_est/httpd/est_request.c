@@ -173,6 +173,7 @@ est_err_t *est_request_make(est_request_t **out, request_rec *r, est_service_t *
     apr_table_unset(r->headers_in, "Range");
     apr_table_unset(r->headers_in, "If-Range");
     est_tls_get(&tls, r);
+    req->is_tls = tls.is_tls;
     req->leaf = tls.leaf;
     req->chain = tls.chain;
     req->leaf_refused = tls.leaf_refused;

@@ -67,7 +67,8 @@ struct est_req_t {
     STACK_OF(X509) *chain;    /* what else the client sent; may be NULL */
     const char *leaf_refused; /* why the transport's own verification says no, or NULL */
     int strict_body;          /* EstStrictBody */
-    /* Channel binding value of this connection (RFC 7030 3.5), n == 0 when none can be had. Asked for only when it
+    int is_tls;               /* else no client can bind its request to the connection */
+    /* Channel binding value of this connection (RFC 7030 3.5), n == 0 when it has none. Asked for only when it
      * matters, since it costs a key derivation. */
     est_slice_t (*binding)(const est_req_t *req);
     /* Reads the whole body, bounded, at most once */

@@ -5,6 +5,7 @@
 #include "pki_csr.h"
 
 #include "pki_der.h"
+#include "pki_reqattr.h"
 #include "pki_sigalg.h"
 
 #include <string.h>
@@ -12,8 +13,6 @@
 #include <apr_strings.h>
 #include <openssl/err.h>
 #include <openssl/objects.h>
-
-#define CHALLENGE_MAX 255 /* RFC 2985 5.4.1, pkcs-9-ub-challengePassword */
 
 /* pkcs-9-at-challengePassword, pkcs-9-at-extensionRequest (RFC 2985 5.4) */
 static const est_slice_t challenge_password = PKI_OID("\x2a\x86\x48\x86\xf7\x0d\x01\x09\x07");
@@ -39,6 +38,9 @@ static est_err_t *decode_extension(pki_req_ext_t *ext, est_slice_t *in, apr_pool
     }
     if (!pki_der_take(&seq.body, PKI_DER_OCTET_STRING, &value) || seq.body.n)
         return EST_FAIL(pool, csr_attribute, "extension %s is malformed", ext->oid);
+    if (value.body.n > PKI_CSR_MAX_VALUE)
+        return EST_FAIL(pool, csr_attribute, "extension %s of %d octets; allowed are %d", ext->oid, (int)value.body.n,
+                        PKI_CSR_MAX_VALUE);
     ext->value = value.body;
     est_err_t *err = pki_der_check(value.body, pool);
     return err ? EST_FAIL(pool, csr_attribute, "value of extension %s: %s", ext->oid, err->detail) : NULL;
@@ -72,25 +74,6 @@ static est_err_t *decode_extensions(pki_csr_t *csr, est_slice_t in, apr_pool_t *
 
 /* ---- Attributes ---- */
 
-static est_err_t *decode_challenge(pki_csr_t *csr, est_slice_t in, apr_pool_t *pool)
-{
-    pki_der_t v;
-
-    if (!pki_der_next(&in, &v) || in.n)
-        return EST_FAIL(pool, csr_attribute, "challengePassword does not hold one value");
-    if (v.tag != PKI_DER_UTF8_STRING && v.tag != PKI_DER_PRINTABLE_STRING && v.tag != PKI_DER_IA5_STRING)
-        return EST_FAIL(pool, csr_attribute, "challengePassword is not a UTF8String or PrintableString (tag 0x%02x)",
-                        v.tag);
-    if (v.body.n < 1 || v.body.n > CHALLENGE_MAX)
-        return EST_FAIL(pool, csr_attribute, "challengePassword of %d octets; allowed are 1 to %d", (int)v.body.n,
-                        CHALLENGE_MAX);
-    const char *flaw = pki_text_flaw((const char *)v.body.p, v.body.n);
-    if (flaw)
-        return EST_FAIL(pool, csr_attribute, "challengePassword: %s", flaw);
-    csr->challenge = apr_pstrmemdup(pool, (const char *)v.body.p, v.body.n);
-    return NULL;
-}
-
 /* Attributes ::= SET OF Attribute, under [0] IMPLICIT. Their order is not asked for: Go's x509 package, and with it
  * globalsign/est, writes them as they come, and nothing of this SET is ever written again. */
 static est_err_t *decode_attributes(pki_csr_t *csr, est_slice_t in, apr_pool_t *pool)
@@ -111,7 +94,7 @@ static est_err_t *decode_attributes(pki_csr_t *csr, est_slice_t in, apr_pool_t *
         } else if (est_slice_equal(oid.body, challenge_password)) {
             if (csr->challenge)
                 return EST_FAIL(pool, csr_attribute, "two challengePassword attributes");
-            EST_TRY(decode_challenge(csr, values.body, pool));
+            EST_TRY(pki_reqattr_text(&csr->challenge, "challengePassword", values.body, pool));
         } else {
             if (n == PKI_CSR_MAX_ATTRIBUTES)
                 return EST_FAIL(pool, csr_attribute, "more than %d other attributes", PKI_CSR_MAX_ATTRIBUTES);

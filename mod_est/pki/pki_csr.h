@@ -13,6 +13,7 @@
 
 #define PKI_CSR_MAX_EXTENSIONS 64
 #define PKI_CSR_MAX_ATTRIBUTES 64
+#define PKI_CSR_MAX_VALUE (32 * 1024) /* octets of a requested extension: PKI_SAN_MAX names of over 100 each */
 
 /* A requested extension, not judged yet */
 typedef struct {
@@ -22,7 +23,7 @@ typedef struct {
     est_slice_t value; /* contents of extnValue */
 } pki_req_ext_t;
 
-/* An attribute that is not read here (RFC 7894's, ChangeSubjectName, those of other protocols) */
+/* An attribute that is not read here (pki_reqattr.h reads some; those of other protocols) */
 typedef struct {
     const char *oid;    /* dotted; NULL when it has arcs over 128 bits */
     est_slice_t values; /* contents of the SET: at least one value, DER */

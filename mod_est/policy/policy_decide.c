@@ -4,6 +4,7 @@
  */
 #include "policy_decide.h"
 #include "pki/pki_ext.h"
+#include "pki/pki_reqattr.h"
 #include "pki/pki_reqext.h"
 #include "pki/pki_time.h"
 #include "policy_names.h"
@@ -155,6 +156,26 @@ static est_err_t *rule_extensions(judge_t *j)
     return NULL;
 }
 
+/* All other attributes may be ignored, these may not: who sends a challenge relies on its being verified (RFC 7894 3),
+ * and who asks for other names than those of the request would get the wrong ones (RFC 7030 4.2.1). None is offered. */
+static est_err_t *rule_attributes(judge_t *j)
+{
+    pki_reqattrs_t asked;
+
+    if (!j->req->csr->n_attrs)
+        j->not_applicable = 1;
+    EST_TRY(pki_reqattr_read(&asked, j->req->csr, j->pool));
+    const char *challenge = asked.identity_linking ? "estIdentityLinking"
+                            : asked.otp            ? "otpChallenge"
+                            : asked.revocation     ? "revocationChallenge"
+                                                   : NULL;
+    if (challenge)
+        return EST_FAIL(j->pool, csr_attribute, "%s is not supported here", challenge);
+    if (asked.has_change)
+        return EST_FAIL(j->pool, name_refused, "ChangeSubjectName is allowed to nobody here");
+    return NULL;
+}
+
 static est_err_t *rule_validity(judge_t *j)
 {
     const policy_request_t *req = j->req;
@@ -199,6 +220,8 @@ static const rule_t rules[] = {
     {"own_names", "each name is one that this client may ask for", rule_own_names},
     {"extensions", "no extension asks for the powers of a CA or an RA, and no unknown one is critical",
      rule_extensions},
+    {"attributes", "no attribute asks for a challenge to be verified or for other names than those of the request",
+     rule_attributes},
     {"validity", "the validity ends before the CA's, or is cut there", rule_validity},
 };
 #define N_RULES ((int)(sizeof(rules) / sizeof(rules[0])))

@@ -114,6 +114,8 @@ def make_site(session_directory, postgres, pki, site_names):
         except AssertionError as error:
             problems.append(str(error))
         problems += complaints([site], [], (), ())
+        if site.postgres.process:
+            problems += site.lint()
         site.close()
     assert not problems, "at the end of the server:\n" + "\n".join(problems)
 

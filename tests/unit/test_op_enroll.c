@@ -206,7 +206,7 @@ static void test_channel_binding(void **state)
     static const char right[] = "YSB2YWx1ZQ=="; /* of "a value" */
     static const struct {
         const char *mode;
-        int available;
+        int available; /* -1: no TLS */
         const char *challenge;
         est_err_code_t code; /* EST_E__COUNT: issued */
         const char *reason;
@@ -226,8 +226,12 @@ static void test_channel_binding(void **state)
         {"required", 1, NULL, EST_E_binding_required, "CB-08: none sent"},
         {"required", 1, right, EST_E__COUNT, "the right one"},
         {"required", 1, "secret", EST_E_binding_failed, "a static password"},
-        {"required", 0, NULL, EST_E_binding_unavailable, "CB-10: none can be had"},
-        {"required", 0, right, EST_E_binding_unavailable, "CB-10: none can be had"},
+        {"required", 0, NULL, EST_E_binding_required, "the client's TLS has none"},
+        {"required", 0, right, EST_E_binding_failed, "the client's TLS has none"},
+        {"required", -1, NULL, EST_E_binding_unavailable, "CB-10: TLS ends elsewhere"},
+        {"required", -1, right, EST_E_binding_unavailable, "CB-10: TLS ends elsewhere"},
+        {"if-present", -1, right, EST_E_binding_failed, "CB-10: cannot be verified"},
+        {"if-present", -1, NULL, EST_E__COUNT, "none sent, none can be had"},
         {"off", 1, NULL, EST_E__COUNT, "none sent"},
         {"off", 1, right, EST_E_binding_failed, "not wanted"},
         {"off", 1, "secret", EST_E_binding_failed, "decision 4: a static value is 400"},
@@ -242,7 +246,8 @@ static void test_channel_binding(void **state)
 
         op_start();
         op.store.aliases[0].binding = rows[i].mode;
-        op.binding = rows[i].available ? text("a value") : est_slice(NULL, 0);
+        op.binding = rows[i].available > 0 ? text("a value") : est_slice(NULL, 0);
+        op.no_tls = rows[i].available < 0;
         ask(rows[i].challenge);
         err = enroll(&resp);
         if (rows[i].code == EST_E__COUNT)

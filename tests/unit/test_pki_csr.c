@@ -297,6 +297,7 @@ static void test_requested_extensions(void **state)
     (void)state;
     est_slice_t usage = extension("0603551d0f", "", hex("03020780")), eku = extension("0603551d25", "", hex("3000"));
     est_slice_t many = {NULL, 0};
+    const unsigned char *large = apr_pcalloc(pool, PKI_CSR_MAX_VALUE);
     for (int i = 0; i <= PKI_CSR_MAX_EXTENSIONS; i++)
         many = join(2, many, extension(apr_psprintf(pool, "06032a03%02x", i), "", hex("0500")));
     const struct {
@@ -314,6 +315,8 @@ static void test_requested_extensions(void **state)
          EST_E_csr_attribute, "two extensionRequest"},
         {with_extensions(join(2, usage, usage)), EST_E_csr_attribute, "2.5.29.15 is requested twice"},
         {with_extensions(many), EST_E_csr_attribute, "more than 64"},
+        {with_extensions(extension("06032a0304", "", tlv(0x04, est_slice(large, PKI_CSR_MAX_VALUE)))),
+         EST_E_csr_attribute, "allowed are 32768"},
         {with_extensions(hex("3000")), EST_E_csr_attribute, "malformed"},
         {with_extensions(hex("0500")), EST_E_csr_attribute, "malformed"},
         {with_extensions(tlv(0x30, hex("0603551d0f"))), EST_E_csr_attribute, "2.5.29.15 is malformed"},
@@ -329,6 +332,7 @@ static void test_requested_extensions(void **state)
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
         ASSERT_ROW(decode(rows[i].der), rows[i].code, rows[i].why, apr_psprintf(pool, "row %d", (int)i));
 
+    ASSERT_OK(decode(with_extensions(extension("06032a0304", "", tlv(0x04, est_slice(large, PKI_CSR_MAX_VALUE - 4))))));
     /* not judged here: what a CA must never give is for policy to refuse (C-06, C-07) */
     pki_csr_t *csr = decoded(with_extensions(extension("0603551d13", "0101ff", hex("30030101ff"))));
     assert_int_equal(csr->exts[0].critical, 1);

@@ -31,7 +31,8 @@ Modules
     site        Site: .db, .httpd, .client(...), .sql(sql, *params) (as admin; returns when the child has the new policy),
                 .alias(name, **columns), .register(user, names=..., ...), .user (a registered RA: names *), .counts()
     client      EstClient, Answer, curl(), raw(): see there
-    lint        lint(cert, issuer): RFC 5280 and profile checks by an implementation that is not ours
+    lint        lint(cert, issuer): RFC 5280 and profile checks by an implementation that is not ours. When a site is closed,
+                every certificate on record is checked; site.except_lint(name, reason) for what is made on purpose
 
 Config fields: mpm "event" | "worker" | "prefork"; children, threads; forks (set it where a test restarts gracefully or
 deals with the process of a lone child: under sanitizers that is one with the parent otherwise); modules (extra ones,

@@ -110,6 +110,7 @@ class Httpd:
         self.output = run.Log(os.path.join(directory, "output"))
         self.conf = os.path.join(directory, "httpd.conf")
         self.process = None
+        self.authorities = []  # certificates of all CAs that were ever put here, in DER
         run.own_copy(module_path(), os.path.join(directory, "mod_est.so"))
         run.make_directory(os.path.join(directory, "htdocs"))
         run.make_directory(os.path.join(directory, "reports"))
@@ -130,6 +131,7 @@ class Httpd:
 
     def put_ca(self, name, ca, password=None):
         """The files of ca_block(name)."""
+        self.authorities.append(ca.der())
         self.put(name + ".crt", ca.pem())
         self.put(name + ".key", self.key_pem(ca.key, password))
         chain, above = b"", ca.issuer

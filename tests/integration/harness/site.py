@@ -10,6 +10,7 @@ import re
 from . import run
 from .client import EstClient
 from .httpd import Config, Httpd
+from .lint import findings
 from .pki import Identity, make_csr, make_key
 
 BAD_HTTPD = re.compile(r"\] \[[^\]:]*:(warn|error|crit|alert|emerg)\] ")
@@ -72,6 +73,7 @@ class Site:
         self.port = self.httpd.port
         self.numbers = itertools.count(1)
         self.seen_reports = 0
+        self.lint_exceptions = {}
         self.db.execute(BASIC_POLICY)
         self.user = self.register("ra", names="*")
 
@@ -135,6 +137,19 @@ class Site:
 
     def counts(self):
         return self.db.value("SELECT count(*) FROM est.certificate", user="postgres")
+
+    def except_lint(self, check, reason):
+        """The certificates of this site may have what check (a name of lint.LINTS) finds, on purpose."""
+        self.lint_exceptions[check] = reason
+
+    def lint(self):
+        """What the checks find in any certificate that is on record: each was issued by one of this site's CAs."""
+        complaints = []
+        given = [oid for (oid,) in self.db.rows("SELECT DISTINCT name FROM est.profile_extension", user="postgres")]
+        for serial, octets in self.db.rows("SELECT serial, der FROM est.certificate", user="postgres"):
+            found = [findings(bytes(octets), issuer, self.lint_exceptions, given) for issuer in self.httpd.authorities]
+            complaints += [f"certificate {serial}: {text}" for text in min(found, key=len)]
+        return complaints[:20]
 
     def log_lines(self, offset=0):
         return self.httpd.log.since(offset)
