@@ -244,8 +244,9 @@ static void look_around(est_location_t *location, const ap_directive_t *first, a
             location->has_auth_name = 1;
         if (!apr_cstr_casecmp(d->directive, "AuthBasicProvider"))
             location->has_provider = 1;
-        if (!apr_cstr_casecmp(d->directive, "SSLVerifyClient"))
-            location->has_ssl_verify = 1;
+        if (!apr_cstr_casecmp(d->directive, "SSLVerifyClient") || !apr_cstr_casecmp(d->directive, "SSLVerifyDepth") ||
+            !apr_cstr_casecmp(d->directive, "SSLCipherSuite"))
+            location->ssl_directive = d->directive;
         if (!apr_cstr_casecmpn(d->directive, "<Require", 8))
             look_around(location, d->first_child, pool);
     }
@@ -474,13 +475,13 @@ static int check_location(const est_location_t *location, const est_global_t *gl
         status = complain(s, location, "EstEngine on, but there is no <EstCA>", pool);
     if (!global->database)
         status = complain(s, location, "EstEngine on, but EstDatabase is not set", pool);
-    if (location->has_ssl_verify)
+    if (location->ssl_directive)
         est_log_error(
             s, EST_LOG_WARNING,
             EST_FAIL(pool, config,
-                     "%s: SSLVerifyClient in an EST location renegotiates TLS, which most devices cannot: set "
-                     "it in the virtual host, with EstVerifyClient on",
-                     location->where),
+                     "%s: %s in an EST location renegotiates TLS, which most devices cannot: set it in the virtual "
+                     "host, with EstVerifyClient on",
+                     location->where, location->ssl_directive),
             NULL);
     return status;
 }

@@ -41,7 +41,8 @@ typedef struct {
     const char *mount; /* path of the <Location> */
     const char *where; /* "file:line" of its EstEngine */
     /* what else stands in the same block */
-    int has_require_est, has_auth_type, is_basic, has_auth_name, has_provider, has_ssl_verify;
+    int has_require_est, has_auth_type, is_basic, has_auth_name, has_provider;
+    const char *ssl_directive; /* one that makes mod_ssl renegotiate; NULL = none */
 } est_location_t;
 
 extern const command_rec est_config_commands[];
