@@ -36,6 +36,8 @@ static int refuse_on_reserved_vhost(request_rec *r)
 {
     if (est_config_server(r->server)->verify_client != EST_VERIFY_ON)
         return DECLINED;
+    if (r->method_number == M_CONNECT) /* nothing here is a tunnel, so nothing has a path that could be refused */
+        return HTTP_METHOD_NOT_ALLOWED;
     est_answer_outside(r, EST_FAIL(r->pool, vhost_reserved,
                                    "%s is outside any EST location, and with EstVerifyClient on mod_ssl's verdict on "
                                    "client certificates means nothing here (\"on shared\" if that is known)",
@@ -170,8 +172,22 @@ static int translate_name(request_rec *r)
     return est_config_location(r)->engine ? OK : DECLINED;
 }
 
+/* httpd answers two methods by itself, before any access checker. TRACE, as TraceEnable says: with the Authorization
+ * header when it is on, with an empty Allow when it is off. Not here; when httpd maps names to storage, the location is
+ * forgotten, so now. OPTIONS of the whole server: without saying what that knows, which here can be said. */
+static int precede_httpd(request_rec *r)
+{
+    if (r->method_number == M_TRACE && est_config_location(r)->engine)
+        return check_access(r);
+    if (r->method_number == M_OPTIONS && !strcmp(r->uri, "*") &&
+        est_config_server(r->server)->verify_client == EST_VERIFY_ON)
+        apr_table_setn(r->headers_out, "Allow", "GET, HEAD, POST");
+    return DECLINED;
+}
+
 void est_access_register(apr_pool_t *pconf)
 {
+    ap_hook_translate_name(precede_httpd, NULL, NULL, APR_HOOK_REALLY_FIRST);
     ap_hook_translate_name(translate_name, NULL, NULL, APR_HOOK_LAST);
     ap_register_auth_provider(pconf, AUTHZ_PROVIDER_GROUP, "est", AUTHZ_PROVIDER_VERSION, &provider,
                               AP_AUTH_INTERNAL_PER_CONF);

@@ -206,10 +206,11 @@ int est_answer_error(est_request_t *request, est_err_t *err)
 static est_request_t *stand_in(request_rec *r)
 {
     est_request_t *request = apr_pcalloc(r->pool, sizeof(*request));
+    const char *id = est_request_new_id(r->pool);
 
     request->r = r;
     request->req.pool = r->pool;
-    request->req.id = "-";
+    request->req.id = id ? id : "-";
     return request;
 }
 
@@ -246,8 +247,12 @@ static est_err_t *error_of_status(request_rec *r)
         {HTTP_UNAUTHORIZED, EST_E_authentication_required},
         {HTTP_FORBIDDEN, EST_E_forbidden},
         {HTTP_NOT_FOUND, EST_E_not_found},
+        {HTTP_METHOD_NOT_ALLOWED, EST_E_method_not_allowed},
         {HTTP_REQUEST_TIME_OUT, EST_E_request_timeout},
         {HTTP_REQUEST_ENTITY_TOO_LARGE, EST_E_body_too_large},
+        {HTTP_REQUEST_URI_TOO_LARGE, EST_E_target_too_long},
+        {HTTP_EXPECTATION_FAILED, EST_E_expectation_failed},
+        {HTTP_NOT_IMPLEMENTED, EST_E_not_implemented},
         {HTTP_SERVICE_UNAVAILABLE, EST_E_core_unavailable},
         {HTTP_INTERNAL_SERVER_ERROR, EST_E_core_internal},
     };
@@ -274,6 +279,9 @@ static apr_status_t error_filter(ap_filter_t *f, apr_bucket_brigade *in)
             apr_table_unset(r->err_headers_out, "WWW-Authenticate");
     }
     prepare_error(request, err);
+    /* httpd's own list of methods is empty here; RFC 9110 15.6.2 wants none beside a 501 */
+    if (r->status == HTTP_NOT_IMPLEMENTED)
+        apr_table_unset(r->headers_out, "Allow");
     ap_set_content_type(r, "text/plain; charset=utf-8");
     ap_set_content_length(r, (apr_off_t)strlen(body));
     apr_brigade_cleanup(in);
@@ -285,7 +293,7 @@ static apr_status_t error_filter(ap_filter_t *f, apr_bucket_brigade *in)
 
 static void insert_error_filter(request_rec *r)
 {
-    if (est_config_location(r)->engine || est_config_server(r->server)->verify_client == EST_VERIFY_ON)
+    if (est_config_is_est(r))
         ap_add_output_filter(FILTER_NAME, NULL, r, r->connection);
 }
 

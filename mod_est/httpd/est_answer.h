@@ -17,8 +17,11 @@ int est_answer_error(est_request_t *request, est_err_t *err);
 /* The same for a request that is in no EST location */
 void est_answer_outside(request_rec *r, est_err_t *err);
 
-/* Where httpd's core answers an error inside an EST location (or on a virtual host with EstVerifyClient on) it is given
- * our shape: text/plain, one line. A request that has err set gets that one, whatever status the core came to. */
+/* Errors that httpd's core answers are given our shape, text/plain of one line: those inside an EST location; all of a
+ * virtual host with EstVerifyClient on; and, on other hosts that have an EST location, those of requests which httpd gave
+ * up before it looked for a location (a bad header, Host, request line), if their path lies below one or they have none.
+ * (Which host that is, httpd knows from the Host header; before it is read, the first on the address counts.)
+ * A request that has err set gets that one, whatever status the core came to. */
 void est_answer_register_hooks(void);
 
 #endif

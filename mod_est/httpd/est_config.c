@@ -244,8 +244,9 @@ static void look_around(est_location_t *location, const ap_directive_t *first, a
             location->has_auth_name = 1;
         if (!apr_cstr_casecmp(d->directive, "AuthBasicProvider"))
             location->has_provider = 1;
-        if (!apr_cstr_casecmp(d->directive, "SSLVerifyClient"))
-            location->has_ssl_verify = 1;
+        if (!apr_cstr_casecmp(d->directive, "SSLVerifyClient") || !apr_cstr_casecmp(d->directive, "SSLVerifyDepth") ||
+            !apr_cstr_casecmp(d->directive, "SSLCipherSuite"))
+            location->ssl_directive = d->directive;
         if (!apr_cstr_casecmpn(d->directive, "<Require", 8))
             look_around(location, d->first_child, pool);
     }
@@ -296,8 +297,10 @@ static const char *command(cmd_parms *cmd, void *location, int argc, char *const
     if (!error)
         error = read_value(base, row, argc, argv, cmd->pool);
     if (!error && row->scope == SCOPE_LOCATION && row->offset == offsetof(est_location_t, engine) &&
-        ((est_location_t *)location)->engine)
+        ((est_location_t *)location)->engine) {
         APR_ARRAY_PUSH(server->global->locations, est_location_t *) = location;
+        APR_ARRAY_PUSH(server->mounts, const char *) = ((est_location_t *)location)->mount;
+    }
     return error;
 }
 
@@ -381,6 +384,7 @@ void *est_config_make_server(apr_pool_t *pool, server_rec *s)
     est_server_t *server = apr_pcalloc(pool, sizeof(*server));
 
     init_ints(server, SCOPE_SERVER);
+    server->mounts = apr_array_make(pool, 2, sizeof(const char *));
     if (!s->is_virtual) {
         main_global = apr_pcalloc(pool, sizeof(*main_global));
         main_global->ca_configs = apr_array_make(pool, 2, sizeof(ca_config_t));
@@ -397,6 +401,7 @@ void *est_config_merge_server(apr_pool_t *pool, void *parent, void *child)
 
     inherit(merged, parent, SCOPE_SERVER);
     merged->global = ((est_server_t *)parent)->global;
+    merged->mounts = apr_array_append(pool, ((est_server_t *)parent)->mounts, merged->mounts);
     return merged;
 }
 
@@ -413,6 +418,37 @@ est_global_t *est_config_global(server_rec *s)
 est_location_t *est_config_location(request_rec *r)
 {
     return ap_get_module_config(r->per_dir_config, &est_module);
+}
+
+static int is_below(const char *path, const char *mount)
+{
+    apr_size_t n = strlen(mount);
+
+    while (n && mount[n - 1] == '/')
+        n--;
+    return !strncmp(path, mount, n) && (!path[n] || path[n] == '/');
+}
+
+int est_config_is_est(request_rec *r)
+{
+    const est_server_t *server = est_config_server(r->server);
+    const char *path = r->uri;
+    char *normal;
+
+    if (est_config_location(r)->engine || server->verify_client == EST_VERIFY_ON)
+        return 1;
+    if (!server->mounts->nelts || r->per_dir_config != r->server->lookup_defaults)
+        return 0;
+    /* mod_ssl makes a request out of plain HTTP, with a path that nobody sent */
+    if (!path || *path != '/' || !strncmp(path, "/mod_ssl:", 9))
+        return 1;
+    normal = apr_pstrdup(r->pool, path);
+    if (ap_normalize_path(normal, AP_NORMALIZE_MERGE_SLASHES | AP_NORMALIZE_DECODE_UNRESERVED))
+        path = normal;
+    for (int i = 0; i < server->mounts->nelts; i++)
+        if (is_below(path, APR_ARRAY_IDX(server->mounts, i, const char *)))
+            return 1;
+    return 0;
 }
 
 /* ---- the check before start */
@@ -439,13 +475,13 @@ static int check_location(const est_location_t *location, const est_global_t *gl
         status = complain(s, location, "EstEngine on, but there is no <EstCA>", pool);
     if (!global->database)
         status = complain(s, location, "EstEngine on, but EstDatabase is not set", pool);
-    if (location->has_ssl_verify)
+    if (location->ssl_directive)
         est_log_error(
             s, EST_LOG_WARNING,
             EST_FAIL(pool, config,
-                     "%s: SSLVerifyClient in an EST location renegotiates TLS, which most devices cannot: set "
-                     "it in the virtual host, with EstVerifyClient on",
-                     location->where),
+                     "%s: %s in an EST location renegotiates TLS, which most devices cannot: set it in the virtual "
+                     "host, with EstVerifyClient on",
+                     location->where, location->ssl_directive),
             NULL);
     return status;
 }

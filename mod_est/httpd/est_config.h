@@ -31,6 +31,7 @@ typedef struct {
     est_global_t *global;    /* the same for every server */
     int verify_client;       /* est_verify_t */
     const void *accepts_any; /* the host's SSL_CTX when verify_client is not off, to know connections by */
+    apr_array_header_t *mounts; /* of const char *: paths of the EST locations of this host */
 } est_server_t;
 
 typedef struct {
@@ -40,7 +41,8 @@ typedef struct {
     const char *mount; /* path of the <Location> */
     const char *where; /* "file:line" of its EstEngine */
     /* what else stands in the same block */
-    int has_require_est, has_auth_type, is_basic, has_auth_name, has_provider, has_ssl_verify;
+    int has_require_est, has_auth_type, is_basic, has_auth_name, has_provider;
+    const char *ssl_directive; /* one that makes mod_ssl renegotiate; NULL = none */
 } est_location_t;
 
 extern const command_rec est_config_commands[];
@@ -56,5 +58,8 @@ int est_config_check(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp, ser
 est_server_t *est_config_server(server_rec *s);
 est_global_t *est_config_global(server_rec *s);
 est_location_t *est_config_location(request_rec *r);
+
+/* Whether an error of r, which no location may have been found for yet, is one of EST: see est_answer.h */
+int est_config_is_est(request_rec *r);
 
 #endif

@@ -29,11 +29,11 @@ const char *est_request_path(const est_request_t *request)
     return strlen(request->r->uri) >= n ? request->r->uri + n : "";
 }
 
-const char *est_request_new_id(const est_env_t *env, apr_pool_t *pool)
+const char *est_request_new_id(apr_pool_t *pool)
 {
     unsigned char id[16];
 
-    return env->random(env, id, sizeof(id)) ? est_hex(est_slice(id, sizeof(id)), pool) : NULL;
+    return est_tls_random(id, sizeof(id)) ? est_hex(est_slice(id, sizeof(id)), pool) : NULL;
 }
 
 /* Tells an over-long body by its header, before anything is read (conformance HTTP-07). A request of HTTP/2 may have no
@@ -116,6 +116,8 @@ static est_err_t *read_body(est_slice_t *out, est_req_t *req)
 
     EST_TRY(check_length(request));
     status = ap_setup_client_block(request->r, REQUEST_CHUNKED_DECHUNK);
+    if (status == HTTP_NOT_IMPLEMENTED)
+        return EST_FAIL(req->pool, not_implemented, NULL);
     if (status != OK)
         return EST_FAIL(req->pool, body_read, "httpd says %d", status);
     request->body_was_read = 1;
@@ -149,7 +151,7 @@ est_err_t *est_request_make(est_request_t **out, request_rec *r, est_service_t *
     if (service->store)
         store_pg_share_timeout(service->store, method_of(r) == EST_METHOD_POST ? 0 : READ_LIMIT, r->pool);
     req->now = service->env->now(service->env);
-    req->id = est_request_new_id(service->env, r->pool);
+    req->id = est_request_new_id(r->pool);
     if (!req->id) {
         req->id = "-";
         return EST_FAIL(r->pool, internal, "no random numbers");

@@ -30,7 +30,7 @@ est_err_t *est_request_make(est_request_t **out, request_rec *r, est_service_t *
 /* Path behind the mount point of the location; "" when it is the mount point itself */
 const char *est_request_path(const est_request_t *request);
 
-/* 32 hex digits that name a request in the log, in an error body and in est.enrollment */
-const char *est_request_new_id(const est_env_t *env, apr_pool_t *pool);
+/* 32 hex digits that name a request in the log, in an error body and in est.enrollment; NULL without random numbers */
+const char *est_request_new_id(apr_pool_t *pool);
 
 #endif

@@ -39,7 +39,9 @@ deals with the process of a lone child: under sanitizers that is one with the pa
 without "mod_"); verify ("optional_no_ca" | "optional"); verify_client ("on" | "off" | "on shared"); protocols; ca_blocks
 (list of texts; default one, "issuing"); database (connection string); server, vhost, location (extra directives as text);
 provider (AuthBasicProvider); locations (whole blocks beside the EST one); mount; pool (EstDatabasePool). Config.text() is
-the file; Httpd.write(text) replaces it.
+the file; Httpd.write(text) replaces it. shipped=True: the file is conf/est.conf as it is, with paths, port, host name and
+database put in; of the other fields only mpm, children, threads, forks, modules, database and server count then, and changes:
+(old text, new text) pairs, each of which must stand there once.
 
 Environment: EST_MODULE (mod_est.so to test), EST_SANITIZE=1 (it was built with sanitizers), EST_VALGRIND=1 (run httpd
 under valgrind). A sanitizer's or valgrind's report fails the test in which it is found.

@@ -21,13 +21,14 @@ CA_BLOCK = """<EstCA {name}>
     EstCAChain {directory}/{name}.chain
     {more}
 </EstCA>"""
+TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)))))
+SHIPPED = os.path.join(TOP, "conf", "est.conf")
 
 
 def module_path():
     path = os.environ.get("EST_MODULE")
     if not path:
-        top = os.path.dirname(os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)))))
-        path = os.path.join(top, "build", "test", "obj", ".libs", "mod_est.so")
+        path = os.path.join(TOP, "build", "test", "obj", ".libs", "mod_est.so")
     if not os.path.exists(path):
         raise RuntimeError(f"no module at {path}: build it (./runtests does), or set EST_MODULE")
     return path
@@ -53,6 +54,8 @@ class Config:
     vhost: str = ""
     location: str = ""
     locations: str = ""
+    shipped: bool = False
+    changes: tuple = ()
 
     def mpm_lines(self):
         if self.mpm == "prefork":
@@ -62,7 +65,33 @@ class Config:
                 f"ThreadsPerChild {self.threads}", f"MaxRequestWorkers {total}", "MinSpareThreads 1",
                 f"MaxSpareThreads {total}"]
 
+    def shipped_text(self, httpd):
+        """conf/est.conf, with what belongs to a machine replaced, inside the least that docs/install.md has httpd load"""
+        directory = httpd.directory
+        with open(SHIPPED, encoding="ascii") as file:
+            text = file.read()
+        for old, new in [
+                ('EstDatabase "host=/var/run/postgresql dbname=est user=est_module"\n', f'EstDatabase "{self.database or httpd.database}"\n'),
+                ("EstCACertificate /etc/est/issuing.crt\n", f"EstCACertificate {directory}/issuing.crt\n"),
+                ("EstCAKey /etc/est/issuing.key\n", f"EstCAKey {directory}/issuing.key\n"),
+                ("EstCAChain /etc/est/chain.pem\n", f"EstCAChain {directory}/issuing.chain\n"),
+                ("<VirtualHost *:443>", f"<VirtualHost 127.0.0.1:{httpd.port}>"), ("ServerName est.example.org\n", "ServerName localhost\n"),
+                ("SSLCertificateFile /etc/est/server.crt\n", f"SSLCertificateFile {directory}/server.pem\n"),
+                ("SSLCertificateKeyFile /etc/est/server.key\n", f"SSLCertificateKeyFile {directory}/server.pem\n"), *self.changes]:
+            assert text.count(old) == 1, f"{old!r} stands {text.count(old)} times in {SHIPPED}"
+            text = text.replace(old, new)
+        modules = ["mpm_" + self.mpm, "authn_core", "authz_core", "auth_basic", "setenvif", "reqtimeout", "ssl", "socache_shmcb",
+                   *self.modules]
+        return "\n".join([
+            f"ServerRoot {directory}", f"DefaultRuntimeDir {directory}", f"PidFile {directory}/pid", "ServerName localhost",
+            f"Listen 127.0.0.1:{httpd.port} https", f"ErrorLog {directory}/error.log", "LogLevel warn est:info",
+            *[f"LoadModule {name}_module {MODULES}/mod_{name}.so" for name in modules],
+            f"LoadModule est_module {directory}/mod_est.so", *self.mpm_lines(),
+            f"SSLSessionCache shmcb:{directory}/scache(512000)", self.server, text])
+
     def text(self, httpd):
+        if self.shipped:
+            return self.shipped_text(httpd)
         directory = httpd.directory
         modules = ["mpm_" + self.mpm, "authn_core", "authz_core", "authn_file", "authz_user", "auth_basic", "setenvif",
                    "socache_shmcb", "ssl", "reqtimeout", *self.modules]
