@@ -35,11 +35,8 @@ struct ca_t {
     const ca_driver_t *driver;
     const char *name;
     X509 *cert;
-    apr_time_t not_before, not_after;
-    pki_name_t *subject;
+    pki_issuer_t issuer;
     unsigned char issuer_hash[PKI_SHA256_SIZE]; /* of its subject, DER */
-    est_slice_t spki;                           /* SubjectPublicKeyInfo, DER */
-    est_slice_t aki;                            /* AuthorityKeyIdentifier extension of what it issues */
     const est_slice_t *certs; /* what cacerts returns: itself first, then the chain to the root, DER */
     int n_certs;
     est_slice_t cacerts; /* the certs-only message of these, DER */

@@ -89,21 +89,20 @@ static est_err_t *load_chain(STACK_OF(X509) **out, const ca_config_t *config, ap
     return NULL;
 }
 
-/* The facts of the CA's certificate that issuing needs, and the answer of cacerts, made once */
+/* The facts that issuing needs, of the CA and of those above it, and the answer of cacerts, made once */
 static est_err_t *fill_in(ca_t *ca, STACK_OF(X509) *chain, apr_pool_t *pool)
 {
     int n = sk_X509_num(chain);
     est_slice_t *certs = apr_pcalloc(pool, (apr_size_t)n * sizeof(*certs));
-    pki_cert_t *facts;
+    pki_cert_t **facts = apr_pcalloc(pool, (apr_size_t)n * sizeof(*facts));
 
-    EST_TRY(pki_cert_facts(&facts, ca->cert, pool));
-    ca->subject = facts->subject;
-    ca->spki = facts->spki;
-    ca->not_before = facts->not_before;
-    ca->not_after = facts->not_after;
-    pki_sha256(ca->issuer_hash, facts->subject->der);
-    for (int i = 0; i < n; i++)
-        EST_TRY(pki_cert_der(&certs[i], sk_X509_value(chain, i), pool));
+    for (int i = 0; i < n; i++) {
+        EST_TRY(pki_cert_facts(&facts[i], sk_X509_value(chain, i), pool));
+        certs[i] = facts[i]->der;
+    }
+    ca->issuer.certs = (const pki_cert_t *const *)facts;
+    ca->issuer.n_certs = n;
+    pki_sha256(ca->issuer_hash, facts[0]->subject->der);
     ca->certs = certs;
     ca->n_certs = n;
     ca->cacerts = pki_certs_only(certs, n, pool);
@@ -138,15 +137,15 @@ static est_err_t *open_all(ca_local_t *local, const ca_config_t *config, apr_poo
         return EST_FAIL(pool, config, "EstCAKey %s does not fit EstCACertificate %s", config->key, config->certificate);
     }
     EST_TRY(pki_signer_make(&local->signer, ca->cert, key, pool));
-    ca->aki = pki_signer_aki(local->signer);
+    ca->issuer.aki = pki_signer_aki(local->signer);
     EST_TRY(fill_in(ca, chain, pool));
     if (X509_cmp_current_time(X509_get0_notBefore(ca->cert)) > 0)
         ca->warning =
             apr_psprintf(pool, "the certificate of <EstCA %s> begins %s: what is issued is valid from then on",
-                         config->name, pki_time_text(ca->not_before, pool));
+                         config->name, pki_time_text(ca->issuer.certs[0]->not_before, pool));
     else if (X509_cmp_current_time(X509_get0_notAfter(ca->cert)) < 0)
         ca->warning = apr_psprintf(pool, "the certificate of <EstCA %s> ended %s: nothing can be issued", config->name,
-                                   pki_time_text(ca->not_after, pool));
+                                   pki_time_text(ca->issuer.certs[0]->not_after, pool));
     else if (loose)
         ca->warning = apr_psprintf(pool, "EstCAKey %s of <EstCA %s> can be read by others than its owner: chmod 600 it",
                                    config->key, config->name);

@@ -90,11 +90,7 @@ static est_err_t *judge_and_sign(attempt_t *a, est_req_t *req, est_service_t *se
         return EST_FAIL(req->pool, alias_broken, "%s", req->alias->broken);
     EST_TRY(check_binding(req, csr));
     EST_TRY(est_auth_ca(&a->ca, req->alias, service, req->pool));
-    judged.ca_subject = a->ca->subject;
-    judged.ca_spki = a->ca->spki;
-    judged.ca_not_before = a->ca->not_before;
-    judged.ca_not_after = a->ca->not_after;
-    judged.ca_aki = a->ca->aki;
+    judged.ca = &a->ca->issuer;
     EST_TRY(policy_decide(&a->grant, &judged, req->pool));
 
     memset(&tbs, 0, sizeof(tbs));
@@ -124,7 +120,7 @@ static est_err_t *record(store_outcome_t *outcome, attempt_t *a, est_req_t *req,
         row.idem_seconds = req->alias->idempotency;
     }
     row.ca = a->ca->name;
-    row.issuer = a->ca->subject->text;
+    row.issuer = a->ca->issuer.certs[0]->subject->text;
     row.issuer_hash = a->ca->issuer_hash;
     row.serial = pki_cert_serial(a->der);
     row.subject = a->grant->subject->text;

@@ -27,9 +27,16 @@ typedef struct {
     apr_time_t not_before, not_after;
 } pki_cert_t;
 
-/* Facts of cert; everything in pool, nothing borrowed from cert. A certificate whose names do not pass the rules of
- * pki_name and pki_san fails with certificate_refused. */
+/* Facts of cert; everything in pool, nothing borrowed from cert. Its names need not be such as we would issue; where
+ * pki_name_decode and pki_san_decode cannot read them, it fails with certificate_refused. */
 est_err_t *pki_cert_facts(pki_cert_t **out, X509 *cert, apr_pool_t *pool);
+
+/* A CA as those see it who judge what it would sign */
+typedef struct {
+    const pki_cert_t *const *certs; /* its own first, then all others of its chain: names and keys for nobody else */
+    int n_certs;
+    est_slice_t aki; /* AuthorityKeyIdentifier extension of what it signs */
+} pki_issuer_t;
 
 /* DER, in pool; certificate_refused when OpenSSL cannot write it */
 est_err_t *pki_cert_der(est_slice_t *out, X509 *cert, apr_pool_t *pool);

@@ -7,6 +7,7 @@
 #include "pki_der.h"
 #include "pki_reqattr.h"
 #include "pki_sigalg.h"
+#include "pki_text.h"
 
 #include <string.h>
 
@@ -46,6 +47,12 @@ static est_err_t *decode_extension(pki_req_ext_t *ext, est_slice_t *in, apr_pool
     return err ? EST_FAIL(pool, csr_attribute, "value of extension %s: %s", ext->oid, err->detail) : NULL;
 }
 
+static est_err_t *decode_san(pki_sans_t *out, est_slice_t value, apr_pool_t *pool)
+{
+    EST_TRY(pki_san_decode(out, value, pool));
+    return pki_san_check(out, pool);
+}
+
 static est_err_t *decode_extensions(pki_csr_t *csr, est_slice_t in, apr_pool_t *pool)
 {
     pki_req_ext_t exts[PKI_CSR_MAX_EXTENSIONS];
@@ -64,7 +71,7 @@ static est_err_t *decode_extensions(pki_csr_t *csr, est_slice_t in, apr_pool_t *
                 return EST_FAIL(pool, csr_attribute, "extension %s is requested twice", exts[n].oid);
         }
         if (exts[n].nid == NID_subject_alt_name)
-            EST_TRY(pki_san_decode(&csr->san, exts[n].value, pool));
+            EST_TRY(decode_san(&csr->san, exts[n].value, pool));
         n++;
     }
     csr->exts = apr_pmemdup(pool, exts, sizeof(exts[0]) * (apr_size_t)n);
@@ -137,6 +144,8 @@ static est_err_t *decode_info(pki_csr_t *csr, est_slice_t in, apr_pool_t *pool)
     if (in.n && (!pki_der_take(&in, PKI_DER_CONTEXT_CONSTRUCTED(0), &attributes) || in.n))
         return EST_FAIL(pool, csr_invalid, "something other than attributes after the public key");
     EST_TRY(pki_name_decode(&csr->subject, subject.whole, pool));
+    if (csr->subject->t61)
+        return EST_FAIL(pool, name_invalid, "T61String beyond ASCII in the subject");
     EST_TRY(decode_attributes(csr, attributes.body, pool));
     return pki_key_decode(&csr->key, spki.whole, pool); /* last: the dear one for RSA */
 }

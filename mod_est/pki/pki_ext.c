@@ -5,8 +5,8 @@
 #include "pki_ext.h"
 
 #include "pki_der.h"
-#include "pki_name.h"
 #include "pki_ossl.h"
+#include "pki_text.h"
 
 #include <string.h>
 

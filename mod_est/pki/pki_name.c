@@ -6,6 +6,7 @@
 
 #include "pki_der.h"
 #include "pki_ossl.h"
+#include "pki_text.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -66,49 +67,6 @@ static const attr_type_t *type_of_oid(est_slice_t oid)
 
 /* ---- Characters ---- */
 
-typedef struct {
-    long first, last;
-} range_t;
-
-/* Unicode's general category Cf, and what else has no glyph but an effect: fillers, variation selectors of other
- * planes, tags */
-static const range_t format_chars[] = {
-    {0x00ad, 0x00ad},   {0x034f, 0x034f},   {0x0600, 0x0605},   {0x061c, 0x061c},   {0x06dd, 0x06dd},
-    {0x070f, 0x070f},   {0x0890, 0x0891},   {0x08e2, 0x08e2},   {0x115f, 0x1160},   {0x17b4, 0x17b5},
-    {0x180b, 0x180f},   {0x200b, 0x200f},   {0x202a, 0x202e},   {0x2060, 0x206f},   {0x3164, 0x3164},
-    {0xfe00, 0xfe0f},   {0xfeff, 0xfeff},   {0xffa0, 0xffa0},   {0xfff0, 0xfffb},   {0x110bd, 0x110bd},
-    {0x110cd, 0x110cd}, {0x13430, 0x1343f}, {0x1bca0, 0x1bca3}, {0x1d173, 0x1d17a}, {0xe0000, 0xe0fff},
-};
-
-static const char *char_flaw(long c)
-{
-    if (c < 0)
-        return "not UTF-8";
-    if (c < 0x20 || (c >= 0x7f && c <= 0x9f) || c == 0x2028 || c == 0x2029 || (c & 0xfffe) == 0xfffe ||
-        (c >= 0xfdd0 && c <= 0xfdef))
-        return "control character";
-    if (c < format_chars[0].first)
-        return NULL;
-    for (apr_size_t i = 0; i < sizeof(format_chars) / sizeof(format_chars[0]); i++) {
-        if (c >= format_chars[i].first && c <= format_chars[i].last)
-            return "format character";
-    }
-    return NULL;
-}
-
-const char *pki_text_flaw(const char *s, apr_size_t n)
-{
-    est_slice_t rest = est_slice(s, n);
-
-    while (rest.n) {
-        const char *flaw = char_flaw(est_utf8_next(&rest));
-
-        if (flaw)
-            return flaw;
-    }
-    return NULL;
-}
-
 static int count_chars(const char *s)
 {
     int n = 0;
@@ -135,7 +93,7 @@ static char *put_char(char *w, unsigned long c)
     return w;
 }
 
-/* UTF-8 of a BMPString (width 2) or UniversalString (width 4); characters that do not exist become ones that
+/* UTF-8 of ISO 8859-1 (width 1), a BMPString (2) or a UniversalString (4); characters that do not exist become ones that
  * pki_text_flaw refuses. NULL when the length is no multiple of width. */
 static const char *from_wide(est_slice_t in, apr_size_t width, apr_size_t *len, apr_pool_t *pool)
 {
@@ -154,22 +112,30 @@ static const char *from_wide(est_slice_t in, apr_size_t width, apr_size_t *len, 
     return buf;
 }
 
-/* UTF-8 of a string value; NULL when it is none. T61String passes as far as it is ASCII: nobody agrees on the rest. */
+static int is_ascii(est_slice_t s)
+{
+    for (apr_size_t i = 0; i < s.n; i++) {
+        if (s.p[i] & 0x80)
+            return 0;
+    }
+    return 1;
+}
+
+/* UTF-8 of a string value; NULL when it is none */
 static const char *to_utf8(const pki_der_t *v, apr_size_t *len, apr_pool_t *pool)
 {
     switch (v->tag) {
     case PKI_DER_PRINTABLE_STRING:
     case PKI_DER_IA5_STRING:
     case NUMERIC_STRING:
-    case T61_STRING:
-        for (apr_size_t i = 0; i < v->body.n; i++) {
-            if (v->body.p[i] >= 0x80)
-                return NULL;
-        }
+        if (!is_ascii(v->body))
+            return NULL;
         /* fallthrough */
     case PKI_DER_UTF8_STRING:
         *len = v->body.n;
         return apr_pstrmemdup(pool, (const char *)v->body.p, v->body.n);
+    case T61_STRING: /* as OpenSSL, and all CAs that ever wrote it, have it: ISO 8859-1 */
+        return from_wide(v->body, 1, len, pool);
     case BMP_STRING:
         return from_wide(v->body, 2, len, pool);
     case UNIVERSAL_STRING:
@@ -181,7 +147,8 @@ static const char *to_utf8(const pki_der_t *v, apr_size_t *len, apr_pool_t *pool
 
 /* ---- Decoding ---- */
 
-static est_err_t *decode_attr(pki_attr_t *attr, est_slice_t *rdn, apr_pool_t *pool)
+/* *t61 is set when the value is a T61String beyond ASCII */
+static est_err_t *decode_attr(pki_attr_t *attr, int *t61, est_slice_t *rdn, apr_pool_t *pool)
 {
     pki_der_t pair, oid, value;
 
@@ -201,6 +168,7 @@ static est_err_t *decode_attr(pki_attr_t *attr, est_slice_t *rdn, apr_pool_t *po
             attr->type = OBJ_nid2sn(attr->nid);
     }
 
+    *t61 |= value.tag == T61_STRING && !is_ascii(value.body);
     apr_size_t len = 0;
     attr->value = to_utf8(&value, &len, pool);
     const char *flaw = !attr->value ? "not a string" : len == 0 ? "empty" : pki_text_flaw(attr->value, len);
@@ -255,7 +223,7 @@ static const char *name_text(const pki_attr_t *attrs, int n, apr_pool_t *pool)
 est_err_t *pki_name_decode(pki_name_t **out, est_slice_t der, apr_pool_t *pool)
 {
     pki_attr_t attrs[PKI_NAME_MAX_ATTRIBUTES];
-    int n = 0, rdn = 0;
+    int n = 0, rdn = 0, t61 = 0;
     est_slice_t rest = der;
     pki_der_t name;
 
@@ -269,7 +237,7 @@ est_err_t *pki_name_decode(pki_name_t **out, est_slice_t der, apr_pool_t *pool)
         while (set.body.n) {
             if (n == PKI_NAME_MAX_ATTRIBUTES)
                 return EST_FAIL(pool, name_invalid, "more than %d attributes", PKI_NAME_MAX_ATTRIBUTES);
-            EST_TRY(decode_attr(&attrs[n], &set.body, pool));
+            EST_TRY(decode_attr(&attrs[n], &t61, &set.body, pool));
             attrs[n++].rdn = rdn;
         }
     }
@@ -283,6 +251,7 @@ est_err_t *pki_name_decode(pki_name_t **out, est_slice_t der, apr_pool_t *pool)
     result->der = der;
     result->attrs = n ? apr_pmemdup(pool, attrs, sizeof(attrs[0]) * (apr_size_t)n) : NULL;
     result->n_attrs = n;
+    result->t61 = t61;
     result->text = name_text(attrs, n, pool);
     *out = result;
     return NULL;
@@ -300,15 +269,6 @@ static int is_printable(const char *s)
     return 1;
 }
 
-static int is_ascii(const char *s)
-{
-    for (; *s; s++) {
-        if (*s & 0x80)
-            return 0;
-    }
-    return 1;
-}
-
 static const char *value_flaw(const attr_type_t *type, const char *value)
 {
     if (!*value)
@@ -320,7 +280,7 @@ static const char *value_flaw(const attr_type_t *type, const char *value)
         return "too long";
     if (type->tag == PKI_DER_PRINTABLE_STRING && !is_printable(value))
         return "not a PrintableString";
-    if (type->tag == PKI_DER_IA5_STRING && !is_ascii(value))
+    if (type->tag == PKI_DER_IA5_STRING && !is_ascii(est_slice_of(value)))
         return "not ASCII";
     if (type->nid == NID_countryName && (!apr_isupper(value[0]) || !apr_isupper(value[1]) || value[2]))
         return "not two upper-case letters";
@@ -403,6 +363,17 @@ est_err_t *pki_name_encode(pki_name_t **out, const pki_attr_t *attrs, int n_attr
 }
 
 /* ---- Use ---- */
+
+est_err_t *pki_name_check(const pki_name_t *name, apr_pool_t *pool)
+{
+    for (int i = 0; i < name->n_attrs; i++) {
+        const char *disguise = pki_text_disguise(name->attrs[i].value);
+
+        if (disguise)
+            return EST_FAIL(pool, name_invalid, "value of %s: %s", name->attrs[i].type, disguise);
+    }
+    return NULL;
+}
 
 int pki_name_equal(const pki_name_t *a, const pki_name_t *b)
 {

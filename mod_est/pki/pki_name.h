@@ -25,14 +25,18 @@ typedef struct {
     est_slice_t der; /* Name; of pki_name_decode: as received, of pki_name_encode: canonical */
     const pki_attr_t *attrs;
     int n_attrs;
+    int t61;          /* a value was a T61String beyond ASCII, read as ISO 8859-1: what it meant is a guess */
     X509_NAME *x509;  /* for comparison; freed with the pool */
     const char *text; /* RFC 2253 form for records and logs, UTF-8 */
 } pki_name_t;
 
-/* Decodes an RDNSequence. Values become UTF-8; NUL, control and format characters (bidi, zero width, BOM), empty
- * values, values that are not strings, empty RDNs and over PKI_NAME_MAX_ATTRIBUTES attributes fail with name_invalid
- * (conformance rows N). */
+/* Decodes an RDNSequence, of a request or of a certificate that exists. Values become UTF-8; NUL, control and format
+ * characters (bidi, zero width, BOM), empty values, values that are not strings, empty RDNs and over
+ * PKI_NAME_MAX_ATTRIBUTES attributes fail with name_invalid (conformance rows N). */
 est_err_t *pki_name_decode(pki_name_t **out, est_slice_t der, apr_pool_t *pool);
+
+/* May a certificate be issued to a name that looks like this (pki_text_disguise)? name_invalid names the attribute. */
+est_err_t *pki_name_check(const pki_name_t *name, apr_pool_t *pool);
 
 /* Encodes attributes (their rdn grouping kept) with UTF8String, or PrintableString for countryName, serialNumber and
  * dnQualifier, IA5String for emailAddress and domainComponent. Upper bounds of RFC 5280 appendix A and countryName of
@@ -47,9 +51,5 @@ int pki_name_attr_nid(const char *name);
 /* Does this attribute say who somebody is (CN, UID, serialNumber, emailAddress, dnQualifier, pseudonym,
  * unstructuredName, unstructuredAddress), and not only where they belong (C, O, OU ...)? */
 int pki_name_attr_is_identity(int nid);
-
-/* NULL when every character of the UTF-8 string may stand in a name; else a static text that says what is wrong
- * ("not UTF-8", "control character", "format character") */
-const char *pki_text_flaw(const char *s, apr_size_t n);
 
 #endif

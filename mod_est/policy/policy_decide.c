@@ -61,15 +61,20 @@ static est_err_t *rule_same_names(judge_t *j)
     return NULL;
 }
 
-static est_err_t *rule_subject(judge_t *j)
+/* Equal by RFC 5280 7.1 is not yet the same: a holder that asks for its name gets the name it has, not one that differs
+ * in case or blanks and may be somebody else's */
+static int has_its_name(const judge_t *j)
 {
     const policy_identity_t *identity = j->req->identity;
-    const pki_name_t *wanted = j->req->csr->subject;
 
-    /* Equal by RFC 5280 7.1 is not yet the same: a holder gets the name it has, not one that differs in case or blanks
-     * and may be somebody else's */
-    if (identity->kind == POLICY_IDENTITY_CERTIFICATE && pki_name_equal(wanted, identity->cert->subject))
-        wanted = identity->cert->subject;
+    return identity->kind == POLICY_IDENTITY_CERTIFICATE &&
+           pki_name_equal(j->req->csr->subject, identity->cert->subject);
+}
+
+static est_err_t *rule_subject(judge_t *j)
+{
+    const pki_name_t *wanted = has_its_name(j) ? j->req->identity->cert->subject : j->req->csr->subject;
+
     return policy_names_subject(&j->grant->subject, &j->grant->dropped, j->profile, wanted, j->pool);
 }
 
@@ -87,13 +92,38 @@ static est_err_t *rule_named(judge_t *j)
                     j->grant->dropped ? " is left of " : "", j->grant->dropped ? j->grant->dropped : "");
 }
 
-/* A certificate with the CA's own name would look self-issued (conformance N-14); whoever has the CA's key needs no
- * certificate (C-16) */
+/* Conformance N-09. What a holder is called already is no new name that could be taken for an old one; devices whose
+ * certificates come from a CA with other habits can renew them. */
+static est_err_t *rule_disguise(judge_t *j)
+{
+    if (has_its_name(j)) {
+        j->not_applicable = 1;
+        return NULL;
+    }
+    return pki_name_check(j->grant->subject, j->pool);
+}
+
+/* RFC 5280 4.1.2.6: an address in the subject is one in the subjectAltName, too */
+static est_err_t *rule_email(judge_t *j)
+{
+    const char *missing = policy_names_lone_email(j->grant->subject, &j->grant->san);
+
+    if (!missing)
+        return NULL;
+    return EST_FAIL(j->pool, name_invalid, "emailAddress \"%s\" of the subject is no e-mail address of the subjectAltName",
+                    missing);
+}
+
+/* A certificate with a CA's own name would look like that CA's, or self-issued (conformance N-14); whoever has the CA's
+ * key needs no certificate (C-16) */
 static est_err_t *rule_not_the_ca(judge_t *j)
 {
-    if (pki_name_equal(j->grant->subject, j->req->ca_subject))
-        return EST_FAIL(j->pool, name_refused, "the subject is the CA's own");
-    if (est_slice_equal(j->req->csr->key->spki, j->req->ca_spki))
+    const pki_issuer_t *ca = j->req->ca;
+
+    for (int i = 0; i < ca->n_certs; i++)
+        if (policy_names_is(j->grant->subject, ca->certs[i]->subject))
+            return EST_FAIL(j->pool, name_invalid, "the subject is that of a CA, \"%s\"", ca->certs[i]->subject->text);
+    if (est_slice_equal(j->req->csr->key->spki, ca->certs[0]->spki))
         return EST_FAIL(j->pool, key_rejected, "the key is the CA's own");
     return NULL;
 }
@@ -179,19 +209,20 @@ static est_err_t *rule_attributes(judge_t *j)
 static est_err_t *rule_validity(judge_t *j)
 {
     const policy_request_t *req = j->req;
+    const pki_cert_t *ca = req->ca->certs[0];
     apr_time_t now = apr_time_from_sec(apr_time_sec(req->now)); /* certificates know whole seconds */
     apr_time_t start = now - apr_time_from_sec(j->profile->backdate);
     apr_time_t end = now + apr_time_from_sec(j->profile->validity);
 
     if (j->profile->latest_end && end > j->profile->latest_end)
         end = j->profile->latest_end;
-    if (end > req->ca_not_after && j->profile->beyond_ca == POLICY_BEYOND_CA_REFUSE)
+    if (end > ca->not_after && j->profile->beyond_ca == POLICY_BEYOND_CA_REFUSE)
         return EST_FAIL(j->pool, ca_ends, "the CA ends %s, the certificate would %s",
-                        pki_time_text(req->ca_not_after, j->pool), pki_time_text(end, j->pool));
-    if (end > req->ca_not_after)
-        end = req->ca_not_after;
-    if (start < req->ca_not_before)
-        start = req->ca_not_before;
+                        pki_time_text(ca->not_after, j->pool), pki_time_text(end, j->pool));
+    if (end > ca->not_after)
+        end = ca->not_after;
+    if (start < ca->not_before)
+        start = ca->not_before;
     if (end <= now || start >= end)
         return EST_FAIL(j->pool, ca_ends, "nothing is left of the validity: it would end %s",
                         pki_time_text(end, j->pool));
@@ -215,7 +246,9 @@ static const rule_t rules[] = {
     {"subject", "the profile allows each attribute of the subject, and none that it requires is missing", rule_subject},
     {"san", "the profile allows each subjectAltName, and none that it requires is missing", rule_san},
     {"named", "there is a subject or a subjectAltName", rule_named},
-    {"not_the_ca", "neither the subject nor the key is the CA's own", rule_not_the_ca},
+    {"disguise", "no new name in the subject has odd blanks or letters, such as look like others", rule_disguise},
+    {"email", "an emailAddress of the subject is in the subjectAltName, too", rule_email},
+    {"not_the_ca", "the subject is not that of a CA above, and the key is not the CA's own", rule_not_the_ca},
     {"group_names", "each name matches a pattern of the alias's group", rule_group_names},
     {"own_names", "each name is one that this client may ask for", rule_own_names},
     {"extensions", "no extension asks for the powers of a CA or an RA, and no unknown one is critical",
@@ -252,7 +285,7 @@ static void finish(judge_t *j)
     for (int i = 0; i < j->profile->n_exts; i++)
         grant->exts[grant->n_exts++] = j->profile->exts[i];
     grant->exts[grant->n_exts++] = pki_ext_ski(j->req->csr->key->spki, j->pool);
-    grant->exts[grant->n_exts++] = j->req->ca_aki;
+    grant->exts[grant->n_exts++] = j->req->ca->aki;
     if (grant->san.n_names)
         grant->exts[grant->n_exts++] =
             pki_ext_encode("2.5.29.17", grant->subject->n_attrs == 0, pki_san_encode(&grant->san, j->pool), j->pool);

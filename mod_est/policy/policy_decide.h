@@ -19,10 +19,7 @@ typedef struct {
     const policy_identity_t *identity;
     const pki_csr_t *csr;
     apr_time_t now;
-    const pki_name_t *ca_subject; /* of the CA that would sign */
-    est_slice_t ca_spki;          /* its SubjectPublicKeyInfo, DER */
-    apr_time_t ca_not_before, ca_not_after;
-    est_slice_t ca_aki; /* AuthorityKeyIdentifier extension of what it signs */
+    const pki_issuer_t *ca; /* that would sign */
 } policy_request_t;
 
 /* The certificate that may be issued; borrows from request and profile */

@@ -7,6 +7,7 @@
 #include "policy_network.h"
 
 #include <apr_cstr.h>
+#include <apr_lib.h>
 #include <apr_strings.h>
 #include <string.h>
 
@@ -127,6 +128,14 @@ static const char *san_flaw(const policy_san_rule_t **rule, int *counts, const p
     return flaw;
 }
 
+static int has_san(const pki_san_t *names, int n, const pki_san_t *san)
+{
+    for (int i = 0; i < n; i++)
+        if (pki_san_same(&names[i], san))
+            return 1;
+    return 0;
+}
+
 est_err_t *policy_names_san(pki_sans_t *out, const char **dropped, const policy_profile_t *profile,
                             const pki_sans_t *wanted, apr_pool_t *pool)
 {
@@ -137,12 +146,18 @@ est_err_t *policy_names_san(pki_sans_t *out, const char **dropped, const policy_
     for (int i = 0; i < wanted->n_names; i++) {
         const pki_san_t *san = &wanted->names[i];
         const policy_san_rule_t *rule;
-        const char *flaw = san_flaw(&rule, counts, profile, san, pool);
+        const char *flaw;
 
+        if (has_san(kept, n, san))
+            continue;
+        flaw = san_flaw(&rule, counts, profile, san, pool);
         if (!flaw)
             kept[n++] = *san;
         else if ((rule ? rule->on_violation : profile->san_other) == POLICY_DROP)
             add_dropped(dropped, pki_san_type_name(san->type), san->value, pool);
+        else if (!policy_profile_has_san_type(san->type))
+            return EST_FAIL(pool, name_invalid, "%s: this type of subjectAltName is never issued",
+                            pki_san_text(san, pool));
         else
             return EST_FAIL(pool, name_refused, "%s: %s", pki_san_text(san, pool), flaw);
     }
@@ -154,6 +169,48 @@ est_err_t *policy_names_san(pki_sans_t *out, const char **dropped, const policy_
     out->names = kept;
     out->n_names = n;
     return NULL;
+}
+
+/* ---- subject and subjectAltName together */
+
+static int has_email(const pki_sans_t *san, const char *address)
+{
+    pki_san_t wanted = {PKI_SAN_EMAIL, address, {NULL, 0}};
+
+    return has_san(san->names, san->n_names, &wanted);
+}
+
+const char *policy_names_lone_email(const pki_name_t *subject, const pki_sans_t *san)
+{
+    int nid = pki_name_attr_nid("emailAddress");
+
+    for (int i = 0; i < subject->n_attrs; i++)
+        if (subject->attrs[i].nid == nid && !has_email(san, subject->attrs[i].value))
+            return subject->attrs[i].value;
+    return NULL;
+}
+
+/* Equal but for letter case and blanks */
+static int same_spelling(const char *a, const char *b)
+{
+    for (;; a++, b++) {
+        a += strspn(a, " ");
+        b += strspn(b, " ");
+        if (apr_tolower(*a) != apr_tolower(*b))
+            return 0;
+        if (!*a)
+            return 1;
+    }
+}
+
+int policy_names_is(const pki_name_t *subject, const pki_name_t *name)
+{
+    if (pki_name_equal(subject, name))
+        return 1;
+    for (int i = 0; i < subject->n_attrs; i++)
+        if (!strcmp(subject->attrs[i].type, "CN") && same_spelling(subject->attrs[i].value, name->text))
+            return 1;
+    return 0;
 }
 
 /* ---- names against lists of patterns */

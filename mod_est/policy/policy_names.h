@@ -14,8 +14,17 @@
  * be NULL before and after). Fails with name_refused, or name_invalid where something required is missing. */
 est_err_t *policy_names_subject(const pki_name_t **out, const char **dropped, const policy_profile_t *profile,
                                 const pki_name_t *wanted, apr_pool_t *pool);
+/* The same for subjectAltName: each name once, in the order of the request. A type that no profile can allow is
+ * name_invalid, or dropped as all that has no rule. */
 est_err_t *policy_names_san(pki_sans_t *out, const char **dropped, const policy_profile_t *profile,
                             const pki_sans_t *wanted, apr_pool_t *pool);
+
+/* The first emailAddress of the subject that is no rfc822Name of san; NULL when there is none */
+const char *policy_names_lone_email(const pki_name_t *subject, const pki_sans_t *san);
+
+/* Is subject the name, by RFC 5280 7.1, or has it a CN that spells it out in the form of RFC 2253 (letter case and
+ * blanks do not count)? */
+int policy_names_is(const pki_name_t *subject, const pki_name_t *name);
 
 /* Every name that says who somebody is (identity attributes of the subject, every SAN) matches one of the group's
  * patterns: name_refused */

@@ -69,6 +69,11 @@ static int is_network(const char *pattern, apr_pool_t *pool)
     return !strcmp(pattern, "**") || policy_network_is_valid(pattern, pool);
 }
 
+int policy_profile_has_san_type(pki_san_type_t type)
+{
+    return type == PKI_SAN_DNS || type == PKI_SAN_IP || type == PKI_SAN_URI || type == PKI_SAN_EMAIL;
+}
+
 static est_err_t *make_san_rules(policy_profile_t *profile, const policy_profile_rows_t *rows, apr_pool_t *pool)
 {
     policy_san_rule_t *rules = apr_pcalloc(pool, ((apr_size_t)rows->n_san_rules + 1) * sizeof(*rules));
@@ -83,7 +88,7 @@ static est_err_t *make_san_rules(policy_profile_t *profile, const policy_profile
         rule->required = policy_text_bool(row->required);
         rule->max_count = (int)policy_text_int(row->max_count, 1, MAX_COUNT, &bad);
         rule->on_violation = (policy_violation_t)policy_text_word(row->on_violation, violations, &bad);
-        if (bad || type < 0 || strlen(rule->pattern) > POLICY_GLOB_MAX ||
+        if (bad || type < 0 || !policy_profile_has_san_type(rule->type) || strlen(rule->pattern) > POLICY_GLOB_MAX ||
             (rule->type == PKI_SAN_IP && !is_network(rule->pattern, pool)))
             return EST_FAIL(pool, config, "SAN rule %d (type \"%s\") of profile \"%s\" cannot be understood", i + 1,
                             row->type ? row->type : "", profile->name);

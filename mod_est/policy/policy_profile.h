@@ -79,6 +79,9 @@ typedef struct {
     int n_sections;
 } policy_profile_rows_t;
 
+/* Can a profile allow names of this type at all (column type of profile_san_rule)? */
+int policy_profile_has_san_type(pki_san_type_t type);
+
 /* Validates and builds; everything is copied into pool. Fails with config, the detail names row and value. */
 est_err_t *policy_profile_make(policy_profile_t **out, const policy_profile_rows_t *rows, apr_pool_t *pool);
 

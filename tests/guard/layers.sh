@@ -8,7 +8,7 @@
 # layer: project headers (a directory, or one file), then after "|" libraries. APR and the C library are for all.
 rules='
 base:   base |
-pki:    base pki | openssl
+pki:    base pki | openssl san_syntax:libidn2
 policy: base pki policy |
 store:  base policy store | store_pg:libpq
 ca:     base pki policy ca | openssl
@@ -31,6 +31,7 @@ for layer in base pki policy store ca op httpd; do
         function library(header) {
             if (header ~ /^openssl\//) return "openssl"
             if (header ~ /^(libpq|postgres)/) return "libpq"
+            if (header == "idn2.h") return "libidn2"
             if (header ~ /^(httpd|http_|ap_|ap[.]|mod_|util_|scoreboard|mpm_|unixd|heartbeat)/) return "httpd"
             return ""
         }

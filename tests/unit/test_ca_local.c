@@ -50,10 +50,10 @@ static void test_a_ca_with_its_chain(void **state)
     X509 *chain[] = {t.middle, t.root};
     ASSERT_OK(open_with(&ca, t.cert, t.key, 2, chain));
     assert_string_equal(ca->name, "issuing");
-    assert_string_equal(ca->subject->text, "O=Example,CN=Issuing");
+    assert_string_equal(ca->issuer.certs[0]->subject->text, "O=Example,CN=Issuing");
     assert_int_equal(X509_cmp(ca->cert, t.cert), 0);
-    assert_int_equal(ca->not_before, apr_time_from_sec(1577836800));
-    assert_int_equal(ca->not_after, apr_time_from_sec(2493072000));
+    assert_int_equal(ca->issuer.certs[0]->not_before, apr_time_from_sec(1577836800));
+    assert_int_equal(ca->issuer.certs[0]->not_after, apr_time_from_sec(2493072000));
     assert_null(ca->warning);
 
     /* itself first, then up to the root; and the message of cacerts has the same */
@@ -64,11 +64,11 @@ static void test_a_ca_with_its_chain(void **state)
     ASSERT_SLICE(ca->cacerts, pki_certs_only(ca->certs, 3, pool));
 
     unsigned char hash[32];
-    pki_sha256(hash, ca->subject->der);
+    pki_sha256(hash, ca->issuer.certs[0]->subject->der);
     assert_memory_equal(ca->issuer_hash, hash, 32);
     const ASN1_OCTET_STRING *ski = X509_get0_subject_key_id(t.cert);
     est_slice_t id = est_slice(ASN1_STRING_get0_data(ski), (apr_size_t)ASN1_STRING_length(ski));
-    ASSERT_SLICE(ca->aki, tlv(0x30, join(2, hex("0603551d23"), tlv(0x04, tlv(0x30, tlv(0x80, id))))));
+    ASSERT_SLICE(ca->issuer.aki, tlv(0x30, join(2, hex("0603551d23"), tlv(0x04, tlv(0x30, tlv(0x80, id))))));
 }
 
 static void test_a_root_needs_no_chain(void **state)
@@ -336,7 +336,7 @@ static void test_each_type_of_key_signs(void **state)
         pki_tbs_t tbs = {.serial = {[19] = 1}, .not_before = TEST_NOW, .not_after = TEST_NOW + TEST_DAY};
         tbs.subject = est_slice(subject, (apr_size_t)n_subject);
         tbs.spki = est_slice(spki, (apr_size_t)n_spki);
-        tbs.exts = &ca->aki;
+        tbs.exts = &ca->issuer.aki;
         tbs.n_exts = 1;
         ASSERT_OK(ca->driver->issue(ca, &der, &tbs, pool));
         X509 *issued = parse_cert(der);

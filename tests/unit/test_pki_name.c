@@ -116,7 +116,8 @@ static void test_values_of_every_string_type(void **state)
         {UNIVERSAL, "0000006d 0001f600", "m\xf0\x9f\x98\x80", NULL},
         {UTF8, "27 3b 20 44 52 4f 50 20 54 41 42 4c 45", "'; DROP TABLE", NULL}, /* N-07: stored as it is */
         {UTF8, "2573256e", "%s%n", NULL},
-        {T61, "fc", NULL, "not a string"},
+        {T61, "6d fc", "m\xc3\xbc", NULL}, /* such CA certificates exist; requests are refused */
+        {T61, "61 85", NULL, "control character"},
         {PRINTABLE, "fc", NULL, "not a string"},
         {IA5, "80", NULL, "not a string"},
         {BMP, "006d 00", NULL, "not a string"},
@@ -354,50 +355,26 @@ static void test_decoding_and_encoding_makes_a_name_canonical(void **state)
     assert_true(pki_name_equal(name, canonical));
 }
 
-/* ---- Characters ---- */
-
-static void test_flaws_of_text(void **state)
+/* N-09: a certificate with such a name can be read, and a new one is not issued */
+static void test_the_check_of_a_new_name(void **state)
 {
-    static const struct {
-        const char *text;
-        const char *flaw;
-    } rows[] = {
-        {"plain ASCII ~", NULL},
-        {"\xc3\xa4\xe2\x82\xac\xf0\x9f\x98\x80", NULL},
-        {"\xef\xbc\xa1", NULL}, /* full width: looks odd, but is a letter (N-09 is for templates) */
-        {"\x1f", "control character"},
-        {"\x7f", "control character"},
-        {"\xc2\x80", "control character"},
-        {"\xc2\x9f", "control character"},
-        {"\xe2\x80\xa9", "control character"},
-        {"\xef\xbf\xbe", "control character"},
-        {"\xef\xb7\x90", "control character"},
-        {"\xc2\xad", "format character"},
-        {"\xe2\x80\x8d", "format character"},
-        {"\xe2\x81\xa6", "format character"},
-        {"\xf3\xa0\x80\x81", "format character"},
-        {"\xc0\x80", "not UTF-8"},
-        {"\xc1\xbf", "not UTF-8"},
-        {"\xe0\x80\x80", "not UTF-8"},
-        {"\xe0\x9f\xbf", "not UTF-8"},
-        {"\xed\xa0\x80", "not UTF-8"},
-        {"\xf0\x8f\xbf\xbf", "not UTF-8"},
-        {"\xf4\x90\x80\x80", "not UTF-8"},
-        {"\xf5\x80\x80\x80", "not UTF-8"},
-        {"\xe2\x82", "not UTF-8"},
-        {"\xf0\x9f\x98", "not UTF-8"},
-        {"\x80", "not UTF-8"},
-    };
     (void)state;
-    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-        /* at the very end of an allocation, so that an over-read is seen */
-        size_t n = strlen(rows[i].text);
-        const char *flaw = pki_text_flaw(apr_pmemdup(pool, rows[i].text, n), n);
-        if (rows[i].flaw ? !flaw || strcmp(flaw, rows[i].flaw) != 0 : flaw != NULL)
-            fail_msg("row %d: %s", (int)i, flaw ? flaw : "none");
-    }
-    assert_string_equal(pki_text_flaw("a\0b", 3), "control character");
-    assert_null(pki_text_flaw("", 0));
+    est_slice_t good = rdn(ava(CN, UTF8, text("pump 7")));
+    ASSERT_OK(pki_name_check(decoded(tlv(0x30, good)), pool));
+    ASSERT_OK(pki_name_check(decoded(hex("3000")), pool));
+    pki_name_t *name = decoded(tlv(0x30, join(2, good, rdn(ava(O, UTF8, text("a  b"))))));
+    assert_string_equal(name->attrs[1].value, "a  b");
+    ASSERT_FAILS(pki_name_check(name, pool), name_invalid, "value of O: two blanks");
+}
+
+/* N-03 */
+static void test_t61_is_read_as_latin_1(void **state)
+{
+    (void)state;
+    assert_true(decoded(single(CN, T61, hex("6dfc")))->t61);
+    assert_false(decoded(single(CN, T61, text("plain")))->t61);
+    assert_false(decoded(single(CN, UTF8, hex("6dc3bc")))->t61);
+    assert_true(pki_name_equal(decoded(single(CN, T61, hex("6dfc"))), decoded(single(CN, UTF8, hex("6dc3bc")))));
 }
 
 int main(void)
@@ -414,7 +391,8 @@ int main(void)
         EST_TEST(test_encoding_enforces_bounds),
         EST_TEST(test_encoding_keeps_the_grouping),
         EST_TEST(test_decoding_and_encoding_makes_a_name_canonical),
-        EST_TEST(test_flaws_of_text),
+        EST_TEST(test_the_check_of_a_new_name),
+        EST_TEST(test_t61_is_read_as_latin_1),
     };
     return EST_TEST_RUN(tests);
 }

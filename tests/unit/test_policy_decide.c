@@ -20,6 +20,9 @@ static struct {
     policy_client_t client;
     policy_identity_t identity;
     csr_spec_t csr;
+    pki_cert_t ca_certs[2]; /* the CA that signs, and the root */
+    const pki_cert_t *chain[2];
+    pki_issuer_t ca;
     policy_request_t request;
 } t;
 
@@ -50,10 +53,14 @@ static void good_request(void)
                                    .op = POLICY_OP_ENROLL,
                                    .identity = &t.identity,
                                    .now = TEST_NOW,
-                                   .ca_subject = name_of("CN=CA,O=Example"),
-                                   .ca_not_before = TEST_NOW - 1000 * TEST_DAY,
-                                   .ca_not_after = TEST_NOW + 1000 * TEST_DAY,
-                                   .ca_aki = hex("300a 0603551d23 0403 300180")};
+                                   .ca = &t.ca};
+    t.ca_certs[0] = (pki_cert_t){.subject = name_of("CN=CA,O=Example"),
+                                 .not_before = TEST_NOW - 1000 * TEST_DAY,
+                                 .not_after = TEST_NOW + 1000 * TEST_DAY};
+    t.ca_certs[1] = (pki_cert_t){.subject = name_of("CN=Root,O=Example")};
+    t.chain[0] = &t.ca_certs[0];
+    t.chain[1] = &t.ca_certs[1];
+    t.ca = (pki_issuer_t){t.chain, 2, hex("300a 0603551d23 0403 300180")};
 }
 
 /* What t says, as a request */
@@ -107,8 +114,8 @@ static void assert_fails_alone(const char *rule, est_err_code_t code, const char
 
 static void test_rules_have_names_and_texts(void **state)
 {
-    static const char *const names[] = {"alias_active", "key",        "same_names", "subject",
-                                        "san",          "named",      "not_the_ca", "group_names",
+    static const char *const names[] = {"alias_active", "key",        "same_names", "subject",    "san",
+                                        "named",        "disguise",   "email",      "not_the_ca", "group_names",
                                         "own_names",    "extensions", "attributes", "validity"};
     int n = 0;
 
@@ -147,7 +154,7 @@ static void test_a_good_request_is_granted(void **state)
     ASSERT_SLICE(grant->exts[0], hex("300e 0603551d0f 0101ff 0404 03020780"));
     ASSERT_SLICE(grant->exts[1], hex("3013 0603551d25 040c 300a 0608 2b06010505070302"));
     ASSERT_SLICE(grant->exts[2], pki_ext_ski(t.request.csr->key->spki, pool));
-    ASSERT_SLICE(grant->exts[3], t.request.ca_aki);
+    ASSERT_SLICE(grant->exts[3], t.ca.aki);
     ASSERT_SLICE(grant->exts[4], join(3, hex("3017 0603551d11 0410 300e 820c"), text("dev7.example"), hex("")));
 }
 
@@ -359,9 +366,70 @@ static void test_not_the_ca(void **state)
     (void)state;
     good_request();
     t.csr.subject = "CN=CA,O=Example";
-    assert_fails_alone("not_the_ca", EST_E_name_refused, "the CA's own");
+    assert_fails_alone("not_the_ca", EST_E_name_invalid, "that of a CA, \"O=Example,CN=CA\"");
     t.csr.subject = "CN=ca,O=EXAMPLE"; /* the same by RFC 5280 7.1 */
-    assert_fails_alone("not_the_ca", EST_E_name_refused, "the CA's own");
+    assert_fails_alone("not_the_ca", EST_E_name_invalid, "that of a CA");
+    t.csr.subject = "CN=Root,O=Example";
+    assert_fails_alone("not_the_ca", EST_E_name_invalid, "\"O=Example,CN=Root\"");
+    t.csr.subject = "CN=CA"; /* the whole name counts */
+    granted();
+}
+
+/* C-16 */
+static void test_not_the_key_of_the_ca(void **state)
+{
+    (void)state;
+    good_request();
+    t.csr.key = make_key("P-256");
+    t.ca_certs[0].spki = spki_of(t.csr.key);
+    assert_fails_alone("not_the_ca", EST_E_key_rejected, "the CA's own");
+}
+
+/* N-09 */
+static void test_disguise(void **state)
+{
+    pki_cert_t cert = {.subject = name_of("CN=dev  7")};
+
+    (void)state;
+    good_request();
+    t.csr.subject = "CN=dev  7";
+    assert_fails_alone("disguise", EST_E_name_invalid, "value of CN: two blanks");
+    t.csr.subject = "CN=d\xd0\xb5v7,O=Example";
+    assert_fails_alone("disguise", EST_E_name_invalid, "Cyrillic");
+    t.csr.subject = "CN=dev7,O= Example";
+    assert_fails_alone("disguise", EST_E_name_invalid, "value of O: blank");
+    t.subject_rules[1].pattern = "Example"; /* what is dropped does not count */
+    t.subject_rules[1].on_violation = "drop";
+    assert_string_equal(granted()->subject->text, "CN=dev7");
+
+    good_request(); /* a holder keeps the name it has, and gets no other of that kind */
+    t.identity = (policy_identity_t){POLICY_IDENTITY_CERTIFICATE, "dev  7", NULL, &cert};
+    t.csr.exts[0] = NULL;
+    t.csr.subject = "CN=dev 7";
+    assert_string_equal(granted()->subject->text, "CN=dev  7");
+    t.csr.subject = "CN=dev  8";
+    policy_grant_t *grant;
+    est_err_t *err = policy_decide(&grant, request(), pool);
+    ASSERT_ROW(err, EST_E_name_invalid, "two blanks", "another name");
+}
+
+/* CP-21 */
+static void test_email(void **state)
+{
+    (void)state;
+    good_request();
+    t.subject_rules[1] = (policy_subject_row_t)GOOD_SUBJECT("emailAddress");
+    t.san_rules[0] = (policy_san_row_t)GOOD_SAN("email");
+    t.csr.subject = "CN=dev7,emailAddress=dev7@b.example";
+    t.csr.exts[0] = NULL;
+    assert_fails_alone("email", EST_E_name_invalid, "emailAddress \"dev7@b.example\"");
+    t.csr.exts[0] = "subjectAltName=email:dev8@b.example";
+    assert_fails_alone("email", EST_E_name_invalid, "emailAddress \"dev7@b.example\"");
+    t.csr.exts[0] = "subjectAltName=email:dev7@b.example";
+    assert_int_equal(granted()->san.n_names, 1);
+    t.san_rules[0].pattern = "*@c.example"; /* dropped: it would not be in the certificate */
+    t.san_rules[0].on_violation = "drop";
+    assert_fails_alone("email", EST_E_name_invalid, "emailAddress");
 }
 
 static void test_group_names(void **state)
@@ -470,8 +538,8 @@ static void test_validity(void **state)
         if (rows[i].latest_end)
             t.rows.profile.latest_end = apr_psprintf(pool, "%" APR_TIME_T_FMT, now + rows[i].latest_end * 86400);
         t.rows.profile.beyond_ca = rows[i].beyond_ca;
-        t.request.ca_not_before = apr_time_from_sec(now + rows[i].ca_start * 86400);
-        t.request.ca_not_after = apr_time_from_sec(now + rows[i].ca_end * 86400);
+        t.ca_certs[0].not_before = apr_time_from_sec(now + rows[i].ca_start * 86400);
+        t.ca_certs[0].not_after = apr_time_from_sec(now + rows[i].ca_end * 86400);
         if (!rows[i].start && !rows[i].end) {
             assert_fails_alone("validity", EST_E_ca_ends, NULL);
             continue;
@@ -646,7 +714,10 @@ int main(void)
         EST_TEST(test_san),
         EST_TEST(test_named),
         EST_TEST(test_attributes_that_nobody_is_granted),
+        EST_TEST(test_disguise),
+        EST_TEST(test_email),
         EST_TEST(test_not_the_ca),
+        EST_TEST(test_not_the_key_of_the_ca),
         EST_TEST(test_group_names),
         EST_TEST(test_own_names),
         EST_TEST(test_extensions),

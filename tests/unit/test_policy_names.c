@@ -144,8 +144,16 @@ static void test_the_san_by_the_profile(void **state)
         {"email:a@evil.org", POLICY_REFUSE, 0, EST_E__COUNT, "(none)", "email=a@evil.org", "dropped by its rule"},
         {"URI:https://a.example.com/", POLICY_REFUSE, 0, EST_E_name_refused, "no rule for this type", NULL, "no rule"},
         {"URI:https://a.example.com/", POLICY_DROP, 0, EST_E__COUNT, "(none)", "uri=https://a.example.com/", "dropped"},
-        {"otherName:1.3.6.1.4.1.311.20.2.3;UTF8:root@example.com", POLICY_REFUSE, 0, EST_E_name_refused,
-         "1.3.6.1.4.1.311.20.2.3", NULL, "C-09: user principal name"},
+        {"otherName:1.3.6.1.4.1.311.20.2.3;UTF8:root@example.com", POLICY_REFUSE, 0, EST_E_name_invalid,
+         "1.3.6.1.4.1.311.20.2.3: this type", NULL, "C-09: user principal name"},
+        {"RID:1.2.3.4", POLICY_REFUSE, 0, EST_E_name_invalid, "rid:1.2.3.4: this type", NULL, "C-09: registeredID"},
+        {"RID:1.2.3.4", POLICY_DROP, 0, EST_E__COUNT, "(none)", "rid=1.2.3.4", "C-09: dropped"},
+        {"DNS:a.example.com,DNS:A.example.com,DNS:a.example.com", POLICY_REFUSE, 0, EST_E__COUNT, "dns:a.example.com",
+         NULL, "once, and counted once"},
+        {"IP:10.1.2.3,DNS:b.example.com,IP:10.1.2.3,DNS:a.example.com,DNS:b.example.com", POLICY_REFUSE, 0,
+         EST_E__COUNT, "ip:10.1.2.3, dns:b.example.com, dns:a.example.com", NULL, "once, in the order of the request"},
+        {"email:a@example.com,email:a@EXAMPLE.com", POLICY_REFUSE, 0, EST_E__COUNT, "email:a@example.com", NULL,
+         "as the first of them is written"},
         {"otherName:1.3.6.1.4.1.311.20.2.3;UTF8:root@example.com,DNS:a.example.com", POLICY_DROP, 0, EST_E__COUNT,
          "dns:a.example.com", "other=1.3.6.1.4.1.311.20.2.3", "C-09: dropped"},
     };
@@ -208,6 +216,61 @@ static void test_a_required_name_must_be_left(void **state)
         else
             ASSERT_ROW(err, EST_E_name_invalid, "requires a subjectAltName of type dns (*.example.com)",
                        rows[i].wanted);
+    }
+}
+
+/* ---- subject and subjectAltName together */
+
+/* CP-21 */
+static void test_addresses_of_the_subject_alone(void **state)
+{
+    static const struct {
+        const char *subject, *san, *lone;
+    } rows[] = {
+        {"CN=a", "", NULL},
+        {"CN=a", "email:a@b.example", NULL},
+        {"CN=a,emailAddress=a@b.example", "email:a@b.example", NULL},
+        {"emailAddress=a@B.Example", "DNS:x.example,email:a@b.example", NULL},
+        {"emailAddress=a@b.example", "", "a@b.example"},
+        {"emailAddress=a@b.example", "DNS:b.example", "a@b.example"},
+        {"emailAddress=A@b.example", "email:a@b.example", "A@b.example"},
+        {"emailAddress=a@b.example,emailAddress=c@b.example", "email:a@b.example", "c@b.example"},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        pki_sans_t san = sans_of(rows[i].san);
+        const char *lone = policy_names_lone_email(name_of(rows[i].subject), &san);
+
+        if (rows[i].lone ? !lone || strcmp(lone, rows[i].lone) != 0 : lone != NULL)
+            fail_msg("%s: %s", rows[i].subject, lone ? lone : "none");
+    }
+}
+
+/* N-14 */
+static void test_a_subject_that_is_a_name_or_spells_it(void **state)
+{
+    static const struct {
+        const char *cn;
+        int is;
+    } rows[] = {
+        {"CN=CA,O=Example", 1}, {"cn=ca, o=example", 1}, {" CN = CA , O = Example ", 1}, {"CN=CA,O=Example,C=DE", 0},
+        {"CN=CA", 0},           {"CA", 0},               {"CN=CA,O=Exampl", 0},          {"CN=CB,O=Example", 0},
+    };
+    pki_name_t *ca = name_of("O=Example,CN=CA");
+
+    (void)state;
+    assert_true(policy_names_is(name_of("O=Example,CN=CA"), ca));
+    assert_true(policy_names_is(name_of("O=EXAMPLE,CN=ca"), ca));
+    assert_false(policy_names_is(name_of("CN=CA,O=Example"), ca)); /* other order, other name */
+    assert_false(policy_names_is(name_of(""), ca));
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        pki_attr_t attr = {NID_commonName, "CN", rows[i].cn, 0};
+        pki_name_t *name;
+
+        ASSERT_OK(pki_name_encode(&name, &attr, 1, pool));
+        if (policy_names_is(name, ca) != rows[i].is)
+            fail_msg("CN=%s", rows[i].cn);
     }
 }
 
@@ -400,6 +463,8 @@ int main(void)
         EST_TEST(test_the_san_by_the_profile),
         EST_TEST(test_any_address_where_the_rule_says_so),
         EST_TEST(test_a_required_name_must_be_left),
+        EST_TEST(test_addresses_of_the_subject_alone),
+        EST_TEST(test_a_subject_that_is_a_name_or_spells_it),
         EST_TEST(test_the_patterns_of_a_group),
         EST_TEST(test_what_a_user_may_ask_for),
         EST_TEST(test_what_a_certificate_may_ask_for),

@@ -162,7 +162,10 @@ static void test_bad_san_rules_are_refused(void **state)
     } rows[] = {
         {{NULL, "**", "1", "f", "refuse"}, "no type"},
         {{"DNS", "**", "1", "f", "refuse"}, "types are lower case"},
-        {{"x400", "**", "1", "f", "refuse"}, "type that is not supported"},
+        {{"x500", "**", "1", "f", "refuse"}, "no type there is"},
+        {{"x400", "**", "1", "f", "refuse"}, "type that is never issued"},
+        {{"other", "**", "1", "f", "refuse"}, "type that is never issued"},
+        {{"dirname", "**", "1", "f", "refuse"}, "type that is never issued"},
         {{"dns", "**", "0", "f", "refuse"}, "none allowed"},
         {{"dns", "**", "many", "f", "refuse"}, "no number"},
         {{"dns", "**", "1", "f", "keep"}, "unknown word"},
