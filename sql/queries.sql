@@ -14,7 +14,7 @@ SELECT version FROM est.policy_version
 -- name: policy_aliases
 SELECT id, name, enabled, mode, profile_id, profile_active, group_id, group_active, ca, auth_enroll, auth_reenroll,
        auth_cacerts, binding, extract(epoch FROM idempotency)::bigint AS idempotency, unknown_holder, other_users,
-       enroll_chain, base64, transfer_encoding, reason_text
+       enroll_chain, base64, transfer_encoding, reason_text, compat
 FROM est.alias ORDER BY id
 
 -- name: policy_profiles

@@ -33,24 +33,31 @@ static int is_issuer(X509 *issuer, X509 *cert)
     return yes;
 }
 
-/* Devices get the whole way from an issued certificate to a root (RFC 7030 4.1.3): every step must be there. That all
- * but the first are CA certificates, load_chain has seen to. */
+/* Devices get the whole way from an issued certificate to a root (RFC 7030 4.1.3): every step must be there. Of a root
+ * that was rolled over, the old and the new one have issued certificates to each other (RFC 4210 4.4), so there may be
+ * several ways, and circles: all are walked at once. That all but the first are CA certificates, load_chain has seen
+ * to. */
 static est_err_t *check_chain(STACK_OF(X509) *chain, const ca_config_t *config, apr_pool_t *pool)
 {
-    X509 *cert = sk_X509_value(chain, 0);
+    int n = sk_X509_num(chain), n_seen = 1;
+    int *seen = apr_pcalloc(pool, (apr_size_t)n * sizeof(*seen)); /* those that were reached, in that order */
+    char *is_seen = apr_pcalloc(pool, (apr_size_t)n);
 
-    for (int steps = 0; !is_issuer(cert, cert); steps++) {
-        X509 *issuer = NULL;
+    is_seen[0] = 1;
+    for (int at = 0; at < n_seen; at++) {
+        X509 *cert = sk_X509_value(chain, seen[at]);
 
-        for (int i = 1; i < sk_X509_num(chain) && !issuer; i++)
-            if (is_issuer(sk_X509_value(chain, i), cert))
-                issuer = sk_X509_value(chain, i);
-        if (!issuer || steps > sk_X509_num(chain))
-            return EST_FAIL(pool, config, "EstCAChain %s has a gap: no issuer of \"%s\"",
-                            config->chain ? config->chain : "(not set)", pki_cert_subject_text(cert, pool));
-        cert = issuer;
+        if (is_issuer(cert, cert))
+            return NULL;
+        for (int i = 0; i < n; i++)
+            if (!is_seen[i] && is_issuer(sk_X509_value(chain, i), cert)) {
+                is_seen[i] = 1;
+                seen[n_seen++] = i;
+            }
     }
-    return NULL;
+    return EST_FAIL(pool, config, "EstCAChain %s has a gap: no issuer of \"%s\"",
+                    config->chain ? config->chain : "(not set)",
+                    pki_cert_subject_text(sk_X509_value(chain, seen[n_seen - 1]), pool));
 }
 
 static int has(STACK_OF(X509) *stack, X509 *cert)

@@ -64,6 +64,7 @@ static void set_env(est_request_t *request, const char *result, const char *seri
         apr_table_setn(env, "EST_ALIAS", request->req.alias->name);
     if (request->req.op)
         apr_table_setn(env, "EST_OPERATION", request->req.op->name);
+    apr_table_setn(env, "EST_ID", request->req.id);
     apr_table_setn(env, "EST_RESULT", result);
     if (serial)
         apr_table_setn(env, "EST_SERIAL", serial);
@@ -75,6 +76,21 @@ static void set_env(est_request_t *request, const char *result, const char *seri
 }
 
 /* ---- errors */
+
+/* What is sent for an error. libest ends with "unhandled status" on any other than these (decision 19), so that its
+ * user hears nothing of the reason: to clients of such an alias each becomes the one of its kind, wrong or later. */
+static int status_sent(const est_request_t *request, int status)
+{
+    static const int known[] = {HTTP_BAD_REQUEST,           HTTP_UNAUTHORIZED, HTTP_NOT_FOUND,       HTTP_LOCKED,
+                                HTTP_INTERNAL_SERVER_ERROR, HTTP_BAD_GATEWAY,  HTTP_GATEWAY_TIME_OUT};
+
+    if (!request->req.alias || request->req.alias->compat != POLICY_COMPAT_LIBEST)
+        return status;
+    for (apr_size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++)
+        if (known[i] == status)
+            return status;
+    return status == HTTP_TOO_MANY_REQUESTS || status >= 500 ? HTTP_INTERNAL_SERVER_ERROR : HTTP_BAD_REQUEST;
+}
 
 static int shows_detail(const est_request_t *request, const est_err_t *err)
 {
@@ -117,6 +133,7 @@ static const char *allow_of(const est_op_t *op, apr_pool_t *pool)
                        op->methods & EST_METHOD_POST ? "POST" : "", NULL);
 }
 
+/* status is that of the error, not what a client may be sent for it: Retry-After and Allow are true in any case */
 static void set_headers(const est_request_t *request, const est_err_t *err, int status, apr_table_t *headers)
 {
     apr_pool_t *pool = request->r->pool;
@@ -168,15 +185,17 @@ static void dispose_of_body(est_request_t *request, int status)
         r->connection->keepalive = AP_CONN_CLOSE;
 }
 
-/* Everything about an error but its body, once r->status is what will be sent */
-static void prepare_error(est_request_t *request, const est_err_t *err)
+/* Everything about an error but its body. status: its own, or the one that httpd's core came to */
+static void prepare_error(est_request_t *request, const est_err_t *err, int status)
 {
     request_rec *r = request->r;
 
     log_error(request, err);
     set_env(request, "refused", NULL, est_err_row(err->code)->name);
-    dispose_of_body(request, r->status);
-    set_headers(request, err, r->status, r->err_headers_out);
+    dispose_of_body(request, status);
+    set_headers(request, err, status, r->err_headers_out);
+    r->status = status_sent(request, status);
+    r->status_line = NULL;
 }
 
 static int send_body(request_rec *r, const char *type, const char *body, apr_size_t n)
@@ -196,8 +215,7 @@ int est_answer_error(est_request_t *request, est_err_t *err)
     /* httpd adds the challenge */
     if (status == HTTP_UNAUTHORIZED)
         ap_note_auth_failure(r);
-    r->status = status;
-    prepare_error(request, err);
+    prepare_error(request, err, status);
     body = error_body(request, err);
     return send_body(r, "text/plain; charset=utf-8", body, strlen(body));
 }
@@ -232,12 +250,13 @@ int est_answer_send(est_request_t *request, const est_resp_t *resp)
         apr_table_setn(r->headers_out, "Cache-Control", "no-store");
     if (resp->transfer_encoding)
         apr_table_setn(r->headers_out, "Content-Transfer-Encoding", "base64");
-    return send_body(r, resp->content_type, resp->body, resp->length);
+    return resp->content_type ? send_body(r, resp->content_type, resp->body, resp->length) : OK;
 }
 
 /* ---- errors that httpd's core answers */
 
-static est_err_t *error_of_status(request_rec *r)
+/* A 401 is the challenge that every login begins with, unless a password came: fail2ban tells the two by the detail */
+static est_err_t *error_of_status(const est_request_t *request)
 {
     static const struct {
         int status;
@@ -256,8 +275,11 @@ static est_err_t *error_of_status(request_rec *r)
         {HTTP_SERVICE_UNAVAILABLE, EST_E_core_unavailable},
         {HTTP_INTERNAL_SERVER_ERROR, EST_E_core_internal},
     };
+    request_rec *r = request->r;
     est_err_code_t code = EST_E_http_error;
 
+    if (r->status == HTTP_UNAUTHORIZED && request->basic_user)
+        return EST_FAIL(r->pool, authentication_required, "login failed");
     for (apr_size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++)
         if (table[i].status == r->status)
             code = table[i].code;
@@ -268,17 +290,13 @@ static apr_status_t error_filter(ap_filter_t *f, apr_bucket_brigade *in)
 {
     request_rec *r = f->r;
     est_request_t *request = est_request_get(r) ? est_request_get(r) : stand_in(r);
-    est_err_t *err = request->err ? request->err : error_of_status(r);
+    est_err_t *err = request->err ? request->err : error_of_status(request);
     apr_bucket_brigade *out = apr_brigade_create(r->pool, f->c->bucket_alloc);
     const char *body = error_body(request, err);
 
-    if (request->err) {
-        r->status = est_err_row(err->code)->status;
-        r->status_line = NULL;
-        if (r->status != HTTP_UNAUTHORIZED)
-            apr_table_unset(r->err_headers_out, "WWW-Authenticate");
-    }
-    prepare_error(request, err);
+    if (request->err && est_err_row(err->code)->status != HTTP_UNAUTHORIZED)
+        apr_table_unset(r->err_headers_out, "WWW-Authenticate");
+    prepare_error(request, err, request->err ? est_err_row(err->code)->status : r->status);
     /* httpd's own list of methods is empty here; RFC 9110 15.6.2 wants none beside a 501 */
     if (r->status == HTTP_NOT_IMPLEMENTED)
         apr_table_unset(r->headers_out, "Allow");

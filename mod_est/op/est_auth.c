@@ -123,7 +123,7 @@ static est_err_t *check_holder_now(est_err_t **why, est_req_t *req, est_service_
     store_holder_t holder;
 
     *why = req->holder_refused;
-    if (req->op->op != POLICY_OP_CACERTS || !req->identity.cert || req->holder_checked)
+    if ((req->op->methods & EST_METHOD_POST) || !req->identity.cert || req->holder_checked)
         return NULL;
     EST_TRY(service->store->vt->holder_status(service->store, &holder, req->alias->id, req->identity.cert, req->pool));
     if (holder == STORE_HOLDER_REVOKED)

@@ -4,6 +4,7 @@
  */
 #include "est_serve.h"
 #include "op_cacerts.h"
+#include "op_csrattrs.h"
 #include "op_enroll.h"
 
 #include <string.h>
@@ -11,6 +12,7 @@
 /* The operations of RFC 7030, a row each */
 static const est_op_t operations[] = {
     {"cacerts", POLICY_OP_CACERTS, EST_METHOD_GET | EST_METHOD_HEAD, NULL, op_cacerts},
+    {"csrattrs", POLICY_OP_CSRATTRS, EST_METHOD_GET | EST_METHOD_HEAD, NULL, op_csrattrs},
     {"simpleenroll", POLICY_OP_ENROLL, EST_METHOD_POST, "application/pkcs10", op_enroll},
     {"simplereenroll", POLICY_OP_REENROLL, EST_METHOD_POST, "application/pkcs10", op_enroll},
 };

@@ -6,6 +6,8 @@
 #include "est_auth.h"
 #include "est_body.h"
 
+#include <apr_strings.h>
+
 est_err_t *op_cacerts(est_resp_t *resp, est_req_t *req, est_service_t *service)
 {
     ca_t *ca;
@@ -13,6 +15,7 @@ est_err_t *op_cacerts(est_resp_t *resp, est_req_t *req, est_service_t *service)
     EST_TRY(est_auth_ca(&ca, req->alias, service, req->pool));
     resp->status = 200;
     resp->content_type = "application/pkcs7-mime";
+    resp->summary = apr_psprintf(req->pool, "certificates of CA \"%s\"", ca->name);
     est_body_write(resp, req, ca->cacerts);
     return NULL;
 }

@@ -87,7 +87,7 @@ est_err_t *policy_client_unpack(policy_client_t **out, est_slice_t packed, apr_p
 
 int policy_access_is_anonymous(const policy_alias_t *alias, policy_op_t op)
 {
-    return op == POLICY_OP_CACERTS && !alias->auth_cacerts;
+    return (op == POLICY_OP_CACERTS || op == POLICY_OP_CSRATTRS) && !alias->auth_cacerts;
 }
 
 /* What this operation asks for */

@@ -12,7 +12,7 @@
 
 #include <apr_network_io.h>
 
-typedef enum { POLICY_OP_CACERTS, POLICY_OP_ENROLL, POLICY_OP_REENROLL } policy_op_t;
+typedef enum { POLICY_OP_CACERTS, POLICY_OP_CSRATTRS, POLICY_OP_ENROLL, POLICY_OP_REENROLL } policy_op_t;
 
 /* A registered client: a row of est.client */
 typedef struct {

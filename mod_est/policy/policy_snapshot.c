@@ -145,6 +145,7 @@ static void make_alias(builder_t *b, policy_alias_t *alias, const policy_alias_r
     static const char *const reenroll_auths[] = {"cert", NULL};
     static const char *const bindings[] = {"if-present", "required", "off", NULL};
     static const char *const base64s[] = {"auto", "line", "wrap", NULL};
+    static const char *const compats[] = {"none", "libest", NULL};
     static const char *const holders[] = {"refuse", "accept", NULL};
     static const char *const users[] = {"refuse", "group", NULL};
     int bad = 0;
@@ -169,6 +170,7 @@ static void make_alias(builder_t *b, policy_alias_t *alias, const policy_alias_r
     alias->base64 = (policy_base64_t)policy_text_word(row->base64, base64s, &bad);
     alias->transfer_encoding = policy_text_bool(row->transfer_encoding);
     alias->reason_text = policy_text_bool(row->reason_text);
+    alias->compat = (policy_compat_t)policy_text_word(row->compat, compats, &bad);
     make_anchors(b, alias, row->id);
     if (bad)
         alias->broken = apr_psprintf(b->pool, "a column of alias \"%s\" cannot be understood", alias->name);

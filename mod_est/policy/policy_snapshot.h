@@ -20,6 +20,7 @@ typedef enum {
 } policy_auth_t;
 typedef enum { POLICY_BINDING_IF_PRESENT, POLICY_BINDING_REQUIRED, POLICY_BINDING_OFF } policy_binding_t;
 typedef enum { POLICY_BASE64_AUTO, POLICY_BASE64_LINE, POLICY_BASE64_WRAP } policy_base64_t;
+typedef enum { POLICY_COMPAT_NONE, POLICY_COMPAT_LIBEST } policy_compat_t;
 
 typedef struct {
     int id;
@@ -53,6 +54,7 @@ typedef struct {
     policy_base64_t base64;
     int transfer_encoding;
     int reason_text;
+    policy_compat_t compat; /* clients that know few statuses (decision 19) */
     const policy_anchor_t *anchors;
     int n_anchors;
 } policy_alias_t;
@@ -63,7 +65,7 @@ typedef struct policy_snapshot_t policy_snapshot_t;
 typedef struct {
     const char *id, *name, *enabled, *mode, *profile_id, *profile_active, *group_id, *group_active, *ca, *auth_enroll,
         *auth_reenroll, *auth_cacerts, *binding, *idempotency, *unknown_holder, *other_users, *enroll_chain, *base64,
-        *transfer_encoding, *reason_text;
+        *transfer_encoding, *reason_text, *compat;
 } policy_alias_row_t;
 typedef struct {
     const char *id, *name, *names;

@@ -9,7 +9,7 @@
 #include <stddef.h>
 #include <string.h>
 
-#define MAX_FIELDS 20
+#define MAX_FIELDS 21
 
 /* A column and the `const char *` member that takes it */
 typedef struct {
@@ -39,12 +39,13 @@ typedef struct {
 static const table_t aliases = {
     STORE_PG_STMT_POLICY_ALIASES,
     sizeof(ROW),
-    20,
+    21,
     {FIELD(ROW, id),           FIELD(ROW, name),           FIELD(ROW, enabled),           FIELD(ROW, mode),
      FIELD(ROW, profile_id),   FIELD(ROW, profile_active), FIELD(ROW, group_id),          FIELD(ROW, group_active),
      FIELD(ROW, ca),           FIELD(ROW, auth_enroll),    FIELD(ROW, auth_reenroll),     FIELD(ROW, auth_cacerts),
      FIELD(ROW, binding),      FIELD(ROW, idempotency),    FIELD(ROW, unknown_holder),    FIELD(ROW, other_users),
-     FIELD(ROW, enroll_chain), FIELD(ROW, base64),         FIELD(ROW, transfer_encoding), FIELD(ROW, reason_text)},
+     FIELD(ROW, enroll_chain), FIELD(ROW, base64),         FIELD(ROW, transfer_encoding), FIELD(ROW, reason_text),
+     FIELD(ROW, compat)},
 };
 #undef ROW
 

@@ -49,16 +49,16 @@ SELECT set_eq($$SELECT substr(prop_key, length('est.devices.') + 1) FROM api_pro
 SELECT lives_ok(format('UPDATE api_properties SET prop_value = %L, prop_status = 1 WHERE prop_key = %L', v, 'est.devices.' || k), format('%s = %s', k, v))
     FROM (VALUES ('enabled', 'false'), ('mode', 'ra'), ('profile', 'xxxx'), ('group', 'floor 2'), ('ca', 'issuing'), ('auth_enroll', 'cert'), ('auth_reenroll', 'cert'), ('auth_cacerts', 'on'),
         ('binding', 'required'), ('idempotency', '90'), ('unknown_holder', 'accept'), ('other_users', 'group'), ('enroll_chain', 'YES'), ('base64', 'line'), ('transfer_encoding', '0'),
-        ('reason_text', 'off')) AS s (k, v);
-SELECT results_eq($$SELECT a.enabled, p.name, g.name, ca, auth_enroll, auth_cacerts, binding, idempotency, unknown_holder, other_users, enroll_chain, base64, transfer_encoding, reason_text
+        ('reason_text', 'off'), ('compat', 'libest')) AS s (k, v);
+SELECT results_eq($$SELECT a.enabled, p.name, g.name, ca, auth_enroll, auth_cacerts, binding, idempotency, unknown_holder, other_users, enroll_chain, base64, transfer_encoding, reason_text, compat
         FROM alias a JOIN certificate_profile p ON p.id = a.profile_id JOIN entity_group g ON g.id = a.group_id WHERE a.name = 'devices'$$,
-    $$VALUES (false, 'xxxx', 'floor 2', 'issuing', 'cert', true, 'required', interval '90 seconds', 'accept', 'group', true, 'line', false, false)$$, 'every setting arrives in its column');
+    $$VALUES (false, 'xxxx', 'floor 2', 'issuing', 'cert', true, 'required', interval '90 seconds', 'accept', 'group', true, 'line', false, false, 'libest')$$, 'every setting arrives in its column');
 CREATE TEMP TABLE before AS SELECT * FROM api_properties;
 SELECT lives_ok($$UPDATE api_properties p SET prop_value = b.prop_value, prop_status = b.prop_status FROM before b WHERE b.prop_key = p.prop_key$$, 'what SELECT shows can be written back');
 SELECT results_eq($$SELECT * FROM api_properties ORDER BY 1$$, $$SELECT * FROM before ORDER BY 1$$, 'writing back changes nothing');
 SELECT lives_ok($$UPDATE api_properties SET prop_status = 0 WHERE prop_key LIKE 'est.devices.%' AND prop_key !~ 'profile|group'$$, 'status 0 of the other settings');
-SELECT results_eq($$SELECT a.enabled, ca, auth_enroll, auth_cacerts, binding, idempotency, unknown_holder, other_users, enroll_chain, base64, transfer_encoding, reason_text FROM alias a WHERE name = 'devices'$$,
-    $$VALUES (true, NULL, 'basic-or-cert', false, 'if-present', interval '10 minutes', 'refuse', 'refuse', false, 'auto', true, true)$$, 'status 0 puts the defaults back');
+SELECT results_eq($$SELECT a.enabled, ca, auth_enroll, auth_cacerts, binding, idempotency, unknown_holder, other_users, enroll_chain, base64, transfer_encoding, reason_text, compat FROM alias a WHERE name = 'devices'$$,
+    $$VALUES (true, NULL, 'basic-or-cert', false, 'if-present', interval '10 minutes', 'refuse', 'refuse', false, 'auto', true, true, 'none')$$, 'status 0 puts the defaults back');
 SELECT lives_ok($$UPDATE api_properties SET prop_value = '' WHERE prop_key IN ('est.devices.profile', 'est.devices.ca')$$, 'profile and ca can be taken away');
 SELECT results_eq($$SELECT profile_id, ca FROM alias WHERE name = 'devices'$$, $$VALUES (NULL::int, NULL)$$, 'an empty value takes them away');
 
@@ -67,7 +67,8 @@ SELECT throws_like(format('UPDATE api_properties SET prop_value = %L WHERE prop_
         ('profile', '99', 'prop_value = ''99'' refused'), ('group', '', 'prop_value = '''' refused'), ('ca', 'a b', 'alias.ca = ''a b'' refused'), ('auth_enroll', 'none', 'alias.auth_enroll = ''none'' refused; allowed: basic'),
         ('auth_reenroll', '', 'allowed: cert'), ('auth_cacerts', '2', 'allowed: true'), ('binding', NULL, 'prop_value = NULL refused'), ('idempotency', 'soon', 'prop_value = ''soon'' refused'), ('idempotency', '-1', 'alias.idempotency'),
         ('idempotency', '', 'an interval'), ('unknown_holder', 'x', 'refuse, accept'), ('other_users', 'x', 'refuse, group'), ('enroll_chain', 'x', 'allowed: true'), ('base64', 'x', 'auto, line, wrap'),
-        ('transfer_encoding', 'x', 'allowed: true'), ('reason_text', 'x', 'allowed: true')) AS bad (k, v, said);
+        ('transfer_encoding', 'x', 'allowed: true'), ('reason_text', 'x', 'allowed: true'),
+        ('compat', 'cisco', 'alias.compat = ''cisco'' refused; allowed: none, libest')) AS bad (k, v, said);
 SELECT throws_like(format('UPDATE api_properties SET prop_status = %L WHERE prop_key = ''est.est.profile''', v), 'api_properties est.est.profile: prop_status = % refused; allowed: 0, 1', 'status ' || coalesce(v, 'NULL'))
     FROM unnest(ARRAY['2', '-1', NULL]) AS v;
 SELECT throws_like($$UPDATE api_properties SET prop_key = 'est.x.mode' WHERE prop_key = 'est.est.mode'$$, '%prop_key ''est.est.mode'' cannot be changed', 'a key cannot be changed');

@@ -13,9 +13,9 @@ INSERT INTO entity_group (name) VALUES ('g');
 
 -- Defaults of docs/sql.md
 SELECT results_eq($$SELECT name, enabled, mode, profile_id, profile_active, group_id, group_active, ca, auth_enroll, auth_reenroll, auth_cacerts,
-        binding, idempotency, unknown_holder, other_users, enroll_chain, base64, transfer_encoding, reason_text FROM alias$$,
+        binding, idempotency, unknown_holder, other_users, enroll_chain, base64, transfer_encoding, reason_text, compat FROM alias$$,
     $$VALUES ('est', true, 'ra', NULL::int, true, 1, true, NULL, 'basic-or-cert', 'cert', false, 'if-present', interval '10 minutes', 'refuse',
-        'refuse', false, 'auto', true, true)$$, 'the migration makes alias est with the defaults of every setting');
+        'refuse', false, 'auto', true, true, 'none')$$, 'the migration makes alias est with the defaults of every setting');
 SELECT results_eq($$SELECT id, name, names FROM entity_group WHERE id = 1$$, $$VALUES (1, 'default', ARRAY['**'])$$, 'group 1 is default');
 SELECT results_eq($$SELECT validity, backdate, latest_end, beyond_ca, keys, digest, dns_wildcards, subject_other, san_other
         FROM certificate_profile WHERE name = 'p'$$,
@@ -43,12 +43,12 @@ SELECT throws_like(format('UPDATE alias SET %I = %L WHERE name = ''est''', c, v)
         format('alias.%s = %s is refused', c, shown(v)))
     FROM (VALUES ('mode', 'client', 'ra'), ('auth_enroll', 'none', 'basic, cert, basic-or-cert, basic-and-cert'), ('auth_reenroll', 'cert-or-basic', 'cert'),
         ('binding', 'always', 'if-present, required, off'), ('unknown_holder', 'maybe', 'refuse, accept'), ('other_users', 'accept', 'refuse, group'),
-        ('base64', 'LINE', 'auto, line, wrap'), ('idempotency', '-1 second', '% to %, whole seconds'), ('idempotency', '25 hours', '% to %, whole seconds'),
+        ('base64', 'LINE', 'auto, line, wrap'), ('compat', 'LIBEST', 'none, libest'), ('idempotency', '-1 second', '% to %, whole seconds'), ('idempotency', '25 hours', '% to %, whole seconds'),
         ('idempotency', '0.5 seconds', '% to %, whole seconds'), ('ca', '', 'the name of an <EstCA>%'), ('ca', 'a b', 'the name of an <EstCA>%'),
         ('description', E'a\nb', '1 to 1000 characters%')) AS bad (c, v, allowed);
 SELECT throws_like(format('UPDATE alias SET %I = NULL WHERE name = ''est''', c), '%null value in column "' || c || '"%', 'alias.' || c || ' is never NULL')
     FROM unnest(ARRAY['name', 'enabled', 'mode', 'profile_active', 'group_id', 'group_active', 'auth_enroll', 'auth_reenroll', 'auth_cacerts', 'binding',
-        'idempotency', 'unknown_holder', 'other_users', 'enroll_chain', 'base64', 'transfer_encoding', 'reason_text']) AS c;
+        'idempotency', 'unknown_holder', 'other_users', 'enroll_chain', 'base64', 'transfer_encoding', 'reason_text', 'compat']) AS c;
 SELECT throws_like($$UPDATE alias SET profile_id = 999$$, '%violates foreign key constraint%', 'a profile that does not exist is refused');
 SELECT throws_like($$UPDATE alias SET group_id = 999$$, '%violates foreign key constraint%', 'a group that does not exist is refused');
 

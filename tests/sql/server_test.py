@@ -49,7 +49,7 @@ COLUMNS = {
     "schema_version": "max",
     "policy_version": "version",
     "policy_aliases": "id name enabled mode profile_id profile_active group_id group_active ca auth_enroll auth_reenroll auth_cacerts binding"
-                      " idempotency unknown_holder other_users enroll_chain base64 transfer_encoding reason_text",
+                      " idempotency unknown_holder other_users enroll_chain base64 transfer_encoding reason_text compat",
     "policy_profiles": "id name validity backdate latest_end beyond_ca keys digest dns_wildcards subject_other san_other",
     "policy_subject_rules": "profile_id attribute required pattern max_count on_violation",
     "policy_san_rules": "profile_id type required pattern max_count on_violation",
@@ -105,7 +105,7 @@ def test_every_statement_prepares_and_runs():
         same(run_prepared(pg, "schema_version")[1], [["2"]], "schema version")
         aliases = run_prepared(pg, "policy_aliases")[1]
         same(aliases[0], ["1", "est", "t", "ra", None, "t", "1", "t", None, "basic-or-cert", "cert", "f", "if-present", "600", "refuse", "refuse",
-                          "f", "auto", "t", "t"], "alias est as the module reads it")
+                          "f", "auto", "t", "t", "none"], "alias est as the module reads it")
         profile = run_prepared(pg, "policy_profiles")[1][0]
         same(profile[1:8], ["prep", "172801", "300", "1924992000", "cap", "rsa:2048-8192\nec:P-256,P-384,P-521", "default"], "a profile as the module reads it")
         same(run_prepared(pg, "policy_anchors")[1][0], ["1", "anchor", "3000"], "an anchor in hexadecimal")

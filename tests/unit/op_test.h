@@ -284,7 +284,7 @@ static inline est_req_t *op_request(unsigned method)
 /* Routed to path; the method is that of the operation */
 static inline est_req_t *op_routed(const char *path)
 {
-    est_req_t *req = op_request(strstr(path, "cacerts") ? EST_METHOD_GET : EST_METHOD_POST);
+    est_req_t *req = op_request(strstr(path, "cacerts") || strstr(path, "csrattrs") ? EST_METHOD_GET : EST_METHOD_POST);
 
     ASSERT_OK(est_route(req, &op.service, path, NULL, 0));
     return req;

@@ -37,7 +37,7 @@
         .group_id = "1", .group_active = "t", .ca = "issuing", .auth_enroll = "basic-or-cert",                         \
         .auth_reenroll = "cert", .auth_cacerts = "f", .binding = "if-present", .idempotency = "600",                   \
         .unknown_holder = "refuse", .other_users = "refuse", .enroll_chain = "f", .base64 = "auto",                    \
-        .transfer_encoding = "t", .reason_text = "t"                                                                   \
+        .transfer_encoding = "t", .reason_text = "t", .compat = "none"                                                 \
     }
 
 /* "CN=a,O=b" as a name that was decoded */

@@ -121,6 +121,43 @@ static void test_old_roots_are_handed_out_too_and_nothing_twice(void **state)
     ASSERT_SLICE(ca->certs[3], cert_der(old));
 }
 
+/* CA-05: after a root's rollover its old and its new certificate, and those that each key gave to the other (RFC 4210
+ * 4.4). The issuing CA may be under either, and whatever the order, every certificate is handed out. */
+static void test_CA_05_certificates_of_a_rollover(void **state)
+{
+    cert_spec_t spec = {.subject = "CN=Root", .exts = CA_EXTS};
+    EVP_PKEY *new_key;
+    X509 *new_root, *of[2], *chain[4];
+    ca_t *ca;
+
+    (void)state;
+    make_hierarchy();
+    new_key = make_key("P-256");
+    new_root = make_ca("CN=Root", new_key, NULL, NULL);
+    spec.key = t.root_key; /* OldWithNew */
+    spec.issuer = new_root;
+    spec.issuer_key = new_key;
+    chain[0] = make_cert(&spec);
+    spec.key = new_key; /* NewWithOld */
+    spec.issuer = t.root;
+    spec.issuer_key = t.root_key;
+    chain[1] = make_cert(&spec);
+    chain[2] = t.root;
+    chain[3] = new_root;
+    of[0] = make_ca("CN=Issuing", t.key, t.root, t.root_key);
+    of[1] = make_ca("CN=Issuing", t.key, new_root, new_key);
+    for (int i = 0; i < 2; i++)
+        for (int turn = 0; turn < 4; turn++) {
+            X509 *turned[] = {chain[turn], chain[(turn + 1) % 4], chain[(turn + 2) % 4], chain[(turn + 3) % 4]};
+
+            ASSERT_OK(open_with(&ca, of[i], t.key, 4, turned));
+            assert_int_equal(ca->n_certs, 5);
+            assert_null(ca->warning);
+        }
+    /* the two cross certificates alone lead round and round */
+    ASSERT_FAILS(open_with(&ca, of[1], t.key, 2, chain), config, "has a gap");
+}
+
 /* ---- what is refused */
 
 static void test_a_gap_in_the_chain_is_refused(void **state)
@@ -366,6 +403,7 @@ int main(void)
         EST_TEST(test_the_order_of_the_chain_does_not_matter),
         EST_TEST(test_the_chain_may_stand_in_the_certificates_file),
         EST_TEST(test_old_roots_are_handed_out_too_and_nothing_twice),
+        EST_TEST(test_CA_05_certificates_of_a_rollover),
         EST_TEST(test_a_gap_in_the_chain_is_refused),
         EST_TEST(test_a_namesake_is_no_issuer),
         EST_TEST(test_a_circle_is_no_chain),

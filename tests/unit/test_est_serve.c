@@ -13,6 +13,7 @@ static void test_the_table_of_operations(void **state)
         const char *media_type;
     } rows[] = {
         {"cacerts", POLICY_OP_CACERTS, EST_METHOD_GET | EST_METHOD_HEAD, NULL},
+        {"csrattrs", POLICY_OP_CSRATTRS, EST_METHOD_GET | EST_METHOD_HEAD, NULL},
         {"simpleenroll", POLICY_OP_ENROLL, EST_METHOD_POST, "application/pkcs10"},
         {"simplereenroll", POLICY_OP_REENROLL, EST_METHOD_POST, "application/pkcs10"},
     };

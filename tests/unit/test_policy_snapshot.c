@@ -62,6 +62,7 @@ static void test_good_rows_make_good_aliases(void **state)
     t.aliases[1].base64 = "wrap";
     t.aliases[1].transfer_encoding = "f";
     t.aliases[1].reason_text = "f";
+    t.aliases[1].compat = "libest";
     snapshot = make();
     assert_int_equal(policy_snapshot_version(snapshot), 7);
 
@@ -77,6 +78,7 @@ static void test_good_rows_make_good_aliases(void **state)
     assert_int_equal(alias->binding, POLICY_BINDING_IF_PRESENT);
     assert_int_equal(alias->idempotency, 600);
     assert_int_equal(alias->base64, POLICY_BASE64_AUTO);
+    assert_int_equal(alias->compat, POLICY_COMPAT_NONE);
     assert_false(alias->auth_cacerts || alias->other_users || alias->enroll_chain);
     assert_true(alias->transfer_encoding && alias->reason_text);
 
@@ -87,6 +89,7 @@ static void test_good_rows_make_good_aliases(void **state)
     assert_int_equal(alias->binding, POLICY_BINDING_REQUIRED);
     assert_int_equal(alias->idempotency, 0);
     assert_int_equal(alias->base64, POLICY_BASE64_WRAP);
+    assert_int_equal(alias->compat, POLICY_COMPAT_LIBEST);
     assert_true(alias->auth_cacerts && alias->other_users && alias->enroll_chain);
     assert_false(alias->transfer_encoding || alias->reason_text);
 
