@@ -147,7 +147,7 @@ const char *est_hex(est_slice_t in, apr_pool_t *pool)
     return buf;
 }
 
-static int hex_value(char c)
+int est_hex_value(char c)
 {
     if (c >= '0' && c <= '9')
         return c - '0';
@@ -166,7 +166,7 @@ const unsigned char *est_unhex(const char *s, apr_size_t *n, apr_pool_t *pool)
         return NULL;
     unsigned char *buf = apr_palloc(pool, len / 2 + 1);
     for (apr_size_t i = 0; i < len; i += 2) {
-        int hi = hex_value(s[i]), lo = hex_value(s[i + 1]);
+        int hi = est_hex_value(s[i]), lo = est_hex_value(s[i + 1]);
 
         if (hi < 0 || lo < 0)
             return NULL;

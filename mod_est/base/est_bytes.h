@@ -37,6 +37,8 @@ const char *est_base64_encode(est_slice_t in, int width, apr_size_t *len, apr_po
 
 /* Lower-case hex, NUL-terminated, in pool */
 const char *est_hex(est_slice_t in, apr_pool_t *pool);
+/* Of one hex digit, both cases accepted; -1 when c is none */
+int est_hex_value(char c);
 /* Both cases accepted; NULL when s is not an even number of hex digits */
 const unsigned char *est_unhex(const char *s, apr_size_t *n, apr_pool_t *pool);
 
