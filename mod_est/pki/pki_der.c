@@ -94,6 +94,27 @@ static int is_oid(est_slice_t s)
     return 1;
 }
 
+/* X.690 11.7, 11.8: YYMMDDHHMMSSZ, or YYYYMMDDHHMMSS[.f]Z with a fraction that does not end in 0. OpenSSL reads no
+ * certificate with a shorter one anywhere in it. */
+static int is_time(est_slice_t s, apr_size_t digits)
+{
+    apr_size_t n = 0;
+
+    if (s.n <= digits || s.p[s.n - 1] != 'Z')
+        return 0;
+    for (s.n--; n < s.n && s.p[n] >= '0' && s.p[n] <= '9';)
+        n++;
+    if (n != digits)
+        return 0;
+    if (n == s.n)
+        return 1;
+    if (digits == 12 || s.p[n] != '.' || s.n - n < 2 || s.p[s.n - 1] == '0')
+        return 0;
+    while (++n < s.n && s.p[n] >= '0' && s.p[n] <= '9')
+        ;
+    return n == s.n;
+}
+
 /* What is wrong with a value of a universal type, or NULL */
 static const char *primitive_flaw(const pki_der_t *v)
 {
@@ -117,6 +138,14 @@ static const char *primitive_flaw(const pki_der_t *v)
         return b.n == 0 ? NULL : "NULL with contents";
     case PKI_DER_OID:
         return is_oid(b) ? NULL : "malformed OBJECT IDENTIFIER";
+    case PKI_DER_UTC_TIME:
+        return is_time(b, 12) ? NULL : "malformed UTCTime";
+    case PKI_DER_GENERALIZED_TIME:
+        return is_time(b, 14) ? NULL : "malformed GeneralizedTime";
+    case PKI_DER_UNIVERSAL_STRING:
+        return b.n % 4 == 0 ? NULL : "UniversalString with a part of a character";
+    case PKI_DER_BMP_STRING:
+        return b.n % 2 == 0 ? NULL : "BMPString with a part of a character";
     default:
         return NULL;
     }

@@ -27,6 +27,8 @@ enum {
     PKI_DER_IA5_STRING = 0x16,
     PKI_DER_UTC_TIME = 0x17,
     PKI_DER_GENERALIZED_TIME = 0x18,
+    PKI_DER_UNIVERSAL_STRING = 0x1c,
+    PKI_DER_BMP_STRING = 0x1e,
     PKI_DER_SEQUENCE = 0x30,
     PKI_DER_SET = 0x31
 };
@@ -51,8 +53,9 @@ int pki_der_take(est_slice_t *in, unsigned tag, pki_der_t *out);
 /*
  * Walks the whole of in: exactly one value, every constructed one walked into, at most PKI_DER_MAX_DEPTH deep and
  * PKI_DER_MAX_ELEMENTS values; BOOLEAN contents 00 or FF, INTEGER minimal and non-empty, OID well-formed, NULL empty,
- * BIT STRING with 0..7 unused bits that are zero, SET OF sorted, string types primitive. Fails with der_invalid that
- * says what and at which offset. The contents of OCTET STRING and BIT STRING are not walked into.
+ * BIT STRING with 0..7 unused bits that are zero, times in their one form, BMPString and UniversalString of whole
+ * characters, SET OF sorted, string types primitive. Fails with der_invalid that says what and at which offset. The
+ * contents of OCTET STRING and BIT STRING are not walked into.
  */
 est_err_t *pki_der_check(est_slice_t in, apr_pool_t *pool);
 

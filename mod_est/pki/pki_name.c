@@ -16,7 +16,7 @@
 #include <openssl/objects.h>
 
 /* String types of X.680 that the enumeration of pki_der.h has no use for */
-enum { NUMERIC_STRING = 0x12, T61_STRING = 0x14, UNIVERSAL_STRING = 0x1c, BMP_STRING = 0x1e };
+enum { NUMERIC_STRING = 0x12, T61_STRING = 0x14 };
 
 /* ---- Attribute types ---- */
 
@@ -136,9 +136,9 @@ static const char *to_utf8(const pki_der_t *v, apr_size_t *len, apr_pool_t *pool
         return apr_pstrmemdup(pool, (const char *)v->body.p, v->body.n);
     case T61_STRING: /* as OpenSSL, and all CAs that ever wrote it, have it: ISO 8859-1 */
         return from_wide(v->body, 1, len, pool);
-    case BMP_STRING:
+    case PKI_DER_BMP_STRING:
         return from_wide(v->body, 2, len, pool);
-    case UNIVERSAL_STRING:
+    case PKI_DER_UNIVERSAL_STRING:
         return from_wide(v->body, 4, len, pool);
     default:
         return NULL;
