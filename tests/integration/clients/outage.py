@@ -85,7 +85,10 @@ def stopped(server):
 
 @contextlib.contextmanager
 def pooler(directory, server):
-    """PgBouncer in transaction mode: no session is ours, no notification arrives. Gives the directory of its socket."""
+    """
+    PgBouncer in transaction mode: no session is ours, no notification arrives. Gives the directory of its socket.
+    server_login_retry: it would not try a server that it has not reached again for 15 seconds (docs/install.md).
+    """
     run.make_directory(directory)
     users, config, log = (os.path.join(directory, name) for name in ("users", "ini", "log"))
     run.write(users, '"est_module" ""\n')
@@ -99,6 +102,7 @@ auth_type = trust
 auth_file = {users}
 pool_mode = transaction
 default_pool_size = 3
+server_login_retry = 1
 """)
     process = run.start(["pgbouncer", config], log)
     try:

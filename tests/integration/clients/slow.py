@@ -3,7 +3,8 @@
 """
 Connections that hold a server up: slow.py PORT CA-FILE AUTHORIZATION COUNT MOUNT. One half sends a header field, the other a
 body, an octet now and then; whoever is cut off comes again. A process of its own, so that it takes no time from the clients
-whose latency is measured. Prints "open N" when all are, and at SIGTERM "cut N": how many connections the server has ended.
+whose latency is measured. Prints "open N" when all are or no more are taken, and at SIGTERM "cut N": how many connections
+the server has ended.
 """
 
 import select
@@ -14,12 +15,12 @@ import sys
 import time
 
 PERIOD = 1.0  # seconds from octet to octet
+PATIENCE = 3  # seconds for a handshake: beyond that no thread is left to do it
 
 
 class Slow:
     def __init__(self, port, context, head):
-        self.head = head
-        self.sock = socket.create_connection(("127.0.0.1", port), 60)
+        self.sock = socket.create_connection(("127.0.0.1", port), PATIENCE)
         self.sock = context.wrap_socket(self.sock, server_hostname="localhost")
         self.sock.sendall(head)
         self.sock.setblocking(False)
@@ -28,12 +29,13 @@ class Slow:
         """False: it is over"""
         try:
             self.sock.send(b"A")
-            try:
-                return bool(self.sock.recv(4096)) and False  # an answer, or the end: either way it is over
-            except ssl.SSLWantReadError:
-                return True
+            self.sock.recv(4096)
+        except ssl.SSLWantReadError:
+            return True
         except OSError:
-            return False
+            pass
+        self.sock.close()  # an answer, or the end: either way it is over
+        return False
 
 
 def heads(mount, authorization):
@@ -53,18 +55,15 @@ def main():
         began = time.monotonic()
         alive = [one for one in slow if one.trickle()]
         cut += len(slow) - len(alive)
-        for one in slow:
-            if one not in alive:
-                one.sock.close()
-        slow = alive
-        while len(slow) < count and not ended and time.monotonic() < began + PERIOD:
+        slow, full = alive, False
+        while len(slow) < count and not full and not ended and time.monotonic() < began + PERIOD:
             try:
                 slow.append(Slow(port, context, kinds[len(slow) % len(kinds)]))
             except OSError:
-                break
-        if len(slow) == count and not said:
+                full = True
+        if not said and (full or len(slow) == count):
             said = True
-            print("open", count, flush=True)
+            print("open", len(slow), flush=True)
         select.select([], [], [], max(0.0, began + PERIOD - time.monotonic()))
     print("cut", cut, flush=True)
 

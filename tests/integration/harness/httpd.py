@@ -12,6 +12,7 @@ import subprocess
 from . import run
 
 MODULES = "/usr/lib/apache2/modules"
+VALGRIND_OPTIONS = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "valgrind.options")
 # What httpd itself logs, at level error, beside a 401 or 403 of ours
 PASSWORD_MISMATCH, USER_NOT_FOUND, DENIED_USER = "AH01617", "AH01618", "AH01631"
 
@@ -146,9 +147,8 @@ class Httpd:
     def argv(self, *more):
         program = ["apache2", "-f", self.conf, *more]
         if run.VALGRIND:
-            return ["valgrind", "--quiet", "--leak-check=full", "--show-leak-kinds=definite",
-                    "--errors-for-leak-kinds=definite", "--keep-debuginfo=yes", "--num-callers=24",
-                    f"--log-file={self.directory}/reports/valgrind.%p", *program]
+            with open(VALGRIND_OPTIONS, encoding="ascii") as file:
+                return ["valgrind", *file.read().split(), f"--log-file={self.directory}/reports/valgrind.%p", *program]
         return program
 
     @property

@@ -34,31 +34,26 @@ class SmallDisk(outage.FragileServer):
     """Its data are on a file system of their own, which fill() leaves without room. Mounting needs root."""
 
     SIZE = 160 << 20
-    INITDB = ("--wal-segsize=1",)  # so that the log, too, soon wants another file
-    mounted = False
+    PLACE = "data"
+    mounted = None
 
     def make_data(self, durable):
-        os.mkdir(self.data)
-        options = f"size={self.SIZE},mode=0700"
-        if LIBC.mount(b"none", self.data.encode(), b"tmpfs", 0, options.encode()):
+        place = os.path.join(self.directory, self.PLACE)
+        os.mkdir(place)
+        if LIBC.mount(b"none", place.encode(), b"tmpfs", 0, f"size={self.SIZE},mode=0700".encode()):
             raise RuntimeError(f"a disk of its own for PostgreSQL cannot be mounted: {os.strerror(ctypes.get_errno())}; "
                                "this scenario needs root's rights")
-        self.mounted = True
-        run.own(self.data, 0o700)
+        self.mounted = place
+        run.own(place, 0o700)
         try:
             super().make_data(durable)
         except BaseException:
             self.release()
             raise
 
-    def configure(self, durable):
-        super().configure(durable)
-        with open(os.path.join(self.data, "postgresql.conf"), "a", encoding="ascii") as file:
-            file.write("min_wal_size = 2MB\nmax_wal_size = 8MB\n")
-
     @property
     def filler(self):
-        return os.path.join(self.data, "filler")
+        return os.path.join(self.mounted, "filler")
 
     def fill(self):
         """As a log that nobody rotates does it"""
@@ -72,9 +67,25 @@ class SmallDisk(outage.FragileServer):
         os.truncate(self.filler, 0)
 
     def release(self):
-        if self.mounted and LIBC.umount2(self.data.encode(), 0):
-            raise RuntimeError(f"{self.data} stays mounted: {os.strerror(ctypes.get_errno())}")
-        self.mounted = False
+        if self.mounted and LIBC.umount2(self.mounted.encode(), 0):
+            raise RuntimeError(f"{self.mounted} stays mounted: {os.strerror(ctypes.get_errno())}")
+        self.mounted = None
+
+
+class SmallLogDisk(SmallDisk):
+    """The same for its write-ahead log alone."""
+
+    SIZE = 24 << 20
+    PLACE = "wal"
+
+    @property
+    def INITDB(self):  # pylint: disable=invalid-name
+        return "--wal-segsize=1", "-X", os.path.join(self.directory, self.PLACE)  # small files, so that soon one more is wanted
+
+    def configure(self, durable):
+        super().configure(durable)
+        with open(os.path.join(self.data, "postgresql.conf"), "a", encoding="ascii") as file:
+            file.write("min_wal_size = 2MB\nmax_wal_size = 4MB\n")
 
 
 class Standby(outage.FragileServer):

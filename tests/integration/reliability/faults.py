@@ -151,35 +151,36 @@ def pooler_restart(world, seconds):
     return figures, allowed
 
 
-def disk_full(world, seconds):
-    """No room is left on PostgreSQL's disk: first inserts fail, then it cannot write its log, and goes down."""
-    server = world.server(cluster.SmallDisk)
-    site, notes = world.site(server), []
+def full(disk):
+    def scenario(world, seconds):
+        server = world.server(disk)
+        site, notes = world.site(server), []
 
-    def lines(text, seen):
-        return sum(text in line for line in server.log.since(seen))
+        def strike(load, watch):
+            seen = server.log.size()
+            lines = lambda text: sum(text in line for line in server.log.since(seen))  # noqa: E731
+            server.fill()
+            run.wait_until(lambda: lines("No space left on device"), 30, "the disk to be full")
+            wait_seconds(load, seconds)
+            cacerts_works(site, notes)
+            down = server.process.poll() is not None
+            notes.insert(0, f"PostgreSQL went down by itself after {lines('PANIC:')} PANIC" if down
+                         else f"{lines('ERROR:')} statements failed in PostgreSQL")
+            server.make_room()
+            if down:
+                server.hang_up()
+                server.start()
+            watch.mark()
+        figures, allowed = under_load(site, strike, seconds, allowed=(*AWAY, "EST1091"))
+        figures.notes += [f"full for {seconds:g} s", *notes]
+        return figures, allowed
+    return scenario
 
-    def strike(load, watch):
-        seen = server.log.size()
-        server.fill()
-        run.wait_until(lambda: lines("No space left on device", seen), 30, "the disk to be full")
-        wait_seconds(load, seconds)
-        cacerts_works(site, notes)
-        down = server.process.poll() is not None
-        notes.append(f"{lines('ERROR:  could not extend', seen)} inserts failed, {lines('PANIC:', seen)} times PostgreSQL gave up"
-                     + (" and stayed down" if down else ""))
-        seen = server.log.size()
-        server.make_room()
-        if down:
-            server.hang_up()
-            server.start()
-            cluster.wait_ready(server, seen)
-        else:
-            run.wait_until(server.answers, 30, "PostgreSQL to be back")
-        watch.mark()
-    figures, allowed = under_load(site, strike, seconds, allowed=(*AWAY, "EST1091"))
-    figures.notes += notes
-    return figures, allowed
+
+disk_full = full(cluster.SmallDisk)
+disk_full.__doc__ = "No room is left on the disk of PostgreSQL's data: statements fail."
+log_full = full(cluster.SmallLogDisk)
+log_full.__doc__ = "No room is left on the disk of PostgreSQL's write-ahead log: it goes down; there is room, and it is started."
 
 
 def read_only(world, seconds):
@@ -266,6 +267,7 @@ def standby_only(world, seconds):
     figures.must(not load.broken(), f"{len(load.broken())} requests got no answer")
     figures.notes += [f"read-only for {seconds:g} s", *notes]
     site.httpd.stop()
+    primary.stop()  # what it has on record is not what counts
     return figures, AWAY
 
 
