@@ -60,8 +60,9 @@ static void add_defaults(store_pg_target_t *target, const PQconninfoOption *opti
     for (size_t i = 0; i < sizeof(tcp) / sizeof(*tcp); i++)
         if (!value_of(options, tcp[i][0]))
             add(target, tcp[i][0], tcp[i][1]);
-    /* A standby among several hosts is of no use: everything ends in a row to write */
-    if (target->n_hosts > 1 && !value_of(options, "target_session_attrs"))
+    /* A server that cannot be written to is of no use: everything ends in a row. With this it is away, as one that is
+     * down, and each attempt says why. */
+    if (!value_of(options, "target_session_attrs"))
         add(target, "target_session_attrs", "read-write");
 }
 

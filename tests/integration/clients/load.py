@@ -25,17 +25,26 @@ class Outcome:
     retry_after: str = None
     text: str = ""
     cert: object = None
+    name: str = None  # two outcomes with the same one: the same request, sent again
+
+
+def is_for(cert, key):
+    form = serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo
+    return cert.public_key().public_bytes(*form) == key.public_key().public_bytes(*form)
 
 
 class Load:
     """
     A context: `threads` clients enrol a new key and name each time until it is left, `limit` requests were sent or
     `seconds` are over. Half of them keep their connection; a kept one that turns out to be closed is not a failure
-    (RFC 9112 9.3.1), the request is sent again, once, over a new one.
+    (RFC 9112 9.3.1), the request is sent again, once, over a new one. persistent: what was answered 503, or not at all,
+    is sent again until there is a certificate, as a device does it (sooner than Retry-After says, to see recovery).
     """
 
-    def __init__(self, site, threads=8, limit=600, seconds=20, prefix="load"):
-        self.site, self.limit, self.prefix = site, limit, prefix
+    PAUSE = 0.05  # before a persistent client comes back, seconds
+
+    def __init__(self, site, threads=8, limit=600, seconds=20, prefix="load", persistent=False):
+        self.site, self.limit, self.prefix, self.persistent = site, limit, prefix, persistent
         self.end = time.monotonic() + seconds * run.SLOW
         self.outcomes, self.problems = [], []
         self.lock, self.stopped, self.number = threading.Lock(), threading.Event(), 0
@@ -72,22 +81,27 @@ class Load:
             self.problems.append(repr(error))
 
     def _enrol(self, client, name):
-        csr = make_csr(make_key(), "CN=" + name)
+        key = make_key()
+        csr = make_csr(key, "CN=" + name)
         while True:
-            outcome = Outcome(time.time(), 0, client.connection is not None)
+            outcome = Outcome(time.time(), 0, client.connection is not None, name=name)
             try:
                 answer = client.enroll(csr)
                 outcome.status, outcome.retry_after = answer.status, answer.header("Retry-After")
                 if answer.status == 200:
                     outcome.cert = answer.cert()
+                    assert is_for(outcome.cert, key), f"{name} was given the certificate of another key"
                 else:
                     outcome.text = answer.text
             except BROKEN as error:
                 outcome.text = repr(error)
             outcome.ended = time.time()
             self.outcomes.append(outcome)
-            if outcome.status is not None or not outcome.kept:
+            if outcome.status == 200 or not (self._again(outcome) or outcome.status is None and outcome.kept):
                 return
+
+    def _again(self, outcome):
+        return self.persistent and outcome.status in (503, None) and not self.stopped.wait(self.PAUSE)
 
     # --- while it runs
 

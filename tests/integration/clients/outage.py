@@ -83,6 +83,35 @@ def stopped(server):
         server.start()
 
 
+@contextlib.contextmanager
+def pooler(directory, server):
+    """
+    PgBouncer in transaction mode: no session is ours, no notification arrives. Gives the directory of its socket.
+    server_login_retry: it would not try a server that it has not reached again for 15 seconds (docs/install.md).
+    """
+    run.make_directory(directory)
+    users, config, log = (os.path.join(directory, name) for name in ("users", "ini", "log"))
+    run.write(users, '"est_module" ""\n')
+    run.write(config, f"""[databases]
+* = host={server.directory} port=5432
+[pgbouncer]
+listen_addr =
+unix_socket_dir = {directory}
+listen_port = 5432
+auth_type = trust
+auth_file = {users}
+pool_mode = transaction
+default_pool_size = 3
+server_login_retry = 1
+""")
+    process = run.start(["pgbouncer", config], log)
+    try:
+        run.wait_until(lambda: os.path.exists(os.path.join(directory, ".s.PGSQL.5432")) or process.poll() is not None, 10, "pgbouncer")
+        yield directory
+    finally:
+        run.stop(process)
+
+
 def backends(site):
     """Process ids at the other end of the module's connections"""
     return [pid for (pid,) in site.db.rows("SELECT pid FROM pg_stat_activity WHERE usename = 'est_module' AND datname = %s",

@@ -12,6 +12,7 @@ import subprocess
 from . import run
 
 MODULES = "/usr/lib/apache2/modules"
+VALGRIND_OPTIONS = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "valgrind.options")
 # What httpd itself logs, at level error, beside a 401 or 403 of ours
 PASSWORD_MISMATCH, USER_NOT_FOUND, DENIED_USER = "AH01617", "AH01618", "AH01631"
 
@@ -177,9 +178,8 @@ class Httpd:
     def argv(self, *more):
         program = ["apache2", "-f", self.conf, *more]
         if run.VALGRIND:
-            return ["valgrind", "--quiet", "--leak-check=full", "--show-leak-kinds=definite",
-                    "--errors-for-leak-kinds=definite", "--keep-debuginfo=yes", "--num-callers=24",
-                    f"--log-file={self.directory}/reports/valgrind.%p", *program]
+            with open(VALGRIND_OPTIONS, encoding="ascii") as file:
+                return ["valgrind", *file.read().split(), f"--log-file={self.directory}/reports/valgrind.%p", *program]
         return program
 
     @property
@@ -242,7 +242,11 @@ class Httpd:
         seen, before = self.log.size(), set(self.children())
         self.process.send_signal(signal.SIGUSR1)
         run.wait_until(lambda: any("resuming normal operations" in line for line in self.log.since(seen)), 20, "the graceful restart")
-        run.wait_until(lambda: len(set(self.children()) - before) >= self.config.children, 20, "new children")
+
+        def replaced():  # the worker MPM makes fewer where the old ones take more than a second to end
+            now = set(self.children())
+            return len(now - before) >= self.config.children or now and not now & before
+        run.wait_until(replaced, 20, "new children")
 
     def stop(self):
         if self.process:

@@ -25,16 +25,25 @@ def program(name):
 class PostgresServer:
     """durable: with fsync, for tests that kill it. It listens on a socket in directory, which must be short."""
 
+    INITDB = ()  # further options
+
     def __init__(self, directory, durable=False):
         self.directory = run.make_directory(directory)
         self.data = os.path.join(directory, "data")
         self.log = run.Log(os.path.join(directory, "log"))
         self.process = None
+        self.make_data(durable)
+
+    def make_data(self, durable):
+        """self.data as initdb makes it, with the settings of a test"""
         status, output = run.call([program("initdb"), "-D", self.data, "-A", "trust", "-U", "postgres", "--no-sync",
-                                   "--no-instructions", "-E", "UTF8", "--locale=C"])
+                                   "--no-instructions", "-E", "UTF8", "--locale=C", *self.INITDB])
         if status != 0:
             raise RuntimeError(output)
-        settings = ["listen_addresses = ''", f"unix_socket_directories = '{directory}'", "unix_socket_permissions = 0700",
+        self.configure(durable)
+
+    def configure(self, durable):
+        settings = ["listen_addresses = ''", f"unix_socket_directories = '{self.directory}'", "unix_socket_permissions = 0700",
                     "max_connections = 200", "log_line_prefix = '%m [%p] %q%u@%d '", "log_statement = none"]
         if not durable:
             settings += ["fsync = off", "full_page_writes = off", "synchronous_commit = off"]
