@@ -3,6 +3,7 @@
  * SPDX-License-Identifier: Apache-2.0
  */
 #include "pki_reqattr.h"
+#include "pki_text.h"
 
 #include "pki_der.h"
 
@@ -60,6 +61,8 @@ static est_err_t *read_subject_alt(pki_reqattrs_t *out, const pki_der_t *v, apr_
     pki_der_put(names, v->body);
     pki_der_wrap(names, PKI_DER_SEQUENCE, mark); /* [1] IMPLICIT stands where its tag was */
     est_err_t *err = pki_san_decode(&out->san, pki_der_result(names), pool);
+    if (!err)
+        err = pki_san_check(&out->san, pool);
     return err ? EST_FAIL(pool, csr_attribute, "ChangeSubjectName: %s", err->detail) : NULL;
 }
 
