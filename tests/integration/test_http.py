@@ -319,7 +319,7 @@ def test_HTTP_20_nothing_that_was_issued_is_stored(site):
 # By curl: (arguments, path, status)
 OVER_HTTP2 = {
     "cacerts": ([], "cacerts", 200), "label": ([], "est/cacerts", 200), "head": (["--head"], "cacerts", 200),
-    "unknown_label": ([], "nosuch/cacerts", 400), "unknown_operation": ([], "x", 404), "not_offered": ([], "csrattrs", 404),
+    "unknown_label": ([], "nosuch/cacerts", 400), "unknown_operation": ([], "x", 404), "not_offered": ([], "serverkeygen", 404),
     "delete": (["-X", "DELETE"], "cacerts", 405), "get": ([], "simpleenroll", 405), "outside": ([], "/index.html", 403),
     "no_credentials": (["-H", "Content-Type: application/pkcs10", "--data-binary", "AAAA"], "simpleenroll", 401),
     "type": (["{ra}", "-H", "Content-Type: text/plain", "--data-binary", "AAAA"], "simpleenroll", 415),
@@ -346,7 +346,7 @@ def test_HTTP_21_over_http2_as_over_http1(http2, row):
     def comparable(answer):
         """Without what differs from request to request, and what a connection of HTTP/1.1 says of itself"""
         fields = {name.lower(): value for name, value in answer.headers.items()}
-        body = re.sub(rb"request [0-9a-f]{32}", b"", answer.body)
+        body = b"" if "--head" in arguments else re.sub(rb"request [0-9a-f]{32}", b"", answer.body)  # curl puts the fields there
         return {name: value for name, value in fields.items() if name not in ("date", "connection", "keep-alive", "upgrade")}, body
     assert comparable(answers[0]) == comparable(answers[1])
 

@@ -120,7 +120,7 @@ def test_groups_of_the_client_open_aliases(site, expect_log):
 def test_N_14_the_cas_own_name_is_refused(site):
     with site.ra() as client:
         answer = client.enroll(make_csr(make_key(), "O=Test,CN=Issuing CA"))
-    assert (answer.status, answer.reason) == (403, "name_refused")
+    assert (answer.status, answer.reason) == (400, "name_invalid")
 
 
 # N-rows over HTTP: names that no certificate may have (the decoder has unit tests of its own)
