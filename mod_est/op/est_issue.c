@@ -63,14 +63,12 @@ static est_err_t *check_binding(const est_req_t *req, const pki_csr_t *csr)
         return NULL;
     if (wanted == POLICY_BINDING_OFF)
         return EST_FAIL(req->pool, binding_failed, "alias \"%s\" takes no challengePassword", req->alias->name);
-    binding = req->binding(req);
-    if (!binding.n && wanted == POLICY_BINDING_REQUIRED)
-        return EST_FAIL(req->pool, binding_unavailable,
-                        "alias \"%s\" requires channel binding, which this connection cannot give", req->alias->name);
     if (!csr->challenge)
         return EST_FAIL(req->pool, binding_required, NULL);
+    binding = req->binding(req);
     if (!binding.n)
-        return EST_FAIL(req->pool, binding_failed, "this connection has no channel binding value");
+        return EST_FAIL(req->pool, binding_failed,
+                        "this connection has no channel binding value (TLS 1.2 has none without extended master secret)");
     expected = est_base64_encode(binding, 0, &n, req->pool);
     n--; /* without the newline */
     if (strlen(csr->challenge) != n || !est_bytes_equal_ct(csr->challenge, expected, n))
