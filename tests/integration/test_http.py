@@ -20,6 +20,14 @@ TEXT = base64.b64encode(CSR)
 OPERATIONS = {"cacerts": "GET, HEAD", "simpleenroll": "POST", "simplereenroll": "POST"}
 
 
+@pytest.fixture(scope="module", autouse=True)
+def same_child(site):
+    """None of this ends a process"""
+    before = site.httpd.children()
+    yield
+    assert site.httpd.children() == before
+
+
 @pytest.fixture(scope="module")
 def http2(make_site):
     """What est.conf says of HTTP/2, done"""

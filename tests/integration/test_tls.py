@@ -12,7 +12,6 @@ import subprocess
 
 import pytest
 from cryptography import x509
-from cryptography.hazmat.primitives import serialization
 
 from harness import hello, run
 from harness.client import LIMIT, Answer, EstClient, connect, context, raw
