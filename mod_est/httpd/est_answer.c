@@ -147,14 +147,14 @@ static void set_headers(const est_request_t *request, const est_err_t *err, int 
         apr_table_setn(headers, "Accept-Encoding", "identity");
 }
 
-/* Reads what nobody has read; 0 when it is more than that, or does not come */
+/* Reads what nobody has read, below the filters that would inflate it; 0 when it is too much or does not come */
 static int drain(request_rec *r)
 {
     apr_bucket_brigade *brigade = apr_brigade_create(r->pool, r->connection->bucket_alloc);
     apr_off_t total = 0, n = 0;
 
     while (total <= DISCARD_MAX &&
-           ap_get_brigade(r->input_filters, brigade, AP_MODE_READBYTES, APR_BLOCK_READ, HUGE_STRING_LEN) ==
+           ap_get_brigade(r->proto_input_filters, brigade, AP_MODE_READBYTES, APR_BLOCK_READ, HUGE_STRING_LEN) ==
                APR_SUCCESS &&
            !APR_BRIGADE_EMPTY(brigade)) {
         if (APR_BUCKET_IS_EOS(APR_BRIGADE_LAST(brigade)))

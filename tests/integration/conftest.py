@@ -19,8 +19,8 @@ from harness.site import Site, complaints  # noqa: E402
 SITES, SERVERS = [], []  # those that are alive, for the check after each test
 
 
-# The rows of docs/conformance.md that a test's name carries
-ROW = re.compile(r"(?:^test_|\[|-)([A-Z]+[0-9]*)[-_]([0-9]{2})(?=[-_\]]|$)")
+# The rows of docs/conformance.md that a test's name carries, several if they follow each other
+ROW = re.compile(r"(?:^test_|\[|-|(?<=[-_][0-9]{2})_)([A-Z]+[0-9]*)[-_]([0-9]{2})(?=[-_\]]|$)")
 ROWS = {}  # test -> rows
 
 

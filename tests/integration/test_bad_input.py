@@ -1,37 +1,20 @@
 # Copyright 2026 The mod_est authors
 # SPDX-License-Identifier: Apache-2.0
-"""Bodies, headers, paths and methods that are wrong: docs/conformance.md, rows URI, HTTP, B64, H, P, B."""
+"""Bodies that are wrong: docs/conformance.md, rows B64 and B. Headers, paths and methods: test_framing.py, test_http.py, test_paths.py."""
 
 import base64
-import gzip
-import socket
 
 import pytest
 
 from harness import der
-from harness.client import b64, basic, raw, raw_all
+from harness.client import b64
+from harness.form import check_refusal
 from harness.pki import dns, make_csr, make_key, pem, raw_attribute, raw_csr, raw_info, raw_name, sign
-from harness.run import wait_until
 
 KEY = make_key()
 CSR = make_csr(KEY)
 TEXT = base64.b64encode(CSR)
 CN = "2.5.4.3"
-
-
-def check_refusal(answer, status, reason=None):
-    """The form of every refusal: HTTP-12, HTTP-18, HTTP-20"""
-    assert answer.status == status, answer.body
-    assert answer.header("Content-Type").startswith("text/plain")
-    assert int(answer.header("Content-Length")) == len(answer.body)
-    assert answer.header("Transfer-Encoding") is None
-    assert answer.header("Cache-Control") == "no-store"
-    assert 0 < len(answer.body) <= 512
-    assert answer.text.endswith("\n") and answer.text.count("\n") == 1
-    assert answer.text[:-1].isprintable()
-    assert "/tmp" not in answer.text and ".c:" not in answer.text
-    if reason:
-        assert answer.reason in reason.split("|")
 
 
 @pytest.fixture(autouse=True)
@@ -139,7 +122,6 @@ BODIES = {
     "N-06_empty_rdn": (b64(with_parts(lambda p: [p[0], der.seq(der.set_of()), *p[2:]])), 400,
                        "name_invalid|csr_invalid|der_invalid", "an RDN has one at least"),
     "N-06_empty_value": (b64(raw_csr(KEY, subject=raw_name((CN, der.UTF8, b"")))), 400, "name_invalid", "an empty name"),
-    "HTTP-07_too_long": (TEXT + b"\n" * 70000, 413, "body_too_large", "by Content-Length"),
 }
 
 
@@ -192,234 +174,6 @@ def test_B64_01_content_transfer_encoding_is_ignored(site, value):
     site.rows_wanted = True
     with site.ra() as client:
         assert client.enroll(CSR, headers={"Content-Transfer-Encoding": value}).status == 200
-
-
-# Content-Type: (value, status)
-TYPES = {
-    "exact": ("application/pkcs10", 200), "HTTP-04_case": ("Application/PKCS10", 200),
-              "HTTP-04_charset": ("application/pkcs10; charset=x", 200),
-    "blank_before_parameter": ("application/pkcs10 ; a=b", 200), "HTTP-04_text": ("text/plain", 415), "HTTP-04_absent": (None, 415),
-    "HTTP-04_x_pkcs10": ("application/x-pkcs10", 415), "form": ("application/x-www-form-urlencoded", 415),
-                         "H-23_longer": ("application/pkcs10x", 415),
-    "H-23_prefix": ("application/pkcs1", 415), "H-23_list": ("application/pkcs10, text/plain", 415),
-                    "H-23_long": ("application/pkcs10" + "x" * 7000, 415),
-    "empty": ("", 415),
-}
-
-
-@pytest.mark.parametrize("row", TYPES)
-def test_HTTP_04_content_type(site, row):
-    value, status = TYPES[row]
-    site.rows_wanted = True
-    with site.ra() as client:
-        answer = client.post("simpleenroll", TEXT, content_type=value)
-    if status == 200:
-        assert answer.status == 200
-    else:
-        check_refusal(answer, status, "media_type")
-
-
-@pytest.mark.parametrize("coding", ["gzip", "deflate", "br", "identity, gzip"])
-def test_H_24_HTTP_06_content_encoding(site, coding):
-    with site.ra() as client:
-        answer = client.post("simpleenroll", gzip.compress(TEXT), headers={"Content-Encoding": coding})
-    check_refusal(answer, 415, "content_encoding")
-    assert answer.header("Accept-Encoding") == "identity"
-
-
-def request_head(site, *lines, path="simpleenroll", method="POST", version="HTTP/1.1"):
-    return "\r\n".join([f"{method} {site.mount}/{path} {version}", "Host: localhost", f"Authorization: {basic(site.user, site.PASSWORD)}",
-                        "Content-Type: application/pkcs10", *lines, "", ""]).encode()
-
-
-def chunked(*parts):
-    return b"".join(b"%x\r\n%s\r\n" % (len(part), part) for part in parts) + b"0\r\n\r\n"
-
-
-def test_HTTP_08_neither_length_nor_chunked(site):
-    check_refusal(raw(site, request_head(site)), 411, "length_required")
-
-
-def test_HTTP_09_chunked(site):
-    site.rows_wanted = True
-    assert raw(site, request_head(site, "Transfer-Encoding: chunked") + chunked(TEXT)).status == 200
-    assert raw(site, request_head(site, "Transfer-Encoding: chunked") + chunked(*[TEXT[i:i + 1] for i in range(len(TEXT))])).status == 200
-
-
-def test_H_05_HTTP_07_chunked_beyond_the_limit(site):
-    answer = raw(site, request_head(site, "Transfer-Encoding: chunked") + chunked(*[b"A" * 8000] * 9))
-    check_refusal(answer, 413, "body_too_large")
-    assert answer.header("Connection") == "close"
-
-
-def test_H_04_length_beyond_the_limit_is_refused_before_the_body(site):
-    answer = raw(site, request_head(site, "Content-Length: 99999999"))
-    check_refusal(answer, 413, "body_too_large")
-    assert answer.header("Connection") == "close"
-
-
-def test_HTTP_10_expect_continue(site):
-    site.rows_wanted = True
-    answer = raw_all(site, request_head(site, f"Content-Length: {len(TEXT)}", "Expect: 100-continue", "Connection: close") + TEXT)
-    assert answer.startswith(b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\n")
-    site.ledger.add(last_certificate(site))
-
-
-def last_certificate(site):
-    return site.db.value("SELECT der FROM certificate ORDER BY id DESC LIMIT 1", user="postgres")
-
-
-# Framing that the core answers: (lines after the head, body, status)
-FRAMING = {
-    "H-02_negative": (["Content-Length: -1"], b"", 400), "H-02_plus": (["Content-Length: +4"], b"AAAA", 400),
-    "H-02_letters": (["Content-Length: 4abc"], b"AAAA", 400), "H-02_huge": (["Content-Length: 18446744073709551616"], b"", 400),
-    "H-03_list": (["Content-Length: 4, 4"], b"AAAA", 400), "H-07_erratum_5904": (["Transfer-Encoding: base64"], TEXT, 400),
-    "H-10_chunk_size": (["Transfer-Encoding: chunked"], b"zz\r\nAAAA\r\n0\r\n\r\n", 400),
-}
-
-
-@pytest.mark.parametrize("row", FRAMING)
-def test_framing_of_the_core_has_our_form(site, row, allow_log):
-    allow_log("AH02427", "AH01588", "AH01589", "AH01590", "AH10122", "AH01587")
-    lines, body, status = FRAMING[row]
-    answer = raw(site, request_head(site, *lines) + body)
-    assert answer.status == status
-    assert int(answer.header("Content-Length")) == len(answer.body)
-
-
-def test_H_06_smuggled_request_is_not_executed(site):
-    hidden = request_head(site, f"Content-Length: {len(TEXT)}") + TEXT
-    received = raw_all(site, request_head(site, f"Content-Length: {5 + len(hidden)}", "Transfer-Encoding: chunked", "Connection: close")
-                       + b"0\r\n\r\n" + hidden)
-    assert received.count(b"HTTP/1.1 ") == 1
-
-
-def test_H_21_a_body_of_a_get_is_discarded(site):
-    get = f"GET {site.mount}/cacerts HTTP/1.1\r\nHost: localhost\r\n".encode()
-    received = raw_all(site, get + b"Content-Length: 5\r\n\r\nGET /" + get + b"Connection: close\r\n\r\n")
-    assert received.count(b"HTTP/1.1 200 OK") == 2
-
-
-def test_H_28_pipelined_requests_are_judged_each(site):
-    head = request_head(site, f"Content-Length: {len(TEXT)}")
-    anonymous = head.replace(b"Authorization", b"X-Authorization")
-    closing = head.replace(b"Host:", b"Connection: close\r\nHost:")
-    site.rows_wanted = True
-    received = raw_all(site, anonymous + TEXT + closing + TEXT)
-    assert [part.split(b" ")[0] for part in received.split(b"HTTP/1.1 ")[1:]] == [b"401", b"200"]
-    site.ledger.add(last_certificate(site))
-
-
-def test_stray_crlf_after_a_body_does_no_harm(site):
-    """libest sends it"""
-    site.rows_wanted = True
-    head = request_head(site, f"Content-Length: {len(TEXT)}")
-    assert raw(site, head + TEXT + b"\r\n").status == 200
-
-
-def test_H_25_a_body_that_does_not_come_gets_408(site):
-    answer = raw(site, request_head(site, "Content-Length: 400") + b"AAAA")
-    check_refusal(answer, 408)
-
-
-def test_H_27_client_that_goes_away_gets_no_certificate(site):
-    start = site.httpd.log.size()
-    with site.client() as client:
-        client.open().sock.sendall(request_head(site, f"Content-Length: {len(TEXT)}") + TEXT[:-40])
-    wait_until(lambda: any("EST1014" in line for line in site.log_lines(start)), 10, "httpd to notice")
-
-
-# Paths: GET of what is no operation: (path below the mount, status)
-PATHS = {
-    "URI-05_unknown_label": ("nosuch/cacerts", 400), "URI-05_unknown_operation": ("cacertsX", 404),
-    "URI-05_known_label_unknown_operation": ("est/x", 404), "URI-05_three_segments": ("a/b/cacerts", 404),
-    "URI-06_csrattrs": ("est/fullcmcX", 404), "URI-07_case": ("CACERTS", 404), "URI-07_parameter": ("cacerts;x=1", 404),
-    "URI-07_query": ("cacerts?x=1", 200), "URI-07_query_label": ("est/cacerts?x=/../y", 200), "URI-08_trailing_slash": ("cacerts/", 404),
-    "URI-08_label_trailing_slash": ("est/cacerts/", 404), "P-01_dots": ("../../etc/passwd", 403),
-                                    "P-01_encoded_dots": ("%2e%2e/%2e%2e/etc/passwd", 403),
-    "P-02_collapsed": ("x/../cacerts", 200), "P-03_encoded_slash": ("a%2Fcacerts", 404), "P-03_backslash": ("a%5Ccacerts", 404),
-    "P-04_double_encoding": ("a%252Fb/cacerts", 400), "P-05_double_slash": ("/cacerts", 200),
-                             "P-05_double_slash_label": ("est//cacerts", 200),
-    "P-06_behind": ("cacerts/x", 400), "P-07_encoded_letter": ("%63acerts", 200), "P-08_encoded_nul": ("cacerts%00.txt", 404),
-    "P-09_long_label": ("a" * 4000 + "/cacerts", 400), "P-09_sql": ("'%3B%20DROP%20TABLE%20x%3B--/cacerts", 404),
-    "P-09_sql_without_semicolon": ("'%20OR%20'1'='1/cacerts", 400), "P-09_format": ("%25s%25n/cacerts", 400),
-    "P-10_crlf": ("%0d%0aX-Evil:%201/cacerts", 400), "P-10_escape": ("%1b[2J/cacerts", 400), "P-10_override": ("%e2%80%ae/cacerts", 400),
-    "P-11_label_is_operation": ("cacerts/cacerts", 400), "mount_alone": ("", 404), "dot_label": ("a.b/cacerts", 400),
-}
-
-
-@pytest.mark.parametrize("row", PATHS)
-def test_paths(site, row, allow_log):
-    allow_log("AH00026", "AH10244", "AH00128", "AH00127")
-    path, status = PATHS[row]
-    start = site.httpd.log.size()
-    answer = raw(site, f"GET {site.mount}/{path} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
-    assert answer.status == status, answer.body
-    if status != 200:
-        check_refusal(answer, status)
-        assert "evil" not in answer.text.lower() and "passwd" not in answer.text
-        assert answer.header("X-Evil") is None
-    # OP-03: a line each, whatever stands in the path
-    assert all(line.startswith("[") and line.isprintable() and line.isascii() for line in site.log_lines(start))
-
-
-@pytest.mark.parametrize("path", ["/.WELL-KNOWN/EST/cacerts", "/", "/index.html", "/.well-known/brski/requestvoucher"])
-def test_P_06_outside_the_mount_nothing_is_served(site, path):
-    answer = raw(site, f"GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
-    check_refusal(answer, 403)
-
-
-def test_P_12_bodies_do_not_name_what_exists(site):
-    site.alias("hidden")
-    with site.client() as client:
-        answers = [client.get("cacerts", "hiddem"), client.get("cacertz", "hidden"), client.get("x")]
-    for answer in answers:
-        assert "hidden" not in answer.text and "cacerts" not in answer.text and "simpleenroll" not in answer.text
-
-
-def test_disabled_alias_is_an_unknown_one(site):
-    label = site.alias(enabled=False)
-    with site.client() as client:
-        check_refusal(client.get("cacerts", label), 400, "alias_unknown")
-
-
-# HTTP-01, HTTP-03, H-18 to H-20: (method, operation, status, Allow)
-METHODS = {
-    "get_simpleenroll": ("GET", "simpleenroll", 405, "POST"), "head_simpleenroll": ("HEAD", "simpleenroll", 405, "POST"),
-    "get_simplereenroll": ("GET", "simplereenroll", 405, "POST"), "delete_cacerts": ("DELETE", "cacerts", 405, "GET, HEAD"),
-    "put_simpleenroll": ("PUT", "simpleenroll", 405, "POST"), "patch": ("PATCH", "simpleenroll", 405, "POST"),
-    "propfind": ("PROPFIND", "cacerts", 405, "GET, HEAD"), "H-20_unknown": ("FOO", "cacerts", 405, "GET, HEAD"),
-    "H-20_lower_case": ("post", "simpleenroll", 405, "POST"), "HTTP-03_options": ("OPTIONS", "cacerts", 405, "GET, HEAD"),
-    "H-18_trace": ("TRACE", "cacerts", 405, None),
-}
-
-
-@pytest.mark.parametrize("row", METHODS)
-def test_HTTP_01_methods(site, row, allow_log):
-    allow_log("AH00135")
-    method, operation, status, allow = METHODS[row]
-    answer = raw(site, f"{method} {site.mount}/{operation} HTTP/1.1\r\nHost: localhost\r\nContent-Length: 0\r\n\r\n".encode())
-    assert answer.status == status
-    if allow:
-        assert answer.header("Allow") == allow
-    assert b"Authorization" not in answer.body
-
-
-@pytest.mark.parametrize("version", ["HTTP/1.0", "HTTP/1.2"])
-def test_H_17_other_versions(site, version):
-    site.rows_wanted = True
-    head = request_head(site, f"Content-Length: {len(TEXT)}", version=version)
-    assert raw(site, head + TEXT).status == 200
-
-
-def test_TLS_01_plain_http_gets_nothing(site):
-    with socket.create_connection(("127.0.0.1", site.port), 20) as sock:
-        sock.sendall(f"GET {site.mount}/cacerts HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
-        received = b""
-        while part := sock.recv(65536):
-            received += part
-    assert received.startswith(b"HTTP/1.1 400 ")
-    assert b"pkcs7" not in received
 
 
 def test_unauthenticated_garbage_is_answered_before_it_is_parsed(site):

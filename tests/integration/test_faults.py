@@ -262,6 +262,7 @@ def test_every_certificate_fits_the_policy_of_its_moment(fragile, profiles, reco
 
 # --- a database that is not there
 
+@pytest.mark.row("HTTP-19")
 def test_without_database_requests_are_told_when_to_come_back(fragile, allow_log, record_property):
     allow_log(*outage.AWAY)
     fragile.register("cold")

@@ -29,6 +29,14 @@ def place(request, make_site):
                      vhost="HttpProtocolOptions Strict RegisteredMethods Require1.0", **options)
 
 
+@pytest.fixture(scope="module", autouse=True)
+def same_child(site):
+    """None of this ends a process"""
+    before = site.httpd.children()
+    yield
+    assert site.httpd.children() == before
+
+
 def long_name(site):
     return enrol(site, TEXT, *[f"X-Header-{number}: a" for number in range(120)])
 

@@ -5,7 +5,6 @@
 import base64
 import gzip
 import re
-import ssl
 
 import pytest
 
@@ -19,6 +18,14 @@ SITE = {"shipped": True, "changes": (("MaxKeepAliveRequests 100\n", "MaxKeepAliv
 CSR = make_csr(make_key())
 TEXT = base64.b64encode(CSR)
 OPERATIONS = {"cacerts": "GET, HEAD", "simpleenroll": "POST", "simplereenroll": "POST"}
+
+
+@pytest.fixture(scope="module", autouse=True)
+def same_child(site):
+    """None of this ends a process"""
+    before = site.httpd.children()
+    yield
+    assert site.httpd.children() == before
 
 
 @pytest.fixture(scope="module")
@@ -346,7 +353,7 @@ def test_HTTP_21_over_http2_as_over_http1(http2, row):
     def comparable(answer):
         """Without what differs from request to request, and what a connection of HTTP/1.1 says of itself"""
         fields = {name.lower(): value for name, value in answer.headers.items()}
-        body = b"" if "--head" in arguments else re.sub(rb"request [0-9a-f]{32}", b"", answer.body)  # curl puts the fields there
+        body = b"" if row == "head" else re.sub(rb"request [0-9a-f]{32}", b"", answer.body)  # curl puts the header there
         return {name: value for name, value in fields.items() if name not in ("date", "connection", "keep-alive", "upgrade")}, body
     assert comparable(answers[0]) == comparable(answers[1])
 
@@ -415,11 +422,14 @@ def test_H_32_a_thousand_requests_of_alternating_users_on_one_connection(site, a
     client.close()
 
 
-def test_HTTP_15_keep_alive_serves_the_next_request_after_every_refusal_of_content(site):
+def test_HTTP_15_a_connection_is_kept_or_closed_as_the_answer_says(site):
+    """httpd closes after 400 and 413, whose framing may be to blame; after other refusals the next request is served"""
     with EstClient(site, site.user, site.PASSWORD) as client:
         sock = client.open().sock
-        for body, status in ((b"garbage", 400), (b"", 400), (TEXT, 200), (b"AAAA", 400), (TEXT, 200)):
-            assert client.post("simpleenroll", body).status == status
-        assert client.get("x").status == 404
-        assert client.open().sock is sock
-        assert isinstance(sock, ssl.SSLSocket)
+        for operation, body, content_type, status in (
+                ("simplereenroll", TEXT, "application/pkcs10", 403), ("simpleenroll", TEXT, "text/plain", 415),
+                ("csrattrs", TEXT, "application/pkcs10", 404), ("cacerts", TEXT, "application/pkcs10", 405),
+                ("simpleenroll", TEXT, "application/pkcs10", 200)):
+            assert client.post(operation, body, content_type=content_type).status == status
+            assert client.connection and client.connection.sock is sock, status
+        assert client.post("simpleenroll", b"garbage").header("Connection") == "close"

@@ -39,6 +39,14 @@ def place(request, make_site):
     return site.start()
 
 
+@pytest.fixture(scope="module", autouse=True)
+def same_child(site):
+    """None of this ends a process"""
+    before = site.httpd.children()
+    yield
+    assert site.httpd.children() == before
+
+
 def bag(answer):
     assert answer.status == 200, answer.body
     return set(check_certs_only(answer.der()))
