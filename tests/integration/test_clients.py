@@ -129,7 +129,7 @@ def test_a_challenge_without_user_agent_has_no_body(site, expect_log):
     replay.check_form(reply)
     assert reply.status == 401 and reply.body == b"" and reply.one(b"WWW-Authenticate") == b'Basic realm="EST"'
     expect_log("AH01617")
-    denied = replay.converse(site, replay.bouncy_castle(site, make_csr(shared_key("ec:P-256")), basic(site.user, "wrong")))
+    denied = replay.BOUNCY_CASTLE.ask(site, make_csr(shared_key("ec:P-256")), authorization=basic(site.user, "wrong"))
     replay.check_form(denied)
     assert denied.status == 401 and denied.body.startswith(b"authentication_required: ")
 
@@ -202,16 +202,16 @@ def test_curl_with_pem_by_mistake(site, tmp_path):
 
 # --- libest and globalsign/est
 
-def test_libest_with_an_address_as_server_name(site, ca_file):
+def test_libest_with_an_address_as_server_name(site):
     csr = make_csr(make_key(), "CN=libest")
-    bag = replay.converse_with_ip_sni(site, replay.libest(site), ca_file)
+    bag = replay.LIBEST.ask(site, operation="cacerts")
     replay.check_form(bag)
     assert (bag.status, bag.one(b"Content-Type")) == (200, b"application/pkcs7-mime")
-    challenge = replay.converse_with_ip_sni(site, replay.libest(site, csr), ca_file)
+    challenge = replay.LIBEST.ask(site, csr)
     replay.check_form(challenge)
     assert challenge.status == 401 and challenge.one(b"WWW-Authenticate").startswith(b"Basic ")
     assert challenge.body.startswith(b"authentication_required: ")
-    reply = replay.converse_with_ip_sni(site, replay.libest(site, csr, authorization=authorization(site)), ca_file)
+    reply = replay.LIBEST.ask(site, csr, authorization=authorization(site))
     lint(replay.check_enrolled(reply), site.pki.issuing.cert)
 
 
@@ -219,18 +219,18 @@ def test_libest_with_an_address_as_server_name(site, ca_file):
 def test_libest_enrols_and_renews(site, kind):
     key = shared_key(kind)
     csr = make_csr(key, "CN=libest")
-    reply = replay.converse(site, [replay.libest(site, csr, authorization=authorization(site))], tls="1.2")
+    reply = replay.LIBEST.ask(site, csr, authorization=authorization(site))
     cert = check_cert(site, replay.check_enrolled(reply), key, "CN=libest")
     assert max(map(len, reply.body.splitlines())) < 1024, "libest's base64 reader wants a line break within 1023 characters"
-    again = replay.converse(site, [replay.libest(site, csr, "simplereenroll")], tls="1.2", identity=Identity(key, cert))
+    again = replay.LIBEST.ask(site, csr, "simplereenroll", identity=Identity(key, cert))
     check_cert(site, replay.check_enrolled(again), key, "CN=libest")
 
 
 def test_stray_line_end_does_not_spoil_a_kept_connection(site):
     """RFC 9112 2.2: a server ignores at least one empty line before a request line."""
     csr = make_csr(make_key(), "CN=libest")
-    kept = replay.libest(site, csr, authorization=authorization(site)).replace(b"Connection: close\r\n", b"")
-    octets = raw_all(site, kept + replay.libest(site), tls="1.2")
+    kept = replay.LIBEST.octets(site, csr, authorization=authorization(site)).replace(b"Connection: close\r\n", b"")
+    octets = raw_all(site, kept + replay.LIBEST.octets(site, operation="cacerts"), tls="1.2")
     first, rest = octets[:octets.index(b"HTTP/1.1", 1)], octets[octets.index(b"HTTP/1.1", 1):]
     replay.check_enrolled(replay.entered(site, replay.Reply(first)))
     assert replay.Reply(rest).status == 200
@@ -238,15 +238,14 @@ def test_stray_line_end_does_not_spoil_a_kept_connection(site):
 
 def test_globalsign_enrols(busy_site):
     key = make_key()
-    request = replay.globalsign(busy_site, make_csr(key, "CN=globalsign"), authorization(busy_site))
-    reply = replay.converse(busy_site, [request], tls="1.3")
+    reply = replay.GLOBALSIGN.ask(busy_site, make_csr(key, "CN=globalsign"), authorization=authorization(busy_site))
     check_cert(busy_site, replay.check_enrolled(reply), key, "CN=globalsign")
 
 
 @pytest.mark.parametrize("tls", ["1.2", "1.3"])
 @pytest.mark.parametrize("sni", ["localhost", None])
 def test_header_lines_in_records_of_their_own(site, tls, sni):
-    records = replay.bouncy_castle(site, make_csr(make_key(), "CN=slow"), authorization(site))
+    records = replay.BOUNCY_CASTLE.records(site, make_csr(make_key(), "CN=slow"), authorization=authorization(site))
     replay.check_enrolled(replay.converse(site, records, tls=tls, sni=sni))
     octets = [bytes([octet]) for octet in b"".join(records)]
     replay.check_enrolled(replay.converse(site, octets, tls=tls, sni=sni))
@@ -254,7 +253,7 @@ def test_header_lines_in_records_of_their_own(site, tls, sni):
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_no_line_break_within_answers_to_strongswan(site, kind):
-    reply = replay.converse(site, [replay.strongswan(site, make_csr(shared_key(kind), "CN=swan"), authorization(site))], tls="1.2")
+    reply = replay.STRONGSWAN.ask(site, make_csr(shared_key(kind), "CN=swan"), authorization=authorization(site), tls="1.2")
     replay.check_enrolled(reply)
     assert reply.body.count(b"\n") == 1
     assert (len(reply.body) > 1024) == (kind == "rsa:4096")

@@ -97,64 +97,116 @@ def read_to_end(sock):
         received += part
 
 
-def converse(site, records, identity=None, tls=None, sni="localhost"):
-    """Sends each of records as a TLS record of its own, without waiting; reads until the server closes."""
+def read_one(sock):
+    """An answer by its Content-Length, as a client reads it that keeps its connection"""
+    received = b""
+    while b"\r\n\r\n" not in received:
+        received += (part := sock.recv(65536))
+        assert part, f"closed after {received!r}"
+    end = received.index(b"\r\n\r\n") + 4
+    length = Reply(received[:end]).all(b"Content-Length")
+    while len(received) < end + int((length or [b"0"])[0]):
+        received += (part := sock.recv(65536))
+        assert part, f"closed after {received!r}"
+    return received
+
+
+def converse(site, records, identity=None, tls=None, sni="localhost", alpn=(), to_end=True):
+    """Sends each of records as a TLS record of its own, without waiting; reads until the server closes, or one answer."""
     settings = context(site, identity, tls)
     settings.check_hostname = sni is not None
+    if alpn:
+        settings.set_alpn_protocols(list(alpn))
     plain = socket.create_connection(("127.0.0.1", site.port), LIMIT)
     plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     with settings.wrap_socket(plain, server_hostname=sni) as sock:
         for record in records:
             sock.sendall(record)
-        return entered(site, Reply(read_to_end(sock)))
+        return entered(site, Reply(read_to_end(sock) if to_end else read_one(sock)))
 
 
-def converse_with_ip_sni(site, octets, ca_file):
+def converse_with_ip_sni(site, octets, identity=None):
     """With the server name "127.0.0.1", which RFC 6066 3 forbids and Python's ssl therefore does not send."""
+    credentials = ["-cert", identity.file(), "-key", identity.file(), "-cert_chain", identity.file()] if identity else []
     done = subprocess.run(
         ["openssl", "s_client", "-quiet", "-tls1_2", "-connect", f"127.0.0.1:{site.port}", "-servername", "127.0.0.1",
-         "-CAfile", ca_file, "-verify_hostname", "localhost", "-verify_return_error"],
+         "-verify_hostname", "localhost", "-verify_return_error", "-CAfile", site.httpd.put("root.pem", site.pki.root.pem()), *credentials],
         input=octets, stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=LIMIT * run.SLOW, check=False)
     assert done.stdout, done.stderr.decode()
     return entered(site, Reply(done.stdout))
 
 
-# --- requests. stray: what libest sends behind a request, beyond its Content-Length
+# --- the five clients
 
-def libest(site, csr=None, operation="simpleenroll", authorization=None, stray=b"\r\n"):
-    """libest 3.2.0p: 64 columns, Connection: close, credentials only after a challenge. Without csr: cacerts"""
-    credentials = b"Authorization: %s\r\n" % authorization.encode() if authorization else b""
-    common = b"User-Agent: libest 3.2.0p\r\nConnection: close\r\nHost: 127.0.0.1:%d\r\nAccept: */*\r\n" % site.port
-    if csr is None:
-        return b"GET %s/cacerts HTTP/1.1\r\n%s\r\n%s" % (site.mount.encode(), common, stray)
-    body = lines(csr, 64, b"\n")
-    return (b"POST %s/%s HTTP/1.1\r\n%s%sContent-Type: application/pkcs10\r\nContent-Length: %d\r\n\r\n%s%s"
-            % (site.mount.encode(), operation.encode(), common, credentials, len(body), body, stray))
+@dataclasses.dataclass(frozen=True)
+class Client:
+    """What one puts on the wire. fields: its header lines in its order; {auth}, {type}, {length} and {cte} stand for lines
+    that are not always there, and a GET has none of the last three. width 0: base64 on one line without an end."""
+
+    name: str
+    tls: tuple
+    sni: object  # a name, an address (which Python's ssl does not send), or None
+    fields: tuple
+    width: int = 64
+    end: bytes = b"\n"
+    chunked: bool = False
+    at_once: bool = True  # credentials without having been asked
+    stray: bytes = b""  # behind what it announced
+    in_records: bool = False  # each header line in a TLS record of its own
+    alpn: tuple = ()
+
+    def body(self, csr):
+        return lines(csr, self.width, self.end)
+
+    def framed(self, body):
+        if not self.chunked:
+            return body
+        half = len(body) // 2
+        return b"".join(b"%x\r\n%s\r\n" % (len(part), part) for part in (body[:half], body[half:]) if part) + b"0\r\n\r\n"
+
+    def records(self, site, csr=None, operation="simpleenroll", authorization=None, **other):
+        """As TLS records. csr None: a GET. other: method, body, content_type, label, mount; length False leaves it out"""
+        body = other.get("body", csr and self.body(csr))
+        path = "/".join([other.get("mount", site.mount), *([other["label"]] if other.get("label") else []), operation])
+        values = {"auth": f"Authorization: {authorization}" if authorization else "",
+                  "type": f"Content-Type: {other.get('content_type', 'application/pkcs10')}",
+                  "length": "Transfer-Encoding: chunked" if self.chunked else f"Content-Length: {len(body or b'')}",
+                  "cte": "Content-Transfer-Encoding: base64"}
+        if body is None:
+            values.update(type="", cte="", length="")
+        if other.get("length") is False:
+            values["length"] = ""
+        method = other.get("method") or ("GET" if body is None else "POST")
+        head = [f"{method} {path} HTTP/1.1", *(field.format(port=site.port, **values) for field in self.fields)]
+        parts = [line.encode() + b"\r\n" for line in head if line] + [b"\r\n"]
+        if body is not None and other.get("length") is not False:
+            parts.append(self.framed(body))
+        parts.append(self.stray)
+        return [part for part in parts if part] if self.in_records else [b"".join(parts)]
+
+    def octets(self, *arguments, **more):
+        return b"".join(self.records(*arguments, **more))
+
+    def closes(self):
+        return any(field == "Connection: close" for field in self.fields)
+
+    def ask(self, site, *arguments, identity=None, tls=None, **more):
+        """Sends a request on a new connection as this client does, and returns the answer"""
+        records = self.records(site, *arguments, **more)
+        if self.sni == "127.0.0.1":
+            return converse_with_ip_sni(site, b"".join(records), identity)
+        return converse(site, records, identity, tls or self.tls[-1], self.sni, self.alpn, to_end=self.closes())
 
 
-def globalsign(site, csr, authorization, close=True):
-    """globalsign/est 1.0.6: Go's chunked body of 76 columns with CRLF, an Accept of the exact type, gzip wanted"""
-    body = lines(csr, 76, b"\r\n")
-    half = len(body) // 2
-    chunks = b"".join(b"%x\r\n%s\r\n" % (len(part), part) for part in (body[:half], body[half:])) + b"0\r\n\r\n"
-    return (b"POST %s/simpleenroll HTTP/1.1\r\nHost: localhost:%d\r\nUser-Agent: GlobalSign EST Client v1.0.6 github.com/globalsign/est\r\n"
-            b"Transfer-Encoding: chunked\r\nAccept: application/pkcs7-mime; smime-type=certs-only\r\n"
-            b"Authorization: %s\r\nContent-Transfer-Encoding: base64\r\nContent-Type: application/pkcs10\r\n"
-            b"Accept-Encoding: gzip\r\n%s\r\n%s"
-            % (site.mount.encode(), site.port, authorization.encode(), b"Connection: close\r\n" if close else b"", chunks))
-
-
-def bouncy_castle(site, csr, authorization):
-    """Bouncy Castle 1.72: a record for each header line and for its end, no User-Agent"""
-    body = lines(csr, 64, b"\n")
-    return [b"POST %s/simpleenroll HTTP/1.1\r\n" % site.mount.encode(), b"Authorization: %s\r\n" % authorization.encode(),
-            b"Content-Type: application/pkcs10\r\n", b"Content-Length: %d\r\n" % len(body),
-            b"Content-Transfer-Encoding: base64\r\n", b"Connection: close\r\n", b"Host: localhost:%d\r\n" % site.port, b"\r\n", body]
-
-
-def strongswan(site, csr, authorization):
-    """strongSwan 5.9.8: one line without its end, no User-Agent, no Connection header. Close is added, for read_to_end."""
-    body = lines(csr, 0, b"")
-    return (b"POST %s/simpleenroll HTTP/1.1\r\nHost: localhost:%d\r\nContent-Type: application/pkcs10\r\nContent-Length: %d\r\n"
-            b"Authorization: %s\r\nConnection: close\r\n\r\n%s"
-            % (site.mount.encode(), site.port, len(body), authorization.encode(), body))
+LIBEST = Client("libest", ("1.2",), "127.0.0.1", at_once=False, stray=b"\r\n", fields=(
+    "User-Agent: libest 3.2.0p", "Connection: close", "Host: 127.0.0.1:{port}", "Accept: */*", "{auth}", "{type}", "{length}"))
+GLOBALSIGN = Client("globalsign", ("1.2", "1.3"), "localhost", width=76, end=b"\r\n", chunked=True, fields=(
+    "Host: localhost:{port}", "User-Agent: GlobalSign EST Client v1.0.6 github.com/globalsign/est", "{length}",
+    "Accept: application/pkcs7-mime; smime-type=certs-only", "{auth}", "{cte}", "{type}", "Accept-Encoding: gzip"))
+BOUNCY_CASTLE = Client("bouncy_castle", ("1.2", "1.3"), None, at_once=False, in_records=True, fields=(
+    "{auth}", "{type}", "{length}", "{cte}", "Connection: close", "Host: localhost:{port}"))
+STRONGSWAN = Client("strongswan", ("1.2", "1.3"), "localhost", width=0, end=b"", fields=(
+    "Host: localhost:{port}", "{type}", "{length}", "{auth}"))
+CURL = Client("curl", ("1.2", "1.3"), "localhost", width=76, alpn=("h2", "http/1.1"), fields=(
+    "Host: localhost:{port}", "{auth}", "User-Agent: curl/7.88.1", "Accept: */*", "{type}", "{length}"))
+CLIENTS = {client.name: client for client in (LIBEST, GLOBALSIGN, BOUNCY_CASTLE, STRONGSWAN, CURL)}
