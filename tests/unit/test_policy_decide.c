@@ -49,11 +49,8 @@ static void good_request(void)
     t.client = (policy_client_t){.id = 9, .user = "ra", .names = t.names, .n_names = 1, .enabled = 1};
     t.identity = (policy_identity_t){POLICY_IDENTITY_USER, "ra", &t.client, NULL};
     t.csr = (csr_spec_t){.subject = "CN=dev7,O=Example", .exts = {"subjectAltName=DNS:dev7.example"}};
-    t.request = (policy_request_t){.alias = &t.alias,
-                                   .op = POLICY_OP_ENROLL,
-                                   .identity = &t.identity,
-                                   .now = TEST_NOW,
-                                   .ca = &t.ca};
+    t.request = (policy_request_t){
+        .alias = &t.alias, .op = POLICY_OP_ENROLL, .identity = &t.identity, .now = TEST_NOW, .ca = &t.ca};
     t.ca_certs[0] = (pki_cert_t){.subject = name_of("CN=CA,O=Example"),
                                  .not_before = TEST_NOW - 1000 * TEST_DAY,
                                  .not_after = TEST_NOW + 1000 * TEST_DAY};
@@ -114,9 +111,9 @@ static void assert_fails_alone(const char *rule, est_err_code_t code, const char
 
 static void test_rules_have_names_and_texts(void **state)
 {
-    static const char *const names[] = {"alias_active", "key",         "same_names", "subject",    "san",
-                                        "named",        "disguise",    "email",      "not_the_ca", "group_names",
-                                        "own_names",    "extensions",  "validity"};
+    static const char *const names[] = {"alias_active", "key",        "same_names", "subject",    "san",
+                                        "named",        "disguise",   "email",      "not_the_ca", "group_names",
+                                        "own_names",    "extensions", "validity"};
     int n = 0;
 
     (void)state;
