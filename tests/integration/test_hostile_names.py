@@ -166,7 +166,8 @@ ACCEPTED = {
     "N-04_ampersand": (cn(b"a&b", der.PRINTABLE), cn("a&b"), "CN=a&b"),
     "N-05_C_as_UTF8String": (one(C, b"DE"), one(C, b"DE", der.PRINTABLE), "C=DE,CN=device-1"),
     "N-06_multi-valued_RDN": same(
-        der.seq(rdn(attr(CN, der.UTF8, b"a"), attr(SERIAL, der.PRINTABLE, b"7")), rdn(attr(O, der.UTF8, b"Org"))), "O=Org,CN=a+serialNumber=7"),
+        der.seq(rdn(attr(CN, der.UTF8, b"a"), attr(SERIAL, der.PRINTABLE, b"7")), rdn(attr(O, der.UTF8, b"Org"))),
+        "O=Org,CN=a+serialNumber=7"),
     "N-06_two_CNs_where_allowed": same(der.seq(rdn(attr(CN, der.UTF8, b"a")), rdn(attr(CN, der.UTF8, b"b"))), "CN=b,CN=a"),
     "N-06_two_CNs_in_an_RDN": same(der.seq(rdn(attr(CN, der.UTF8, b"a"), attr(CN, der.UTF8, b"b"))), "CN=a+CN=b"),
     "N-09_words_of_one_script_each": same(cn("\u041a\u043e\u043c\u043f\u0430\u043d\u0438\u044f ABC"),
