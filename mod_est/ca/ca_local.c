@@ -104,7 +104,11 @@ static est_err_t *fill_in(ca_t *ca, STACK_OF(X509) *chain, apr_pool_t *pool)
     pki_cert_t **facts = apr_pcalloc(pool, (apr_size_t)n * sizeof(*facts));
 
     for (int i = 0; i < n; i++) {
-        EST_TRY(pki_cert_facts(&facts[i], sk_X509_value(chain, i), pool));
+        est_err_t *err = pki_cert_facts(&facts[i], sk_X509_value(chain, i), pool);
+
+        if (err)
+            return EST_FAIL(pool, config, "\"%s\": %s", pki_cert_subject_text(sk_X509_value(chain, i), pool),
+                            err->detail);
         certs[i] = facts[i]->der;
     }
     ca->issuer.certs = (const pki_cert_t *const *)facts;

@@ -93,8 +93,8 @@ static char *put_char(char *w, unsigned long c)
     return w;
 }
 
-/* UTF-8 of ISO 8859-1 (width 1), a BMPString (2) or a UniversalString (4); characters that do not exist become ones that
- * pki_text_flaw refuses. NULL when the length is no multiple of width. */
+/* UTF-8 of ISO 8859-1 (width 1), a BMPString (2) or a UniversalString (4); characters that do not exist become ones
+ * that pki_text_flaw refuses. NULL when the length is no multiple of width. */
 static const char *from_wide(est_slice_t in, apr_size_t width, apr_size_t *len, apr_pool_t *pool)
 {
     if (in.n % width)

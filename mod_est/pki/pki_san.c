@@ -35,9 +35,9 @@ enum {
 };
 
 static const char *const type_names[] = {
-    [PKI_SAN_DNS] = "dns",         [PKI_SAN_IP] = "ip",       [PKI_SAN_URI] = "uri", [PKI_SAN_EMAIL] = "email",
-    [PKI_SAN_DIRNAME] = "dirname", [PKI_SAN_OTHER] = "other", [PKI_SAN_RID] = "rid", [PKI_SAN_X400] = "x400",
-    [PKI_SAN_EDI] = "edi",
+    [PKI_SAN_DNS] = "dns",     [PKI_SAN_IP] = "ip",           [PKI_SAN_URI] = "uri",
+    [PKI_SAN_EMAIL] = "email", [PKI_SAN_DIRNAME] = "dirname", [PKI_SAN_OTHER] = "other",
+    [PKI_SAN_RID] = "rid",     [PKI_SAN_X400] = "x400",       [PKI_SAN_EDI] = "edi",
 };
 #define N_TYPES ((int)(sizeof(type_names) / sizeof(type_names[0])))
 

@@ -29,7 +29,8 @@ typedef enum {
 typedef struct {
     pki_san_type_t type;
     const char *value; /* for rules and records: DNS lower-cased, IP in presentation form ("10.0.0.1", "2001:db8::1"),
-                          URI and e-mail as sent, directoryName in RFC 2253, otherName and registeredID as dotted OID; "?" for the last two */
+                          URI and e-mail as sent, directoryName in RFC 2253, otherName and registeredID as dotted OID;
+                          "?" for the last two */
     est_slice_t der;   /* the GeneralName, canonical */
 } pki_san_t;
 

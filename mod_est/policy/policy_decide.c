@@ -110,8 +110,8 @@ static est_err_t *rule_email(judge_t *j)
 
     if (!missing)
         return NULL;
-    return EST_FAIL(j->pool, name_invalid, "emailAddress \"%s\" of the subject is no e-mail address of the subjectAltName",
-                    missing);
+    return EST_FAIL(j->pool, name_invalid,
+                    "emailAddress \"%s\" of the subject is no e-mail address of the subjectAltName", missing);
 }
 
 /* A certificate with a CA's own name would look like that CA's, or self-issued (conformance N-14); whoever has the CA's

@@ -62,6 +62,10 @@ static void test_a_ca_with_its_chain(void **state)
     ASSERT_SLICE(ca->certs[1], cert_der(t.middle));
     ASSERT_SLICE(ca->certs[2], cert_der(t.root));
     ASSERT_SLICE(ca->cacerts, pki_certs_only(ca->certs, 3, pool));
+    assert_int_equal(ca->issuer.n_certs, 3);
+    for (int i = 0; i < 3; i++)
+        ASSERT_SLICE(ca->issuer.certs[i]->der, ca->certs[i]);
+    ASSERT_SLICE(ca->issuer.certs[2]->spki, spki_of(t.root_key));
 
     unsigned char hash[32];
     pki_sha256(hash, ca->issuer.certs[0]->subject->der);

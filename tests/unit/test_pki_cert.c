@@ -343,7 +343,8 @@ static void test_certificates_whose_names_are_refused(void **state)
     fixture_t f = make_p256();
     est_slice_t nul = tlv(0x30, tlv(0x31, tlv(0x30, join(2, hex("0603550403"), tlv(0x0c, est_slice("a\0b", 3))))));
     est_slice_t san = pki_ext_encode("2.5.29.17", 0, tlv(0x30, tlv(0x82, text("a"))), pool);
-    est_slice_t twice[] = {san, san}, bad[] = {pki_ext_encode("2.5.29.17", 0, tlv(0x30, tlv(0x82, text("a\x1b"))), pool)};
+    est_slice_t twice[] = {san, san},
+                bad[] = {pki_ext_encode("2.5.29.17", 0, tlv(0x30, tlv(0x82, text("a\x1b"))), pool)};
     const struct {
         est_slice_t subject;
         const est_slice_t *exts;

@@ -126,7 +126,7 @@ static void test_what_is_malformed_or_not_supported(void **state)
         {one(IP, hex("0a000000 ff000000")), "ip: not 4 or 16"},
         {one(IP, join(2, est_slice(apr_pcalloc(pool, 16), 16), est_slice(apr_pcalloc(pool, 16), 16))),
          "ip: not 4 or 16"},
-        {one(0xa7, hex("0401 0a")), "tag 0xa7"}, /* iPAddress, constructed */
+        {one(0xa7, hex("0401 0a")), "tag 0xa7"},          /* iPAddress, constructed */
         {one(0x83, hex("3000")), "not known (tag 0x83)"}, /* x400Address, primitive */
         {one(0x89, hex("00")), "not known (tag 0x89)"},
         {one(0x0c, text("a.example")), "not known (tag 0x0c)"},

@@ -76,7 +76,7 @@ static void test_dns_syntax(void **state)
         {"a.example:443", "character"},
         {"https://a.example", "character"},
         {"m\xc3\xbcnchen.de", "character"},
-                {"xn--", "hyphen"},
+        {"xn--", "hyphen"},
         {"xn--a-b-.de", "hyphen"},
         {"xn--\xff", "character"},
         {"xn--99999999.de", "IDNA"}, /* overflows */
@@ -89,9 +89,9 @@ static void test_dns_syntax(void **state)
         {"xn--9ca.de", NULL},             /* the same e in one */
         {"xn--xlcm6b.de", NULL},          /* Tamil, with a mark that may stand in NFC or not */
         {"xn--j2bd4cyah0f.de", NULL},
-        {"xn--7ba.de", "IDNA"},                                      /* upper case inside */
-        {"xn--ls8h.de", "IDNA"},                                     /* emoji */
-        {"xn--1ug.de", "IDNA"},                                      /* a joiner with nothing to join */
+        {"xn--7ba.de", "IDNA"},                                       /* upper case inside */
+        {"xn--ls8h.de", "IDNA"},                                      /* emoji */
+        {"xn--1ug.de", "IDNA"},                                       /* a joiner with nothing to join */
         {apr_pstrcat(pool, "xn--", repeated('9', 59), NULL), "IDNA"}, /* as long as a label can be */
         {apr_pstrcat(pool, "xn--", repeated('a', 59), NULL), "IDNA"},
         {"a\r\nb", "character"},
@@ -182,10 +182,14 @@ static void test_uri_syntax(void **state)
 static void test_addresses(void **state)
 {
     static const syntax_t rows[] = {
-        {"10.0.0.1", NULL},        {"2001:db8::1", NULL},
-        {"::1", NULL},             {"255.255.255.255", NULL},
-        {"0.0.0.0", "unspecified"}, {"::", "unspecified"},
-        {"::ffff:10.0.0.1", "form of IPv6"}, {"::ffff:0.0.0.0", "form of IPv6"},
+        {"10.0.0.1", NULL},
+        {"2001:db8::1", NULL},
+        {"::1", NULL},
+        {"255.255.255.255", NULL},
+        {"0.0.0.0", "unspecified"},
+        {"::", "unspecified"},
+        {"::ffff:10.0.0.1", "form of IPv6"},
+        {"::ffff:0.0.0.0", "form of IPv6"},
     };
     (void)state;
     check_syntax(PKI_SAN_IP, rows, sizeof(rows) / sizeof(rows[0]));
@@ -196,8 +200,13 @@ static void test_the_authority_of_a_uri(void **state)
     static const struct {
         const char *uri, *authority;
     } rows[] = {
-        {"http://A:80/x", "A:80"}, {"http://a?x", "a"}, {"http://a#x", "a"}, {"http://a", "a"},
-        {"http:///x", ""},         {"urn:a", ""},       {"", ""},
+        {"http://A:80/x", "A:80"},
+        {"http://a?x", "a"},
+        {"http://a#x", "a"},
+        {"http://a", "a"},
+        {"http:///x", ""},
+        {"urn:a", ""},
+        {"", ""},
     };
     (void)state;
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
@@ -207,11 +216,8 @@ static void test_the_authority_of_a_uri(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        EST_TEST(test_dns_syntax),
-        EST_TEST(test_email_syntax),
-        EST_TEST(test_uri_syntax),
-        EST_TEST(test_addresses),
-        EST_TEST(test_the_authority_of_a_uri),
+        EST_TEST(test_dns_syntax), EST_TEST(test_email_syntax),           EST_TEST(test_uri_syntax),
+        EST_TEST(test_addresses),  EST_TEST(test_the_authority_of_a_uri),
     };
     return EST_TEST_RUN(tests);
 }

@@ -78,9 +78,9 @@ static void test_disguises(void **state)
         {"a\xe2\xa0\x80z", "not U+0020"}, /* U+2800 */
         {"\xe3\x80\x80z", "not U+0020"},  /* U+3000 */
         {"\xef\xbc\x80", "fullwidth"},
-        {"\xef\xbc\xa1", "fullwidth"},     /* A */
-        {"\xef\xbd\xb1", "halfwidth"},     /* katakana */
-        {"\xef\xbf\xaf", "fullwidth"},     /* the last of them */
+        {"\xef\xbc\xa1", "fullwidth"}, /* A */
+        {"\xef\xbd\xb1", "halfwidth"}, /* katakana */
+        {"\xef\xbf\xaf", "fullwidth"}, /* the last of them */
         {"\xf0\x9d\x90\x80", "mathematical"},
         {"\xef\xbf\xbd", NULL}, /* U+FFFD is none of them */
         {"\xf0\x9f\x98\x80", NULL},
@@ -108,10 +108,10 @@ static void test_disguises(void **state)
          "more than one"},
         {"\xd0\xa1"
          "7O",
-         "more than one"}, /* digits belong to the word */
+         "more than one"},               /* digits belong to the word */
         {"p\xce\xb1y", "more than one"}, /* Greek alpha */
         {"\xce\x91\xd0\x90", "more than one"},
-        {"\xe1\xbc\x80z", "more than one"}, /* Greek extended */
+        {"\xe1\xbc\x80z", "more than one"},        /* Greek extended */
         {"\xd0\xba\xe2\x84\xaa", "more than one"}, /* the sign Kelvin */
         {"\xff", "not UTF-8"},
     };

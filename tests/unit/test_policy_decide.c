@@ -49,11 +49,8 @@ static void good_request(void)
     t.client = (policy_client_t){.id = 9, .user = "ra", .names = t.names, .n_names = 1, .enabled = 1};
     t.identity = (policy_identity_t){POLICY_IDENTITY_USER, "ra", &t.client, NULL};
     t.csr = (csr_spec_t){.subject = "CN=dev7,O=Example", .exts = {"subjectAltName=DNS:dev7.example"}};
-    t.request = (policy_request_t){.alias = &t.alias,
-                                   .op = POLICY_OP_ENROLL,
-                                   .identity = &t.identity,
-                                   .now = TEST_NOW,
-                                   .ca = &t.ca};
+    t.request = (policy_request_t){
+        .alias = &t.alias, .op = POLICY_OP_ENROLL, .identity = &t.identity, .now = TEST_NOW, .ca = &t.ca};
     t.ca_certs[0] = (pki_cert_t){.subject = name_of("CN=CA,O=Example"),
                                  .not_before = TEST_NOW - 1000 * TEST_DAY,
                                  .not_after = TEST_NOW + 1000 * TEST_DAY};

@@ -254,8 +254,14 @@ static void test_a_subject_that_is_a_name_or_spells_it(void **state)
         const char *cn;
         int is;
     } rows[] = {
-        {"CN=CA,O=Example", 1}, {"cn=ca, o=example", 1}, {" CN = CA , O = Example ", 1}, {"CN=CA,O=Example,C=DE", 0},
-        {"CN=CA", 0},           {"CA", 0},               {"CN=CA,O=Exampl", 0},          {"CN=CB,O=Example", 0},
+        {"CN=CA,O=Example", 1},
+        {"cn=ca, o=example", 1},
+        {" CN = CA , O = Example ", 1},
+        {"CN=CA,O=Example,C=DE", 0},
+        {"CN=CA", 0},
+        {"CA", 0},
+        {"CN=CA,O=Exampl", 0},
+        {"CN=CB,O=Example", 0},
     };
     pki_name_t *ca = name_of("O=Example,CN=CA");
 

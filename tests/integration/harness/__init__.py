@@ -31,6 +31,7 @@ Modules
     site        Site: .db, .httpd, .client(...), .sql(sql, *params) (as admin; returns when the child has the new policy),
                 .alias(name, **columns), .register(user, names=..., ...), .user (a registered RA: names *), .counts()
     client      EstClient, Answer, curl(), raw(): see there
+    names       requests with names written octet by octet, and the checks of what becomes of them
     lint        lint(cert, issuer): RFC 5280 and profile checks by an implementation that is not ours. When a site is closed,
                 every certificate on record is checked; site.except_lint(name, reason) for what is made on purpose
 
