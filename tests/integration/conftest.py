@@ -19,8 +19,9 @@ from harness.site import Site, complaints  # noqa: E402
 SITES, SERVERS = [], []  # those that are alive, for the check after each test
 
 
-# The rows of docs/conformance.md that a test's name carries
-ROW = re.compile(r"(?:^test_|\[|-)([A-Z]+[0-9]*)[-_]([0-9]{2})(?=[-_\]]|$)")
+# The rows of docs/conformance.md that a test's name carries: one, or several behind each other
+ROW = r"[A-Z]+[0-9]*[-_][0-9]{2}(?=[-_\]]|$)"
+NAMED = re.compile(rf"(?:^test_|\[|-)({ROW}(?:[-_]{ROW})*)")
 ROWS = {}  # test -> rows
 
 
@@ -34,7 +35,7 @@ def pytest_configure(config):
 
 def pytest_itemcollected(item):
     rows = {row for mark in item.iter_markers("row") for row in mark.args}
-    rows.update("-".join(match) for match in ROW.findall(item.name))
+    rows.update(row.replace("_", "-") for named in NAMED.findall(item.name) for row in re.findall(ROW, named))
     ROWS[item.nodeid] = sorted(rows)
 
 

@@ -106,7 +106,7 @@ WRONG = {
     "CB-02_static_password": (lambda c: [challenge(b"secret")], "binding_failed", "the SCEP habit: must not be ignored"),
     "C-11_EN-06_other_value": (lambda c: [challenge(OTHER_12)], "binding_failed", "of the length of tls-unique"),
     "C-11_other_long_value": (lambda c: [challenge(OTHER_32)], "binding_failed", "of the length of tls-exporter"),
-    "CB-04_C-11_previous_connection": (lambda c: [challenge(c.previous)], "binding_failed", "replayed"),
+    "CB-04_CB-11_CB-15_C-11_previous_connection": (lambda c: [challenge(c.previous)], "binding_failed", "replayed"),
     "CB-05_C-11_longer": (lambda c: [challenge(c.value + b"A")], "binding_failed", "exact length"),
     "CB-05_longer_by_a_block": (lambda c: [challenge(c.value + b"AAAA")], "binding_failed", "exact length"),
     "CB-05_prefix": (lambda c: [challenge(c.value[:8])], "binding_failed", "exact length"),

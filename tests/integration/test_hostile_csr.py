@@ -212,7 +212,8 @@ def test_RE_08_nor_when_a_certificate_is_renewed(site, row):
     assert site.counts() == before
 
 
-@pytest.mark.parametrize("operation", [pytest.param("serverkeygen", id="C-17_CB-14_serverkeygen"), pytest.param("fullcmc", id="CB-09_CB-11_fullcmc")])
+@pytest.mark.parametrize("operation", [pytest.param("serverkeygen", id="C-17_CB-14_serverkeygen"),
+                                       pytest.param("fullcmc", id="CB-09_fullcmc")])
 def test_operations_that_are_not_offered(site, operation):
     with site.ra() as client:
         answer = client.post(operation, b64(make_csr(make_key(), challenge=b"secret")))
