@@ -4,6 +4,7 @@
  */
 #include "policy_profile.h"
 #include "pki/pki_der.h"
+#include "pki/pki_extcheck.h"
 #include "pki/pki_name.h"
 #include "pki/pki_reqext.h"
 #include "policy_glob.h"
@@ -107,7 +108,7 @@ static est_slice_t oid_of(est_slice_t extension)
     return oid.body;
 }
 
-/* Is exts[n] none that the module writes itself, none of a CA, and not there before (RFC 5280 4.2)? */
+/* Is exts[n] none that the module writes itself, none of a CA, not there before (RFC 5280 4.2), and right? */
 static est_err_t *check_ext(const policy_profile_t *profile, const est_slice_t *exts, int n, const char *name,
                             apr_pool_t *pool)
 {
@@ -121,7 +122,13 @@ static est_err_t *check_ext(const policy_profile_t *profile, const est_slice_t *
         what = "holds the names of the request";
         bad = 1;
     }
-    if (bad || pki_reqext_given_ca_power(&what, exts[n]))
+    if (!bad && !pki_reqext_given_ca_power(&what, exts[n])) {
+        what = pki_extcheck_flaw(exts, n + 1);
+        bad = what != NULL;
+    } else {
+        bad = 1;
+    }
+    if (bad)
         return EST_FAIL(pool, config, "extension %s of profile \"%s\" is not possible: %s", name, profile->name, what);
     return NULL;
 }

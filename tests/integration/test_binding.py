@@ -1,192 +1,192 @@
 # Copyright 2026 The mod_est authors
 # SPDX-License-Identifier: Apache-2.0
-"""Channel binding by challengePassword, RFC 7030 3.5 and RFC 9266."""
+"""
+Channel binding by challengePassword, RFC 7030 3.5 and RFC 9266: each value on each kind of connection, by a client that
+knows both Finished messages and what can be exported.
+"""
 
 import base64
 import http.client
-import re
-import select
 import socket
-import subprocess
-import time
 
 import pytest
 
 from harness import der
+from harness.bound import BoundConnection
 from harness.client import LIMIT, Answer, basic, context
 from harness.pki import CHALLENGE_PASSWORD, make_csr, make_key, raw_attribute, raw_csr
 
+OTP, REVOCATION, LINKING = ("1.2.840.113549.1.9.16.2." + arc for arc in ("56", "57", "58"))
 OTHER_12, OTHER_32 = base64.b64encode(b"x" * 12), base64.b64encode(b"x" * 32)
+
+# Connections: (TLS, is the session one of an earlier connection, with tickets)
+KINDS = {
+    "tls12_full": ("1.2", False, True), "tls12_ticket": ("1.2", True, True), "tls12_session_id": ("1.2", True, False),
+    "tls13_full": ("1.3", False, True), "tls13_resumed": ("1.3", True, True),
+}
+PROTOCOLS = ["http1", "http2"]
+BINDINGS = ("if-present", "required", "off")
 
 
 @pytest.fixture(scope="module")
-def labels(site):
-    return {binding: site.alias(binding=binding) for binding in ("if-present", "required", "off")}
+def bound_site(make_site):
+    """Resumption exists only without EstVerifyClient"""
+    made = make_site("bound", verify="optional", verify_client="", modules=("http2",), protocols="h2 http/1.1")
+    made.labels = {binding: made.alias(binding=binding, idempotency="0") for binding in BINDINGS}
+    return made
 
 
-def enroll_bound(site, label, value, tls):
-    """value(connection's own binding value in base64, None for TLS 1.3) -> challengePassword"""
-    with site.ra(tls=tls) as client:
-        own = base64.b64encode(client.tls_unique()) if tls == "1.2" else None
-        return client.enroll(make_csr(make_key(), challenge=value(own)), label)
+@pytest.fixture(params=KINDS)
+def kind(request):
+    return request.param
 
 
-@pytest.mark.parametrize("binding", ["if-present", "required"])
-def test_CB_03_own_value_on_tls_12(site, labels, binding):
-    assert enroll_bound(site, labels[binding], lambda own: own, "1.2").status == 200
+@pytest.fixture(params=PROTOCOLS)
+def connect(request, bound_site, kind):
+    """Makes connections of one kind; each has the binding value of one before it as .previous"""
+    tls, resume, tickets = KINDS[kind]
+    http2 = request.param == "http2"
+
+    def make():
+        with BoundConnection(bound_site, tls, tickets=tickets, http2=http2) as first:
+            first.touch()
+        made = BoundConnection(bound_site, tls, first.session() if resume else None, tickets, http2)
+        assert made.resumed == resume
+        made.previous = first.value
+        return made
+
+    return make
 
 
-@pytest.mark.parametrize("tag", [der.PRINTABLE, der.UTF8])
-def test_CB_06_string_types(site, labels, tag):
-    with site.ra(tls="1.2") as client:
-        own = base64.b64encode(client.tls_unique())
-        csr = raw_csr(make_key(), attributes=[raw_attribute(CHALLENGE_PASSWORD, der.tlv(tag, own))])
-        assert client.enroll(csr, labels["required"]).status == 200
+def enroll(connect, binding, attributes):
+    """attributes: of the connection. One request a connection, since httpd closes after a 400."""
+    with connect() as connection:
+        asked = raw_csr(make_key(), attributes=attributes(connection))
+        return connection.enroll(asked, connection.site.labels[binding])
 
 
-# (value of the own one, why)
-WRONG_12 = {
-    "CB-02_static_password": (lambda own: b"secret", "must not be ignored"),
-    "CB-04_other_connection": (lambda own: OTHER_12, "replayed from elsewhere"),
-    "CB-05_longer": (lambda own: own + b"A", "exact length"),
-    "CB-05_longer_by_a_block": (lambda own: own + b"AAAA", "exact length"),
-    "CB-05_prefix": (lambda own: own[:8], "exact length"),
-    "CB-05_case": (lambda own: own.swapcase(), "base64 has case"),
-    "CB-06_newline": (lambda own: own + b"\n", "RFC 4648 without line break"),
-    "C-11_long": (lambda own: own * 20, "over 255 octets"),
-    "C-11_hex": (lambda own: base64.b64decode(own).hex().encode(), "not base64"),
+def challenge(value, tag=der.UTF8):
+    return raw_attribute(CHALLENGE_PASSWORD, der.tlv(tag, value))
+
+
+@pytest.mark.parametrize("binding, status", [("if-present", 200), ("required", 200), ("off", 400)])
+def test_CB_01_CB_03_the_value_of_this_connection(connect, kind, binding, status):
+    with connect() as connection:
+        assert len(connection.value) == (16 if kind.startswith("tls12") else 44)
+    assert enroll(connect, binding, lambda c: [challenge(c.value)]).status == status
+
+
+def test_off_refuses_what_it_does_not_look_at(connect):
+    assert enroll(connect, "off", lambda c: [challenge(b"secret")]).reason == "binding_failed"
+
+
+@pytest.mark.parametrize("tag", [der.PRINTABLE, der.UTF8, der.IA5])
+def test_CB_06_string_types(connect, tag):
+    assert enroll(connect, "required", lambda c: [challenge(c.value, tag)]).status == 200
+
+
+def test_CB_08_EN_07_absent(bound_site, connect):
+    before = bound_site.counts()
+    answer = enroll(connect, "required", lambda c: [])
+    assert (answer.status, answer.reason) == (400, "binding_required")
+    assert "challengePassword" in answer.text
+    assert bound_site.counts() == before
+    assert enroll(connect, "if-present", lambda c: []).status == 200
+    assert enroll(connect, "off", lambda c: []).status == 200
+
+
+def test_CB_08_EN_07_csrattrs_does_not_announce_it_yet(site):
+    with site.ra() as client:
+        answer = client.get("csrattrs", site.alias(binding="required"))
+    assert (answer.status, answer.reason) == (404, "operation_unknown")
+
+
+# (attributes of the connection, the token of the 400, why)
+WRONG = {
+    "CB-02_static_password": (lambda c: [challenge(b"secret")], "binding_failed", "the SCEP habit: must not be ignored"),
+    "C-11_EN-06_other_value": (lambda c: [challenge(OTHER_12)], "binding_failed", "of the length of tls-unique"),
+    "C-11_other_long_value": (lambda c: [challenge(OTHER_32)], "binding_failed", "of the length of tls-exporter"),
+    "CB-04_CB-11_CB-15_C-11_previous_connection": (lambda c: [challenge(c.previous)], "binding_failed", "replayed"),
+    "CB-05_C-11_longer": (lambda c: [challenge(c.value + b"A")], "binding_failed", "exact length"),
+    "CB-05_longer_by_a_block": (lambda c: [challenge(c.value + b"AAAA")], "binding_failed", "exact length"),
+    "CB-05_prefix": (lambda c: [challenge(c.value[:8])], "binding_failed", "exact length"),
+    "CB-05_shorter": (lambda c: [challenge(c.value[:-1])], "binding_failed", "exact length"),
+    "CB-05_case": (lambda c: [challenge(c.value.swapcase())], "binding_failed", "base64 has case"),
+    "CB-06_newline": (lambda c: [challenge(c.value + b"\n")], "csr_attribute", "RFC 4648 4 without line break"),
+    "CB-06_C-11_256_octets": (lambda c: [challenge((c.value * 20)[:256])], "csr_attribute", "over 255 octets"),
+    "CB-06_255_octets": (lambda c: [challenge((c.value * 20)[:255])], "binding_failed", "as long as it may be, and wrong"),
+    "CB-06_C-11_empty": (lambda c: [challenge(b"")], "csr_attribute", "nothing"),
+    "CB-06_C-11_two_values": (lambda c: [raw_attribute(CHALLENGE_PASSWORD, *[der.tlv(der.UTF8, c.value)] * 2)], "csr_attribute",
+                              "single-valued"),
+    "CB-06_C-11_two_attributes": (lambda c: [challenge(c.value)] * 2, "csr_attribute", "which one counts?"),
+    "C-11_octet_string": (lambda c: [challenge(c.value, der.OCTET_STRING)], "csr_attribute", "no text"),
+    "C-11_bmp": (lambda c: [challenge(c.value.decode().encode("utf-16-be"), der.BMP)], "csr_attribute", "another text"),
+    "C-11_t61": (lambda c: [challenge(c.value, der.T61)], "csr_attribute", "another text"),
+    "C-11_no_base64": (lambda c: [challenge(b"%" * len(c.value))], "binding_failed", "no base64 at all"),
+    "C-11_hex": (lambda c: [challenge(base64.b64decode(c.value).hex().encode())], "binding_failed", "another encoding"),
+    "C-11_octets": (lambda c: [challenge(b"\x01" + base64.b64decode(c.value)[1:])], "csr_attribute", "no encoding"),
+    "CB-12_linking_and_bad_challenge": (lambda c: [challenge(OTHER_12), raw_attribute(LINKING, der.tlv(der.UTF8, c.value))],
+                                        "binding_failed", "all that are there must succeed"),
+    "CB-12_linking_alone": (lambda c: [raw_attribute(LINKING, der.tlv(der.UTF8, c.value))], "csr_attribute|binding_required", "not read yet"),
+    "CB-12_linking_and_good_challenge": (lambda c: [challenge(c.value), raw_attribute(LINKING, der.tlv(der.UTF8, c.value))],
+                                         "csr_attribute", "not read yet"),
+    "CB-12_otp_and_good_challenge": (lambda c: [challenge(c.value), raw_attribute(OTP, der.tlv(der.UTF8, b"1234"))], "csr_attribute",
+                                     "not read yet"),
+    "CB-13_revocation_and_good_challenge": (lambda c: [challenge(c.value), raw_attribute(REVOCATION, der.tlv(der.UTF8, b"1234"))],
+                                            "csr_attribute", "not read yet"),
 }
 
 
-@pytest.mark.parametrize("row", WRONG_12)
-@pytest.mark.parametrize("binding", ["if-present", "required"])
-def test_wrong_value_on_tls_12(site, labels, binding, row):
-    value, why = WRONG_12[row]
-    before = site.counts()
-    answer = enroll_bound(site, labels[binding], value, "1.2")
-    assert answer.status == 400, why
-    assert answer.reason in ("binding_failed", "csr_attribute")
-    assert site.counts() == before
+@pytest.mark.parametrize("row", WRONG)
+def test_a_wrong_value_is_refused(bound_site, connect, row):
+    attributes, reasons, why = WRONG[row]
+    before = bound_site.counts()
+    for binding in ("if-present", "required"):
+        answer = enroll(connect, binding, attributes)
+        assert answer.status == 400, why
+        assert answer.reason in reasons.split("|"), why
+    assert bound_site.counts() == before
 
 
-@pytest.mark.parametrize("row", ["empty", "two_values", "two_attributes", "octet_string", "bmp"])
-def test_CB_06_C_11_malformed_attribute(site, labels, row):
-    with site.ra(tls="1.2") as client:
-        own = base64.b64encode(client.tls_unique())
-        good = der.tlv(der.UTF8, own)
-        attributes = {
-            "empty": [raw_attribute(CHALLENGE_PASSWORD, der.tlv(der.UTF8))],
-            "two_values": [raw_attribute(CHALLENGE_PASSWORD, good, der.tlv(der.PRINTABLE, own))],
-            "two_attributes": [raw_attribute(CHALLENGE_PASSWORD, good)] * 2,
-            "octet_string": [raw_attribute(CHALLENGE_PASSWORD, der.tlv(der.OCTET_STRING, own))],
-            "bmp": [raw_attribute(CHALLENGE_PASSWORD, der.tlv(der.BMP, own.decode().encode("utf-16-be")))],
-        }[row]
-        answer = client.enroll(raw_csr(make_key(), attributes=attributes), labels["if-present"])
-    assert answer.status == 400
-    assert answer.reason in ("binding_failed", "csr_attribute", "csr_invalid", "der_invalid")
+@pytest.mark.parametrize("which", [0, 1])
+def test_CB_04_CB_07_the_wrong_finished_message(connect, kind, which):
+    """On TLS 1.2 the one that was sent second, on TLS 1.3 either"""
+    def wrong(connection):
+        found = [message for message in connection.finished if message != connection.value]
+        assert len(found) == (1 if kind.startswith("tls12") else 2)
+        return [challenge(found[which % len(found)])]
+    assert enroll(connect, "if-present", wrong).reason == "binding_failed"
+    assert enroll(connect, "required", wrong).reason == "binding_failed"
 
 
-def test_CB_04_value_of_the_connection_before(site, labels):
-    with site.ra(tls="1.2") as first:
-        old = base64.b64encode(first.tls_unique())
-        csr = make_csr(make_key(), challenge=old)
-        assert first.enroll(csr, labels["required"]).status == 200
-    with site.ra(tls="1.2") as second:
-        answer = second.enroll(csr, labels["required"])
-    assert (answer.status, answer.reason) == (400, "binding_failed")
+@pytest.mark.parametrize("suite, characters", [("TLS_AES_128_GCM_SHA256", 44), ("TLS_AES_256_GCM_SHA384", 64)])
+def test_CB_07_finished_messages_of_tls_13_have_two_lengths(make_site, suite, characters):
+    site = make_site("suite", vhost=f"SSLCipherSuite TLSv1.3 {suite}")
+    label = site.alias(binding="required")
+    for whose in (0, 1):
+        with BoundConnection(site, "1.3") as connection:
+            message = connection.finished[whose]
+            assert len(message) == characters
+            assert connection.enroll(make_csr(make_key(), challenge=message), label).reason == "binding_failed"
+    with BoundConnection(site, "1.3") as connection:
+        assert connection.enroll(make_csr(make_key(), challenge=connection.value), label).status == 200
 
 
-def test_CB_07_finished_message_on_tls_13(site, labels):
-    """What clients send that think tls-unique were defined there"""
-    with site.ra(tls="1.3") as client:
-        finished = client.tls_unique()
-        assert len(finished) in (32, 48)
-        answer = client.enroll(make_csr(make_key(), challenge=base64.b64encode(finished)), labels["if-present"])
-    assert (answer.status, answer.reason) == (400, "binding_failed")
-
-
-@pytest.mark.parametrize("value", [b"secret", OTHER_12, OTHER_32, OTHER_32[:43]])
-def test_CB_02_wrong_value_on_tls_13(site, labels, value):
-    answer = enroll_bound(site, labels["if-present"], lambda _: value, "1.3")
-    assert (answer.status, answer.reason) == (400, "binding_failed")
+@pytest.mark.parametrize("protocol", PROTOCOLS)
+def test_TLS_17_without_extended_master_secret_there_is_no_binding(bound_site, protocol):
+    def connect():
+        return BoundConnection(bound_site, "1.2", http2=protocol == "http2", extended=False)
+    for binding in BINDINGS:
+        assert enroll(connect, binding, lambda c: [challenge(c.value)]).reason == "binding_failed"
+    assert enroll(connect, "required", lambda c: []).reason == "binding_required"
+    assert enroll(connect, "if-present", lambda c: []).status == 200
 
 
 @pytest.mark.parametrize("tls", ["1.2", "1.3"])
-def test_CB_08_required_and_absent(site, labels, tls):
-    with site.ra(tls=tls) as client:
-        answer = client.enroll(make_csr(make_key()), labels["required"])
-    assert (answer.status, answer.reason) == (400, "binding_required")
-    assert "challengePassword" in answer.text
-
-
-@pytest.mark.parametrize("tls", ["1.2", "1.3"])
-def test_absent_where_it_is_optional(site, labels, tls):
-    with site.ra(tls=tls) as client:
-        assert client.enroll(make_csr(make_key()), labels["if-present"]).status == 200
-        assert client.enroll(make_csr(make_key()), labels["off"]).status == 200
-
-
-def test_off_refuses_what_it_does_not_look_at(site, labels):
-    assert enroll_bound(site, labels["off"], lambda own: own, "1.2").reason == "binding_failed"
-
-
-class OpensslClient:
-    """openssl s_client, which can say what RFC 9266 2 exports"""
-
-    def __init__(self, site, tmp_path, tls):
-        (tmp_path / "root.pem").write_bytes(site.pki.root.pem())
-        self.process = subprocess.Popen(
-            ["openssl", "s_client", "-connect", f"127.0.0.1:{site.port}", "-servername", "localhost", "-CAfile", str(tmp_path / "root.pem"),
-             "-verify_return_error", "-nocommands", "-ign_eof", "-keymatexport", "EXPORTER-Channel-Binding", "-keymatexportlen", "32",
-             "-tls" + tls.replace(".", "_")],
-            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
-        self.received = b""
-
-    def read_until(self, pattern, limit=20):
-        end = time.monotonic() + limit
-        while not re.search(pattern, self.received, re.DOTALL):
-            ready = select.select([self.process.stdout], [], [], max(0, end - time.monotonic()))[0]
-            part = self.process.stdout.read1(65536) if ready else b""
-            assert part, self.received.decode(errors="replace")
-            self.received += part
-        return re.search(pattern, self.received, re.DOTALL)
-
-    def close(self):
-        self.process.stdin.close()
-        self.process.kill()
-        self.process.wait()
-        self.process.stdout.close()
-
-
-def enroll_with_exporter(site, tmp_path, label, change=lambda value: value):
-    client = OpensslClient(site, tmp_path, "1.3")
-    try:
-        value = bytes.fromhex(client.read_until(rb"Keying material: ([0-9A-F]{64})\n.*---\n").group(1).decode())
-        body = base64.b64encode(make_csr(make_key(), challenge=change(base64.b64encode(value))))
-        client.received = b""
-        client.process.stdin.write(
-            f"POST {site.mount}/{label}/simpleenroll HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nUser-Agent: s_client\r\n"
-            f"Authorization: {basic(site.user, site.PASSWORD)}\r\nContent-Type: application/pkcs10\r\nContent-Length: {len(body)}\r\n\r\n"
-            .encode() + body)
-        client.process.stdin.flush()
-        found = client.read_until(rb"HTTP/1.1 (\d+) .*?Content-Length: (\d+)\r\n.*?\r\n\r\n")
-        length = int(found.group(2))
-        client.read_until(rb"HTTP/1.1 .*?\r\n\r\n.{%d}" % length)
-        body = client.received[found.end():found.end() + length]
-        headers = dict(re.findall(r"^([^:\r\n]+): ([^\r\n]*)", found.group(0).decode(), re.MULTILINE))
-        return Answer(int(found.group(1)), headers, body).enter(site)
-    finally:
-        client.close()
-
-
-@pytest.mark.parametrize("binding", ["if-present", "required"])
-def test_CB_03_own_value_on_tls_13(site, labels, tmp_path, binding):
-    assert enroll_with_exporter(site, tmp_path, labels[binding]).status == 200
-
-
-def test_CB_05_own_value_and_more_on_tls_13(site, labels, tmp_path):
-    assert enroll_with_exporter(site, tmp_path, labels["required"], lambda own: own + b"A").reason == "binding_failed"
-    assert enroll_with_exporter(site, tmp_path, labels["required"], lambda own: own[:-1]).reason == "binding_failed"
+def test_CB_03_where_the_module_verifies_certificates(site, tls):
+    label = site.alias(binding="required")
+    with BoundConnection(site, tls) as connection:
+        assert connection.enroll(make_csr(make_key(), challenge=connection.value), label).status == 200
 
 
 @pytest.fixture(scope="module")
@@ -222,10 +222,3 @@ def test_TLS_07_no_resumption_with_EstVerifyClient(site, tls):
 @pytest.mark.parametrize("tls", ["1.2", "1.3"])
 def test_TLS_07_resumption_without_it(resuming, tls):
     assert resumed(resuming, tls)[0]
-
-
-def test_CB_03_own_value_on_a_resumed_tls_12_session(resuming):
-    """There it is the server's Finished message that comes first (RFC 5929 3.1)"""
-    reused, answer = resumed(resuming, "1.2")
-    assert reused
-    assert answer.status == 200

@@ -85,6 +85,7 @@ def test_CP_extensions_are_those_of_the_profiles_rows(site):
     assert list(cert.extensions.get_extension_for_class(x509.ExtendedKeyUsage).value) == [CLIENT_AUTH]
 
 
+@pytest.mark.row("CP-12", "CP-24", "CP-25")
 def test_CP_all_kinds_of_extension_rows(site):
     # One transaction: a section has to have its rows when it is committed
     with site.db.connection().transaction():

@@ -88,6 +88,7 @@ def report(record_property, load, **times):
 
 # --- deaths under load
 
+@pytest.mark.row("EN-14")
 def test_killed_children_lose_no_certificate(fragile, record_property):
     with Load(fragile, prefix="child", limit=5000, seconds=60) as load:
         for _ in range(3):
@@ -166,6 +167,7 @@ def test_connections_that_are_cut_all_the_time_cost_nobody_a_certificate(fragile
     assert load.check_books() <= load.tally().get(503, 0)
 
 
+@pytest.mark.row("EN-14")
 def test_an_ambiguous_commit_is_asked_about(make_fragile, session_directory, record_property):
     """The answer to a committed record_issued() is lost: the module repeats the request's id and finds what was recorded."""
     site = make_fragile("lossy", start=False)

@@ -78,6 +78,27 @@ def test_TLS_01_no_est_without_tls(make_site, operation):
     connection.close()
 
 
+@pytest.mark.parametrize("binding", ["if-present", "required", "off"])
+def test_CB_10_behind_a_proxy_that_ends_tls_nobody_enrols(make_site, binding):
+    """Whatever the proxy says of the connection: the module does not believe headers, so nothing is left to bind to"""
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        port = probe.getsockname()[1]
+    site = make_site("proxied", start=False)
+    site.config.server = PLAIN.format(port=port)
+    site.start()
+    label = site.alias(binding=binding)
+    for challenge in (None, b"c2VjcmV0"):
+        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
+        connection.request("POST", f"/.well-known/est/{label}/simpleenroll", b64(make_csr(make_key(), challenge=challenge)), {
+            "Authorization": basic(site.user, site.PASSWORD), "Content-Type": "application/pkcs10", "X-Forwarded-Proto": "https",
+            "Forwarded": "proto=https", "SSL_TLS_UNIQUE": "c2VjcmV0"})
+        answer = connection.getresponse()
+        assert answer.status == 403
+        assert answer.read().startswith(b"tls_required: ")
+        connection.close()
+    assert site.counts() == 0
+
+
 def test_HTTP_17_no_part_of_a_certificate(site):
     with site.client(site.user) as client:
         answer = client.request("POST", "simpleenroll", b64(make_csr(make_key())),

@@ -1,0 +1,138 @@
+/*
+ * Copyright 2026 The mod_est authors
+ * SPDX-License-Identifier: Apache-2.0
+ */
+#include "pki_extcheck.h"
+#include "pki_der.h"
+#include "pki_reqext.h"
+
+typedef struct {
+    est_slice_t oid, value;
+    int critical;
+} ext_t;
+
+static const est_slice_t key_usage = PKI_OID("\x55\x1d\x0f"), basic_constraints = PKI_OID("\x55\x1d\x13"),
+                         crl_points = PKI_OID("\x55\x1d\x1f"), policies = PKI_OID("\x55\x1d\x20"),
+                         purposes = PKI_OID("\x55\x1d\x25"), any_purpose = PKI_OID("\x55\x1d\x25\x00"),
+                         info_access = PKI_OID("\x2b\x06\x01\x05\x05\x07\x01\x01");
+
+static ext_t parse(est_slice_t der)
+{
+    ext_t ext = {0};
+    pki_der_t whole, v;
+
+    if (!pki_der_take(&der, PKI_DER_SEQUENCE, &whole))
+        return ext;
+    if (pki_der_take(&whole.body, PKI_DER_OID, &v))
+        ext.oid = v.body;
+    ext.critical = pki_der_take(&whole.body, PKI_DER_BOOLEAN, &v);
+    if (pki_der_take(&whole.body, PKI_DER_OCTET_STRING, &v))
+        ext.value = v.body;
+    return ext;
+}
+
+/* 4.2.1.3: at least one bit; X.690 11.2.2: no bits behind the last that is set */
+static const char *usage_flaw(est_slice_t value)
+{
+    pki_der_t bits;
+
+    if (!pki_der_take(&value, PKI_DER_BIT_STRING, &bits) || value.n || bits.body.n < 2 || bits.body.n > 3)
+        return "no key usage is set";
+    return bits.body.p[bits.body.n - 1] >> bits.body.p[0] & 1 ? NULL : "bits behind the last that is set";
+}
+
+/* The OID of a KeyPurposeId, or the first in a PolicyInformation */
+static est_slice_t item_oid(const pki_der_t *item)
+{
+    est_slice_t in = item->tag == PKI_DER_SEQUENCE ? item->body : item->whole;
+    pki_der_t oid = {0};
+
+    pki_der_take(&in, PKI_DER_OID, &oid);
+    return oid.body;
+}
+
+/* SEQUENCE SIZE (1..MAX); 4.2.1.4: a policy MUST NOT appear twice, nor is there a sense in it for a purpose */
+static const char *list_flaw(est_slice_t value)
+{
+    pki_der_t list, item, other;
+
+    if (!pki_der_take(&value, PKI_DER_SEQUENCE, &list) || value.n || !list.body.n)
+        return "is empty";
+    while (pki_der_next(&list.body, &item))
+        for (est_slice_t rest = list.body; pki_der_next(&rest, &other);)
+            if (est_slice_equal(item_oid(&item), item_oid(&other)))
+                return "the same is there twice";
+    return list.body.n ? "is malformed" : NULL;
+}
+
+#define USAGE(bit) (1 << (bit)) /* 4.2.1.3: digitalSignature 0, nonRepudiation 1, keyEncipherment 2, keyAgreement 4 */
+
+/* 4.2.1.12: the key usages of which each purpose needs one at least */
+static const struct {
+    est_slice_t oid;
+    int usage;
+} needs[] = {
+    {PKI_OID("\x2b\x06\x01\x05\x05\x07\x03\x01"), USAGE(0) | USAGE(2) | USAGE(4)},            /* serverAuth */
+    {PKI_OID("\x2b\x06\x01\x05\x05\x07\x03\x02"), USAGE(0) | USAGE(4)},                       /* clientAuth */
+    {PKI_OID("\x2b\x06\x01\x05\x05\x07\x03\x03"), USAGE(0)},                                  /* codeSigning */
+    {PKI_OID("\x2b\x06\x01\x05\x05\x07\x03\x04"), USAGE(0) | USAGE(1) | USAGE(2) | USAGE(4)}, /* emailProtection */
+    {PKI_OID("\x2b\x06\x01\x05\x05\x07\x03\x08"), USAGE(0) | USAGE(1)},                       /* timeStamping */
+    {PKI_OID("\x2b\x06\x01\x05\x05\x07\x03\x09"), USAGE(0) | USAGE(1)},                       /* OCSPSigning */
+};
+
+/* "both [...] MUST be processed independently and the certificate MUST only be used for a purpose consistent with
+ * both": where there is no such purpose it is of no use */
+static const char *consistency_flaw(const est_slice_t *exts, int n)
+{
+    int usage = 0;
+    est_slice_t value = {NULL, 0};
+    pki_der_t list, purpose;
+
+    for (int i = 0; i < n; i++) {
+        usage |= pki_reqext_given_key_usage(exts[i]);
+        ext_t ext = parse(exts[i]);
+        if (est_slice_equal(ext.oid, purposes))
+            value = ext.value;
+    }
+    if (!usage || !pki_der_take(&value, PKI_DER_SEQUENCE, &list))
+        return NULL;
+    while (pki_der_next(&list.body, &purpose))
+        for (apr_size_t i = 0; i < sizeof(needs) / sizeof(needs[0]); i++)
+            if (est_slice_equal(purpose.body, needs[i].oid) && !(usage & needs[i].usage))
+                return "no key usage goes with one of the extended key usages";
+    return NULL;
+}
+
+static int has_any_purpose(est_slice_t value)
+{
+    pki_der_t list, purpose;
+
+    if (pki_der_take(&value, PKI_DER_SEQUENCE, &list))
+        while (pki_der_next(&list.body, &purpose))
+            if (est_slice_equal(purpose.body, any_purpose))
+                return 1;
+    return 0;
+}
+
+const char *pki_extcheck_flaw(const est_slice_t *exts, int n)
+{
+    ext_t ext = parse(exts[n - 1]);
+    const char *flaw = NULL;
+
+    if (est_slice_equal(ext.oid, crl_points) || est_slice_equal(ext.oid, info_access)) {
+        if (ext.critical) /* 4.2.1.13, 4.2.2.1 */
+            flaw = "must not be critical";
+    } else if (est_slice_equal(ext.oid, key_usage)) {
+        flaw = usage_flaw(ext.value);
+    } else if (est_slice_equal(ext.oid, policies)) {
+        flaw = list_flaw(ext.value);
+    } else if (est_slice_equal(ext.oid, purposes)) {
+        flaw = list_flaw(ext.value);
+        if (!flaw && ext.critical && has_any_purpose(ext.value)) /* 4.2.1.12 */
+            flaw = "anyExtendedKeyUsage must not be critical";
+    } else if (est_slice_equal(ext.oid, basic_constraints)) {
+        if (ext.value.n != 2) /* cA FALSE is the default, and pathLenConstraint is for CAs: an empty SEQUENCE */
+            flaw = "holds more than CA:FALSE";
+    }
+    return flaw ? flaw : consistency_flaw(exts, n);
+}
