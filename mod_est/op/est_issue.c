@@ -63,6 +63,10 @@ static est_err_t *check_binding(const est_req_t *req, const pki_csr_t *csr)
         return NULL;
     if (wanted == POLICY_BINDING_OFF)
         return EST_FAIL(req->pool, binding_failed, "alias \"%s\" takes no challengePassword", req->alias->name);
+    if (req->behind_proxy)
+        return wanted == POLICY_BINDING_REQUIRED
+                   ? EST_FAIL(req->pool, binding_unreachable, "alias \"%s\"", req->alias->name)
+                   : EST_FAIL(req->pool, binding_behind_proxy, NULL);
     binding = req->binding(req);
     if (!binding.n && wanted == POLICY_BINDING_REQUIRED)
         return EST_FAIL(req->pool, binding_unavailable,

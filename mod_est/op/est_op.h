@@ -63,6 +63,7 @@ struct est_req_t {
     const char *base64;       /* "line" or "wrap" forces line breaks of the answer; NULL otherwise */
     const char *network;      /* textual address of the client */
     apr_sockaddr_t *address;  /* the same */
+    int behind_proxy;         /* a trusted proxy ended the client's TLS connection, so that there is no binding to it */
     X509 *leaf;               /* TLS client certificate, NULL = none; borrowed from the connection */
     STACK_OF(X509) *chain;    /* what else the client sent; may be NULL */
     const char *leaf_refused; /* why the transport's own verification says no, or NULL */
