@@ -236,7 +236,7 @@ int est_answer_send(est_request_t *request, const est_resp_t *resp)
 
 /* ---- errors that httpd's core answers */
 
-static est_err_t *error_of_status(request_rec *r)
+static est_err_t *error_of_status(const est_request_t *request)
 {
     static const struct {
         int status;
@@ -252,10 +252,13 @@ static est_err_t *error_of_status(request_rec *r)
         {HTTP_INTERNAL_SERVER_ERROR, EST_E_core_internal},
     };
     est_err_code_t code = EST_E_http_error;
+    const request_rec *r = request->r;
 
     for (apr_size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++)
         if (table[i].status == r->status)
             code = table[i].code;
+    if (code == EST_E_authentication_required && request->req.cred.cert_ignored)
+        return EST_FAIL(r->pool, authentication_required, "%s", request->req.cred.cert_ignored);
     return est_err_make(r->pool, code, __FILE__, __LINE__, NULL);
 }
 
@@ -263,7 +266,7 @@ static apr_status_t error_filter(ap_filter_t *f, apr_bucket_brigade *in)
 {
     request_rec *r = f->r;
     est_request_t *request = est_request_get(r) ? est_request_get(r) : stand_in(r);
-    est_err_t *err = request->err ? request->err : error_of_status(r);
+    est_err_t *err = request->err ? request->err : error_of_status(request);
     apr_bucket_brigade *out = apr_brigade_create(r->pool, f->c->bucket_alloc);
     const char *body = error_body(request, err);
 

@@ -59,6 +59,7 @@ static struct {
     est_slice_t body; /* what the request carries */
     int body_reads;
     est_slice_t binding; /* channel binding value of every connection */
+    int behind_proxy;    /* of every request */
 } op;
 
 /* ---- the store */
@@ -276,6 +277,7 @@ static inline est_req_t *op_request(unsigned method)
     assert_int_equal(apr_sockaddr_info_get(&req->address, req->network, APR_UNSPEC, 0, 0, pool), APR_SUCCESS);
     req->read_body = op_read_body;
     req->binding = op_binding;
+    req->behind_proxy = op.behind_proxy;
     return req;
 }
 
