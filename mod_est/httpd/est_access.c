@@ -129,6 +129,8 @@ static int check_access(request_rec *r)
     if (!err)
         err = refusal_without_user(request);
     if (!err)
+        err = request->bad_credentials;
+    if (!err)
         return DECLINED;
     est_answer_error(request, err);
     return DONE;

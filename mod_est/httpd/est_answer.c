@@ -275,7 +275,7 @@ static est_err_t *error_of_status(const est_request_t *request)
         {HTTP_SERVICE_UNAVAILABLE, EST_E_core_unavailable},
         {HTTP_INTERNAL_SERVER_ERROR, EST_E_core_internal},
     };
-    request_rec *r = request->r;
+    const request_rec *r = request->r;
     est_err_code_t code = EST_E_http_error;
 
     if (r->status == HTTP_UNAUTHORIZED && request->basic_user)
@@ -283,6 +283,8 @@ static est_err_t *error_of_status(const est_request_t *request)
     for (apr_size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++)
         if (table[i].status == r->status)
             code = table[i].code;
+    if (code == EST_E_authentication_required && request->req.cred.cert_ignored)
+        return EST_FAIL(r->pool, authentication_required, "%s", request->req.cred.cert_ignored);
     return est_err_make(r->pool, code, __FILE__, __LINE__, NULL);
 }
 

@@ -4,6 +4,7 @@
  */
 #include "est_config.h"
 #include "est_log.h"
+#include "est_proxy.h"
 #include "policy/policy_snapshot.h"
 #include "store/store_pg.h"
 
@@ -26,7 +27,9 @@ typedef enum {
     KIND_NUMBER,
     KIND_FLAG,
     KIND_ALIASES,
-    KIND_VERIFY
+    KIND_VERIFY,
+    KIND_NETWORKS,
+    KIND_CERT_HEADER
 } kind_t;
 
 typedef struct {
@@ -146,11 +149,17 @@ static const char *read_passphrase(const char **out, int argc, char *const argv[
     return NULL;
 }
 
+static int takes_several(kind_t kind)
+{
+    return kind == KIND_ALIASES || kind == KIND_PASSPHRASE || kind == KIND_VERIFY || kind == KIND_NETWORKS ||
+           kind == KIND_CERT_HEADER;
+}
+
 static const char *read_value(void *base, const row_t *row, int argc, char *const argv[], apr_pool_t *pool)
 {
     if (argc < 1)
         return apr_psprintf(pool, "%s needs an argument", row->name);
-    if (argc > 1 && row->kind != KIND_ALIASES && row->kind != KIND_PASSPHRASE && row->kind != KIND_VERIFY)
+    if (argc > 1 && !takes_several(row->kind))
         return apr_psprintf(pool, "%s takes one argument", row->name);
     switch (row->kind) {
     case KIND_TEXT:
@@ -170,6 +179,10 @@ static const char *read_value(void *base, const row_t *row, int argc, char *cons
         return read_aliases((apr_array_header_t **)((char *)base + row->offset), argc, argv, pool);
     case KIND_VERIFY:
         return read_verify(int_at(base, row), argc, argv);
+    case KIND_NETWORKS:
+        return est_proxy_read_networks((apr_array_header_t **)((char *)base + row->offset), argc, argv, pool);
+    case KIND_CERT_HEADER:
+        return est_proxy_read_header((const est_cert_header_t **)((char *)base + row->offset), argc, argv, pool);
     }
     return "internal error";
 }
@@ -515,9 +528,16 @@ int est_config_check(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp, ser
 
     (void)plog;
     set_defaults(global, SCOPE_GLOBAL);
-    for (server_rec *each = s; each; each = each->next)
-        set_defaults(est_config_server(each), SCOPE_SERVER);
     status = open_cas(global, pconf, s);
+    for (server_rec *each = s; each; each = each->next) {
+        est_err_t *err = est_proxy_check(each, ptemp);
+
+        set_defaults(est_config_server(each), SCOPE_SERVER);
+        if (err) {
+            est_log_error(s, EST_LOG_ERROR, err, NULL);
+            status = HTTP_INTERNAL_SERVER_ERROR;
+        }
+    }
     for (int i = 0; i < global->locations->nelts; i++)
         if (check_location(APR_ARRAY_IDX(global->locations, i, est_location_t *), global, s, ptemp) != OK)
             status = HTTP_INTERNAL_SERVER_ERROR;

@@ -15,6 +15,8 @@
 
 extern module AP_MODULE_DECLARE_DATA est_module;
 
+typedef struct est_cert_header_t est_cert_header_t; /* est_proxy.h */
+
 typedef enum { EST_VERIFY_OFF, EST_VERIFY_ON, EST_VERIFY_SHARED } est_verify_t;
 
 /* Once per server process: belongs to the main server */
@@ -28,10 +30,12 @@ typedef struct {
 } est_global_t;
 
 typedef struct {
-    est_global_t *global;    /* the same for every server */
-    int verify_client;       /* est_verify_t */
-    const void *accepts_any; /* the host's SSL_CTX when verify_client is not off, to know connections by */
-    apr_array_header_t *mounts; /* of const char *: paths of the EST locations of this host */
+    est_global_t *global;        /* the same for every server */
+    int verify_client;           /* est_verify_t */
+    const void *accepts_any;     /* the host's SSL_CTX when verify_client is not off, to know connections by */
+    apr_array_header_t *mounts;  /* of const char *: paths of the EST locations of this host */
+    apr_array_header_t *proxies; /* of const char *, CIDR: who may send cert_header; NULL = nobody */
+    const est_cert_header_t *cert_header;
 } est_server_t;
 
 typedef struct {

@@ -10,9 +10,9 @@
 #include <ap_provider.h>
 #include <apr_atomic.h>
 #include <apr_cstr.h>
-#include <apr_lib.h>
 #include <apr_md5.h>
 #include <apr_strings.h>
+#include <http_core.h>
 #include <http_log.h>
 #include <http_protocol.h>
 #include <http_request.h>
@@ -88,26 +88,48 @@ static est_err_t *check_failures(const est_request_t *request, const char *user)
     return err;
 }
 
-/* User name of the Authorization header, NULL when there is none or httpd will refuse it anyway */
-static const char *user_of(request_rec *r)
+/* RFC 7617 2, strictly: httpd would take the first of two headers, which it makes one of with a comma, and a name up to
+ * a NUL */
+static est_err_t *read_pair(const char **user, const char *base64, apr_pool_t *pool)
 {
-    const char *line = apr_table_get(r->headers_in, "Authorization"), *pair, *colon;
+    est_slice_t pair;
+    const char *colon;
 
-    if (!line || apr_cstr_casecmp(ap_getword(r->pool, &line, ' '), "Basic") != 0)
+    if (base64[strcspn(base64, " \t")])
+        return EST_FAIL(pool, authentication_required, "Authorization: blank in the credentials");
+    est_err_t *err = est_base64_decode(&pair, est_slice_of(base64), pool);
+    if (err)
+        return EST_FAIL(pool, authentication_required, "Authorization: %s", est_err_text(err));
+    colon = pair.n ? memchr(pair.p, ':', pair.n) : NULL;
+    if (!colon || memchr(pair.p, '\0', pair.n))
+        return EST_FAIL(pool, authentication_required, "Authorization: %s", colon ? "NUL in it" : "no colon in it");
+    *user = apr_pstrmemdup(pool, (const char *)pair.p, (apr_size_t)(colon - (const char *)pair.p));
+    return NULL;
+}
+
+/* User name of the Authorization header; NULL when there is none, or it is not for us to read */
+static est_err_t *read_user(const char **user, const est_request_t *request)
+{
+    const char *line = request->authorization, *type = ap_auth_type(request->r), *scheme;
+    apr_pool_t *pool = request->req.pool;
+
+    if (!line || !type || apr_cstr_casecmp(type, "Basic") != 0)
         return NULL;
-    while (apr_isspace(*line))
-        line++;
-    pair = ap_pbase64decode(r->pool, line);
-    colon = strchr(pair, ':');
-    return colon ? apr_pstrmemdup(r->pool, pair, (apr_size_t)(colon - pair)) : NULL;
+    scheme = ap_getword_white(pool, &line);
+    if (apr_cstr_casecmp(scheme, "Basic") != 0)
+        return EST_FAIL(pool, authentication_required, "Authorization of scheme \"%s\", where Basic is wanted",
+                        est_escape(est_slice_of(scheme), 40, pool));
+    return read_pair(user, line, pool);
 }
 
 est_err_t *est_password_prepare(est_request_t *request)
 {
     est_req_t *req = &request->req;
 
-    if (!req->alias || !policy_access_takes_user(req->alias, req->op->op) ||
-        !(request->basic_user = user_of(request->r)))
+    if (!req->alias || !policy_access_takes_user(req->alias, req->op->op))
+        return NULL;
+    request->bad_credentials = read_user(&request->basic_user, request);
+    if (!request->basic_user)
         return NULL;
     EST_TRY(check_failures(request, request->basic_user));
     return store_cache_client(request->service->cache, &req->cred.client, request->basic_user, req->pool);

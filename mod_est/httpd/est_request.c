@@ -3,6 +3,7 @@
  * SPDX-License-Identifier: Apache-2.0
  */
 #include "est_request.h"
+#include "est_proxy.h"
 #include "est_tls.h"
 #include "store/store_pg.h"
 
@@ -136,11 +137,26 @@ static unsigned method_of(const request_rec *r)
     return r->method_number == M_POST ? EST_METHOD_POST : EST_METHOD_OTHER;
 }
 
+/* The client's certificate: of its own connection, or as its proxy says */
+static est_err_t *take_certificate(est_req_t *req, request_rec *r)
+{
+    est_tls_t tls;
+
+    est_tls_get(&tls, r);
+    req->behind_proxy = est_proxy_is_peer(r);
+    if (req->behind_proxy)
+        return est_proxy_certificate(&req->leaf, &req->chain, r, tls.is_tls);
+    req->leaf = tls.leaf;
+    req->chain = tls.chain;
+    req->leaf_refused = tls.leaf_refused;
+    /* RFC 7030 3.3: before anybody is asked for a password that all could read */
+    return tls.is_tls ? NULL : EST_FAIL(r->pool, tls_required, NULL);
+}
+
 est_err_t *est_request_make(est_request_t **out, request_rec *r, est_service_t *service)
 {
     est_request_t *request = apr_pcalloc(r->pool, sizeof(*request));
     est_req_t *req = &request->req;
-    est_tls_t tls;
 
     *out = request;
     ap_set_module_config(r->request_config, &est_module, request);
@@ -174,13 +190,5 @@ est_err_t *est_request_make(est_request_t **out, request_rec *r, est_service_t *
     /* Half a certificate is of no use to anybody, and a POST has no ranges (RFC 9110 14.2) */
     apr_table_unset(r->headers_in, "Range");
     apr_table_unset(r->headers_in, "If-Range");
-    est_tls_get(&tls, r);
-    req->is_tls = tls.is_tls;
-    req->leaf = tls.leaf;
-    req->chain = tls.chain;
-    req->leaf_refused = tls.leaf_refused;
-    /* RFC 7030 3.3: before anybody is asked for a password that all could read */
-    if (!tls.is_tls)
-        return EST_FAIL(r->pool, tls_required, NULL);
-    return NULL;
+    return take_certificate(req, r);
 }

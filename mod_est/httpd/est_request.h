@@ -16,15 +16,17 @@ typedef struct {
     const est_location_t *location;
     est_service_t *service;
     int body_was_read;
-    const char *authorization; /* header as the client sent it; NULL = none */
-    const char *basic_user;    /* of the Authorization header, where a password can play a role; NULL = none */
-    est_err_t *err;            /* what this request is refused with, once that is known */
+    const char *authorization;  /* header as the client sent it; NULL = none */
+    const char *basic_user;     /* of the Authorization header, where a password can play a role; NULL = none */
+    est_err_t *bad_credentials; /* the Authorization header cannot be understood; NULL = it can, or does not matter */
+    est_err_t *err;             /* what this request is refused with, once that is known */
     int logged;
 } est_request_t;
 
 /* The request's, NULL when it is not in an EST location or est_request_make was not called */
 est_request_t *est_request_get(request_rec *r);
-/* Gathers everything but the body. Fails with tls_required, internal. */
+/* Gathers everything but the body. Fails with tls_required, internal, and as
+ * est_proxy_certificate does. */
 est_err_t *est_request_make(est_request_t **out, request_rec *r, est_service_t *service);
 
 /* Path behind the mount point of the location; "" when it is the mount point itself */

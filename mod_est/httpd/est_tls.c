@@ -122,6 +122,16 @@ static est_slice_t tls_exporter(SSL *ssl, apr_pool_t *pool)
     return est_slice(value, EXPORTER_LENGTH);
 }
 
+/* SSLVerifyClient optional_no_ca lets a certificate in with one of these, and mod_ssl forgets them on TLS 1.2 but not
+ * on 1.3. They say that mod_ssl has no CA for it, and nothing against it: whether there is an anchor is for the alias
+ * to say. With SSLVerifyClient optional the handshake has failed. */
+static int is_want_of_ca(long result)
+{
+    return result == X509_V_ERR_DEPTH_ZERO_SELF_SIGNED_CERT || result == X509_V_ERR_SELF_SIGNED_CERT_IN_CHAIN ||
+           result == X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT_LOCALLY || result == X509_V_ERR_CERT_UNTRUSTED ||
+           result == X509_V_ERR_UNABLE_TO_VERIFY_LEAF_SIGNATURE;
+}
+
 void est_tls_get(est_tls_t *out, request_rec *r)
 {
     SSL *ssl = ssl_of(r);
@@ -134,7 +144,8 @@ void est_tls_get(est_tls_t *out, request_rec *r)
     out->leaf = SSL_get0_peer_certificate(ssl);
     out->chain = SSL_get_peer_cert_chain(ssl);
     result = SSL_get_verify_result(ssl);
-    if (out->leaf && est_config_server(r->server)->verify_client == EST_VERIFY_OFF && result != X509_V_OK)
+    if (out->leaf && est_config_server(r->server)->verify_client == EST_VERIFY_OFF && result != X509_V_OK &&
+        !is_want_of_ca(result))
         out->leaf_refused = X509_verify_cert_error_string(result);
 }
 

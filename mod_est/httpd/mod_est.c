@@ -11,6 +11,7 @@
 #include "est_failures.h"
 #include "est_log.h"
 #include "est_password.h"
+#include "est_proxy.h"
 #include "est_tls.h"
 #include "op/est_serve.h"
 #include "store/store_pg.h"
@@ -192,6 +193,7 @@ static void register_hooks(apr_pool_t *pconf)
     est_access_register(pconf);
     est_answer_register_hooks();
     est_tls_register_hooks();
+    est_proxy_register_hooks();
     ap_hook_check_config(est_config_check, NULL, NULL, APR_HOOK_MIDDLE);
     ap_hook_post_config(post_config, NULL, NULL, APR_HOOK_MIDDLE);
     ap_hook_child_init(child_init, NULL, NULL, APR_HOOK_MIDDLE);

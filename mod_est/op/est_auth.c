@@ -78,7 +78,7 @@ static est_err_t *judge_path(path_memo_t *memo, est_req_t *req, est_service_t *s
     return NULL;
 }
 
-/* Fills cred.cert, or cred.cert_error, or neither when the certificate counts as none (decision 12) */
+/* Fills cred.cert, or cred.cert_error, or cred.cert_ignored when the certificate counts as none (decision 12) */
 static est_err_t *check_certificate(est_req_t *req, est_service_t *service)
 {
     path_memo_t memo = {0};
@@ -88,12 +88,15 @@ static est_err_t *check_certificate(est_req_t *req, est_service_t *service)
 
     req->cred.cert = NULL;
     req->cred.cert_error = NULL;
+    req->cred.cert_ignored = NULL;
     if (!req->leaf)
         return NULL;
     req->cred.cert_error = pki_cert_facts(&cert, req->leaf, req->pool);
     if (req->cred.cert_error) {
         /* Unreadable names: only a refusal if one of our own anchors vouches for them, which cannot be told. Count it
          * as none. */
+        req->cred.cert_ignored =
+            apr_psprintf(req->pool, "the certificate sent counts as none: %s", est_err_text(req->cred.cert_error));
         req->cred.cert_error = NULL;
         return NULL;
     }
@@ -105,8 +108,10 @@ static est_err_t *check_certificate(est_req_t *req, est_service_t *service)
         EST_TRY(judge_path(&memo, req, service, key));
 
     if (memo.verdict == PKI_PATH_NO_ANCHOR)
-        return NULL;
-    if (memo.verdict != PKI_PATH_OK)
+        req->cred.cert_ignored =
+            apr_psprintf(req->pool, "the certificate sent, of \"%s\", is under no trust anchor of alias \"%s\": %s",
+                         cert->subject->text, req->alias->name, memo.detail);
+    else if (memo.verdict != PKI_PATH_OK)
         req->cred.cert_error = EST_FAIL(req->pool, certificate_refused, "\"%s\": %s", cert->subject->text, memo.detail);
     else if (req->leaf_refused)
         req->cred.cert_error =

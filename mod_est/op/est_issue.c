@@ -63,10 +63,10 @@ static est_err_t *check_binding(const est_req_t *req, const pki_csr_t *csr)
         return NULL;
     if (wanted == POLICY_BINDING_OFF)
         return EST_FAIL(req->pool, binding_failed, "alias \"%s\" takes no challengePassword", req->alias->name);
-    if (!req->is_tls && wanted == POLICY_BINDING_REQUIRED) /* the operator's mistake, not the client's */
-        return EST_FAIL(req->pool, binding_unavailable,
-                        "alias \"%s\" requires channel binding, and TLS does not end in this httpd's mod_ssl",
-                        req->alias->name);
+    if (req->behind_proxy)
+        return wanted == POLICY_BINDING_REQUIRED
+                   ? EST_FAIL(req->pool, binding_unreachable, "alias \"%s\"", req->alias->name)
+                   : EST_FAIL(req->pool, binding_behind_proxy, NULL);
     if (!csr->challenge)
         return EST_FAIL(req->pool, binding_required, NULL);
     binding = req->binding(req);

@@ -63,11 +63,11 @@ struct est_req_t {
     const char *base64;       /* "line" or "wrap" forces line breaks of the answer; NULL otherwise */
     const char *network;      /* textual address of the client */
     apr_sockaddr_t *address;  /* the same */
+    int behind_proxy;         /* a trusted proxy ended the client's TLS connection, so that there is no binding to it */
     X509 *leaf;               /* TLS client certificate, NULL = none; borrowed from the connection */
     STACK_OF(X509) *chain;    /* what else the client sent; may be NULL */
     const char *leaf_refused; /* why the transport's own verification says no, or NULL */
     int strict_body;          /* EstStrictBody */
-    int is_tls;               /* else no client can bind its request to the connection */
     /* Channel binding value of this connection (RFC 7030 3.5), n == 0 when it has none. Asked for only when it
      * matters, since it costs a key derivation. */
     est_slice_t (*binding)(const est_req_t *req);

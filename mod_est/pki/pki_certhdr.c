@@ -167,6 +167,17 @@ static est_err_t *percent_decode(est_slice_t *out, est_slice_t in, apr_pool_t *p
     return NULL;
 }
 
+/* A web server makes two headers of one name into one, with a comma and a blank between them (RFC 9110 5.3). One of
+ * them would be the client's, that the proxy did not take away. */
+static est_err_t *check_commas(est_slice_t in, apr_pool_t *pool)
+{
+    for (apr_size_t i = 1; i < in.n; i++) {
+        if (in.p[i - 1] == ',' && is_blank(in.p[i]))
+            return EST_FAIL(pool, proxy_certificate, "two headers of this name");
+    }
+    return NULL;
+}
+
 static int take_armour(est_slice_t *in, const char *armour)
 {
     apr_size_t n = strlen(armour);
@@ -193,11 +204,8 @@ static est_err_t *read_armoured(reader_t *reader, est_slice_t in)
             return EST_FAIL(reader->pool, proxy_certificate, "END CERTIFICATE expected");
         EST_TRY(add_base64(reader, base64));
         skip_blanks(&in);
-        if (take(&in, ',')) {
-            skip_blanks(&in);
-            if (!in.n)
-                return EST_FAIL(reader->pool, proxy_certificate, "nothing behind the last comma");
-        }
+        if (take(&in, ',') && !in.n)
+            return EST_FAIL(reader->pool, proxy_certificate, "nothing behind the last comma");
     }
     return NULL;
 }
@@ -207,6 +215,7 @@ static est_err_t *read_pem(reader_t *reader, est_slice_t value)
     est_slice_t in;
 
     EST_TRY(percent_decode(&in, value, reader->pool));
+    EST_TRY(check_commas(in, reader->pool));
     skip_blanks(&in);
     if (in.n && *in.p == '-')
         return read_armoured(reader, in);
@@ -277,11 +286,11 @@ static est_err_t *last_element(element_t *out, est_slice_t in, apr_pool_t *pool)
 {
     do {
         memset(out, 0, sizeof(*out));
-        skip_blanks(&in);
+        if (in.n && is_blank(*in.p))
+            return EST_FAIL(pool, proxy_certificate, "blank in front of an element: two headers of this name");
         do
             EST_TRY(take_pair(out, &in, pool));
         while (take(&in, ';'));
-        skip_blanks(&in);
     } while (take(&in, ','));
     if (in.n)
         return EST_FAIL(pool, proxy_certificate, "comma or semicolon expected behind a value");

@@ -37,6 +37,9 @@ typedef enum {
  *          both are there Chain must begin with Cert. Other keys mean nothing here.
  * chain_value must be NULL with the other two forms.
  *
+ * Two headers of one name, which a web server joins by comma and blank, fail: no form has a blank behind a comma, but
+ * for the List of the chain.
+ *
  * *leaf and *chain (what came besides the leaf, perhaps empty, in the order of the header) are freed with pool.
  */
 est_err_t *pki_certhdr_decode(X509 **leaf, STACK_OF(X509) **chain, pki_certhdr_form_t form, const char *value,

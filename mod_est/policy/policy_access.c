@@ -164,6 +164,12 @@ static policy_access_t grant_cert(policy_identity_t *identity, const policy_cred
     return POLICY_ACCESS_GRANTED;
 }
 
+static est_err_t *certificate_required(const policy_credentials_t *cred, apr_pool_t *pool)
+{
+    return cred->cert_ignored ? EST_FAIL(pool, certificate_required, "%s", cred->cert_ignored)
+                              : EST_FAIL(pool, certificate_required, NULL);
+}
+
 policy_access_t policy_access(policy_identity_t *identity, est_err_t **why, const policy_alias_t *alias, policy_op_t op,
                               const policy_credentials_t *cred, apr_time_t now, apr_pool_t *pool)
 {
@@ -179,7 +185,7 @@ policy_access_t policy_access(policy_identity_t *identity, est_err_t **why, cons
     identity->cert = cred->cert;
 
     if ((auth == POLICY_AUTH_CERT || auth == POLICY_AUTH_BASIC_AND_CERT) && !cred->cert)
-        return deny(why, EST_FAIL(pool, certificate_required, NULL));
+        return deny(why, certificate_required(cred, pool));
     if (auth == POLICY_AUTH_CERT)
         return grant_cert(identity, cred);
     if (cred->user)

@@ -54,7 +54,9 @@ typedef struct {
 
 /* What a request brought */
 typedef struct {
-    const pki_cert_t *cert;  /* verified under the alias's anchors; NULL = none, or of no anchor */
+    const pki_cert_t *cert; /* verified under the alias's anchors; NULL = none, or of no anchor */
+    const char
+        *cert_ignored;       /* for the log: why one that was sent counts as none; NULL = none was sent, or it counts */
     est_err_t *cert_error;   /* a certificate of an anchor that is not good: refused whatever else was brought */
     int has_authorization;   /* an Authorization header is there */
     const char *user;        /* verified by a provider, or NULL */

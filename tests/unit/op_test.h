@@ -59,7 +59,7 @@ static struct {
     est_slice_t body; /* what the request carries */
     int body_reads;
     est_slice_t binding; /* channel binding value of every connection */
-    int no_tls;
+    int behind_proxy;    /* of every request */
 } op;
 
 /* ---- the store */
@@ -276,8 +276,8 @@ static inline est_req_t *op_request(unsigned method)
     req->network = "192.0.2.1";
     assert_int_equal(apr_sockaddr_info_get(&req->address, req->network, APR_UNSPEC, 0, 0, pool), APR_SUCCESS);
     req->read_body = op_read_body;
-    req->is_tls = !op.no_tls;
     req->binding = op_binding;
+    req->behind_proxy = op.behind_proxy;
     return req;
 }
 

@@ -206,37 +206,40 @@ static void test_channel_binding(void **state)
     static const char right[] = "YSB2YWx1ZQ=="; /* of "a value" */
     static const struct {
         const char *mode;
-        int available; /* -1: no TLS */
+        enum { NO, YES, PROXY } available; /* PROXY: not of the connection that the client has */
         const char *challenge;
         est_err_code_t code; /* EST_E__COUNT: issued */
         const char *reason;
     } rows[] = {
-        {"if-present", 1, NULL, EST_E__COUNT, "none sent, none demanded"},
-        {"if-present", 1, right, EST_E__COUNT, "the right one"},
-        {"if-present", 1, "secret", EST_E_binding_failed, "CB-02: a static password"},
-        {"if-present", 1, "b3RoZXIgdmFsdWU=", EST_E_binding_failed, "CB-04: of another connection"},
-        {"if-present", 1, "YSB2YWx1ZQ==A", EST_E_binding_failed, "CB-05: longer"},
-        {"if-present", 1, "YSB2YWx1", EST_E_binding_failed, "CB-05: a prefix"},
-        {"if-present", 1, "YSB2YWx1ZQ", EST_E_binding_failed, "without padding"},
-        {"if-present", 1, "YSB2YWx1ZR==", EST_E_binding_failed, "other characters for the same octets"},
-        {"if-present", 1, "ysb2ywx1zq==", EST_E_binding_failed, "other case"},
-        {"if-present", 1, " YSB2YWx1ZQ==", EST_E_binding_failed, "a blank in front"},
-        {"if-present", 0, NULL, EST_E__COUNT, "none sent, none can be had"},
-        {"if-present", 0, right, EST_E_binding_failed, "CB-10: cannot be verified"},
-        {"required", 1, NULL, EST_E_binding_required, "CB-08: none sent"},
-        {"required", 1, right, EST_E__COUNT, "the right one"},
-        {"required", 1, "secret", EST_E_binding_failed, "a static password"},
-        {"required", 0, NULL, EST_E_binding_required, "the client's TLS has none"},
-        {"required", 0, right, EST_E_binding_failed, "TLS-17: the client's TLS has none"},
-        {"required", -1, NULL, EST_E_binding_unavailable, "CB-10: TLS ends elsewhere"},
-        {"required", -1, right, EST_E_binding_unavailable, "CB-10: TLS ends elsewhere"},
-        {"if-present", -1, right, EST_E_binding_failed, "CB-10: cannot be verified"},
-        {"if-present", -1, NULL, EST_E__COUNT, "none sent, none can be had"},
-        {"off", 1, NULL, EST_E__COUNT, "none sent"},
-        {"off", 1, right, EST_E_binding_failed, "not wanted"},
-        {"off", 1, "secret", EST_E_binding_failed, "decision 4: a static value is 400"},
-        {"off", 0, NULL, EST_E__COUNT, "none sent"},
-        {"off", 0, right, EST_E_binding_failed, "not wanted"},
+        {"if-present", YES, NULL, EST_E__COUNT, "none sent, none demanded"},
+        {"if-present", YES, right, EST_E__COUNT, "the right one"},
+        {"if-present", YES, "secret", EST_E_binding_failed, "CB-02: a static password"},
+        {"if-present", YES, "b3RoZXIgdmFsdWU=", EST_E_binding_failed, "CB-04: of another connection"},
+        {"if-present", YES, "YSB2YWx1ZQ==A", EST_E_binding_failed, "CB-05: longer"},
+        {"if-present", YES, "YSB2YWx1", EST_E_binding_failed, "CB-05: a prefix"},
+        {"if-present", YES, "YSB2YWx1ZQ", EST_E_binding_failed, "without padding"},
+        {"if-present", YES, "YSB2YWx1ZR==", EST_E_binding_failed, "other characters for the same octets"},
+        {"if-present", YES, "ysb2ywx1zq==", EST_E_binding_failed, "other case"},
+        {"if-present", YES, " YSB2YWx1ZQ==", EST_E_binding_failed, "a blank in front"},
+        {"if-present", NO, NULL, EST_E__COUNT, "none sent, none can be had"},
+        {"if-present", NO, right, EST_E_binding_failed, "CB-10: cannot be verified"},
+        {"required", YES, NULL, EST_E_binding_required, "CB-08: none sent"},
+        {"required", YES, right, EST_E__COUNT, "the right one"},
+        {"required", YES, "secret", EST_E_binding_failed, "a static password"},
+        {"required", NO, NULL, EST_E_binding_required, "TLS-17: none sent, none can be had"},
+        {"required", NO, right, EST_E_binding_failed, "TLS-17: the client's TLS has none"},
+        {"off", YES, NULL, EST_E__COUNT, "none sent"},
+        {"off", YES, right, EST_E_binding_failed, "not wanted"},
+        {"off", YES, "secret", EST_E_binding_failed, "decision 4: a static value is 400"},
+        {"off", NO, NULL, EST_E__COUNT, "none sent"},
+        {"off", NO, right, EST_E_binding_failed, "not wanted"},
+        {"if-present", PROXY, NULL, EST_E__COUNT, "none sent, none demanded"},
+        {"if-present", PROXY, right, EST_E_binding_behind_proxy, "CB-10: right, but of the proxy's connection"},
+        {"if-present", PROXY, "secret", EST_E_binding_behind_proxy, "CB-10: a static password"},
+        {"required", PROXY, NULL, EST_E_binding_unreachable, "CB-10: none can be had"},
+        {"required", PROXY, right, EST_E_binding_unreachable, "CB-10: none can be had"},
+        {"off", PROXY, NULL, EST_E__COUNT, "none sent"},
+        {"off", PROXY, right, EST_E_binding_failed, "not wanted"},
     };
 
     (void)state;
@@ -246,8 +249,8 @@ static void test_channel_binding(void **state)
 
         op_start();
         op.store.aliases[0].binding = rows[i].mode;
-        op.binding = rows[i].available > 0 ? text("a value") : est_slice(NULL, 0);
-        op.no_tls = rows[i].available < 0;
+        op.behind_proxy = rows[i].available == PROXY;
+        op.binding = rows[i].available ? text("a value") : est_slice(NULL, 0);
         ask(rows[i].challenge);
         err = enroll(&resp);
         if (rows[i].code == EST_E__COUNT)

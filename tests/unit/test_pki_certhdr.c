@@ -122,7 +122,7 @@ static void test_pem(void **state)
         {"blanks for line ends (Apache)", BEGIN " " LEAF " " END " ", NULL, {LEAF}},
         {"tabs behind line ends (nginx $ssl_client_cert)", BEGIN "\n\t" LEAF "\n\t" END "\n\t", NULL, {LEAF}},
         {"CR LF", BEGIN "\r\n" LEAF "\r\n" END "\r\n", NULL, {LEAF}},
-        {"commas between blocks", PEM(LEAF) "," PEM(ISSUER) ", " PEM(ROOT), NULL, {LEAF, ISSUER, ROOT}},
+        {"commas between blocks", PEM(LEAF) "," PEM(ISSUER) "," PEM(ROOT), NULL, {LEAF, ISSUER, ROOT}},
         {"no armour (HAProxy ssl_c_der,base64)", LEAF, NULL, {LEAF}},
         {"no armour, commas (Traefik)", LEAF "," ISSUER "," ROOT, NULL, {LEAF, ISSUER, ROOT}},
         {"no armour, escaped (Traefik 2.2)", percent(LEAF "," ISSUER, ""), NULL, {LEAF, ISSUER}},
@@ -149,7 +149,7 @@ static void test_xfcc(void **state)
          apr_psprintf(pool, "Cert=\"%s\",Cert=\"%s\"", percent(PEM(ISSUER), "-"), leaf),
          NULL,
          {LEAF}},
-        {"the first need not have one", with("By=x;Hash=00;URI=u, Hash=01;Cert=\"%s\"", leaf), NULL, {LEAF}},
+        {"the first need not have one", with("By=x;Hash=00;URI=u,Hash=01;Cert=\"%s\"", leaf), NULL, {LEAF}},
         {"comma and brackets inside a value", with("Subject=\"CN=a\\\\,b\";Cert=\"%s\"", leaf), NULL, {LEAF}},
     };
     ALL_GOOD(PKI_CERTHDR_XFCC, rows);
@@ -252,6 +252,9 @@ static void test_malformed_pem(void **state)
         {"a Byte Sequence", ":" LEAF ":", NULL, "octet 0x3a"},
         {"rubbish as issuer", LEAF ",AAAA", NULL, "certificate 2"},
         {"a second header", LEAF, ISSUER, "no second header"},
+        {"two headers", PEM(LEAF) ", " PEM(ISSUER), NULL, "two headers"},
+        {"two headers, no armour", LEAF ", " ISSUER, NULL, "two headers"},
+        {"two headers, the first empty", ", " LEAF, NULL, "two headers"},
     };
     ALL_FAIL(PKI_CERTHDR_PEM, rows);
 }
@@ -280,6 +283,9 @@ static void test_malformed_xfcc(void **state)
         {"a semicolon at the end", with("Cert=\"%s\";", leaf), NULL, "expected"},
         {"a backslash at the end", "Cert=\"\\", NULL, "quotation marks"},
         {"PEM alone", leaf, NULL, "expected"},
+        {"two headers", apr_psprintf(pool, "Cert=\"%s\", Cert=\"%s\"", issuer, leaf), NULL, "two headers"},
+        {"two headers, the first not closed", apr_psprintf(pool, "Cert=\"%s, Cert=\"%s\"", issuer, leaf), NULL,
+         "comma or semicolon"},
     };
     ALL_FAIL(PKI_CERTHDR_XFCC, rows);
 }
