@@ -21,27 +21,24 @@
 #include <openssl/err.h>
 #include <openssl/pem.h>
 
+/* To be closed by the caller before it returns, not with its pool, which is that of the configuration: httpd's children,
+ * and the programs that they start, would have the open file of the CA's key. "e" is O_CLOEXEC. */
 static est_err_t *open_file(BIO **out, const char *path, const char *what, apr_pool_t *pool)
 {
-    BIO *bio = BIO_new_file(path, "r");
-
-    if (!bio) {
+    *out = BIO_new_file(path, "re");
+    if (!*out) {
         int error = errno;
 
         ERR_clear_error();
         return EST_FAIL(pool, file, "%s %s cannot be opened: %s", what, path, strerror(error));
     }
-    *out = pki_ossl_own_bio(bio, pool);
     return NULL;
 }
 
 /* ---- Certificates ---- */
 
-est_err_t *pki_load_certs(STACK_OF(X509) **out, const char *path, apr_pool_t *pool)
+static est_err_t *read_certs(STACK_OF(X509) **out, BIO *bio, const char *path, apr_pool_t *pool)
 {
-    BIO *bio;
-
-    EST_TRY(open_file(&bio, path, "certificate file", pool));
     STACK_OF(X509) *certs = sk_X509_new_null();
     if (!certs)
         return EST_FAIL(pool, internal, "%s: %s", path, pki_ossl_reason(pool));
@@ -65,6 +62,16 @@ est_err_t *pki_load_certs(STACK_OF(X509) **out, const char *path, apr_pool_t *po
         return EST_FAIL(pool, file, "certificate file %s holds no PEM certificate", path);
     *out = certs;
     return NULL;
+}
+
+est_err_t *pki_load_certs(STACK_OF(X509) **out, const char *path, apr_pool_t *pool)
+{
+    BIO *bio;
+
+    EST_TRY(open_file(&bio, path, "certificate file", pool));
+    est_err_t *err = read_certs(out, bio, path, pool);
+    BIO_free(bio);
+    return err;
 }
 
 est_err_t *pki_load_der(X509 **out, est_slice_t der, apr_pool_t *pool)
@@ -101,19 +108,15 @@ static int answer_prompt(char *buf, int size, int writing, void *data)
     return (int)n;
 }
 
-est_err_t *pki_load_key(EVP_PKEY **out, const char *path, const char *passphrase, int *loose, apr_pool_t *pool)
+static int is_loose(FILE *file)
 {
-    BIO *bio;
+    struct stat st;
 
-    EST_TRY(open_file(&bio, path, "key file", pool));
-    if (loose) {
-        struct stat st;
-        FILE *file = NULL;
+    return fstat(fileno(file), &st) != 0 || (st.st_mode & (S_IRGRP | S_IROTH)) != 0;
+}
 
-        BIO_get_fp(bio, &file);
-        *loose = !file || fstat(fileno(file), &st) != 0 || (st.st_mode & (S_IRGRP | S_IROTH)) != 0;
-    }
-
+static est_err_t *read_key(EVP_PKEY **out, BIO *bio, const char *path, const char *passphrase, apr_pool_t *pool)
+{
     prompt_t prompt = {passphrase, 0};
     ERR_clear_error();
     EVP_PKEY *key = PEM_read_bio_PrivateKey(bio, NULL, answer_prompt, &prompt);
@@ -129,6 +132,21 @@ est_err_t *pki_load_key(EVP_PKEY **out, const char *path, const char *passphrase
         return EST_FAIL(pool, config, "key file %s cannot be decrypted, is the passphrase right? (%s)", path,
                         pki_ossl_reason(pool));
     return EST_FAIL(pool, file, "key file %s holds no PEM private key: %s", path, pki_ossl_reason(pool));
+}
+
+est_err_t *pki_load_key(EVP_PKEY **out, const char *path, const char *passphrase, int *loose, apr_pool_t *pool)
+{
+    FILE *file = NULL;
+    BIO *bio;
+
+    EST_TRY(open_file(&bio, path, "key file", pool));
+    BIO_get_fp(bio, &file);
+    (void)setvbuf(file, NULL, _IONBF, 0); /* stdio would leave the key in memory that it gives back */
+    if (loose)
+        *loose = is_loose(file);
+    est_err_t *err = read_key(out, bio, path, passphrase, pool);
+    BIO_free(bio);
+    return err;
 }
 
 /* ---- Passphrases ---- */

@@ -24,7 +24,6 @@ OWN(X509, cert, x509, X509_free(p))
 OWN(X509_NAME, name, name, X509_NAME_free(p))
 OWN(X509_STORE, store, store, X509_STORE_free(p))
 OWN(STACK_OF(X509), certs, certs, sk_X509_pop_free(p, X509_free))
-OWN(BIO, bio, bio, BIO_free_all(p))
 
 const char *pki_ossl_reason(apr_pool_t *pool)
 {

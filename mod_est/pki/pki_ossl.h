@@ -19,7 +19,6 @@ X509_NAME *pki_ossl_own_name(X509_NAME *name, apr_pool_t *pool);
 X509_STORE *pki_ossl_own_store(X509_STORE *store, apr_pool_t *pool);
 /* Frees the certificates in it, too */
 STACK_OF(X509) *pki_ossl_own_certs(STACK_OF(X509) *certs, apr_pool_t *pool);
-BIO *pki_ossl_own_bio(BIO *bio, apr_pool_t *pool);
 
 /* Why OpenSSL failed: the first and the last reason in its queue, in pool, without data such as paths. Clears the
  * queue; leftovers would come up in mod_ssl's log. */

@@ -167,7 +167,7 @@ def test_connections_that_are_cut_all_the_time_cost_nobody_a_certificate(fragile
     assert load.check_books() <= load.tally().get(503, 0)
 
 
-@pytest.mark.row("EN-14")
+@pytest.mark.row("EN-14", "OP-02")
 def test_an_ambiguous_commit_is_asked_about(make_fragile, session_directory, record_property):
     """The answer to a committed record_issued() is lost: the module repeats the request's id and finds what was recorded."""
     site = make_fragile("lossy", start=False)
@@ -186,6 +186,7 @@ def test_an_ambiguous_commit_is_asked_about(make_fragile, session_directory, rec
     report(record_property, load, slowest_seconds=load.slowest())
 
 
+@pytest.mark.row("OP-05")
 def test_graceful_restarts_fail_no_request(fragile, allow_log, record_property):
     with Load(fragile, prefix="graceful", limit=5000, seconds=60) as load:
         for _ in range(3):
@@ -264,7 +265,7 @@ def test_every_certificate_fits_the_policy_of_its_moment(fragile, profiles, reco
 
 # --- a database that is not there
 
-@pytest.mark.row("HTTP-19")
+@pytest.mark.row("HTTP-19", "OP-01")
 def test_without_database_requests_are_told_when_to_come_back(fragile, allow_log, record_property):
     allow_log(*outage.AWAY)
     fragile.register("cold")

@@ -62,6 +62,7 @@ def enrol(client, name="CN=device"):
     return answer.status, key, answer
 
 
+@pytest.mark.row("OP-06")
 def test_every_child_issues_and_renews(mpm_site, children):
     for client in children:
         assert client.get("cacerts").status == 200

@@ -6,6 +6,7 @@
 
 #include "pki/pki_load.h"
 
+#include <dirent.h>
 #include <openssl/err.h>
 #include <time.h>
 
@@ -207,6 +208,39 @@ static const char *file_spec(const char *name, const char *contents)
     return apr_pstrcat(pool, "file:", text_file(name, contents), NULL);
 }
 
+static int open_files(void)
+{
+    DIR *dir = opendir("/proc/self/fd");
+    int n = 0;
+
+    assert_non_null(dir);
+    while (readdir(dir))
+        n++;
+    closedir(dir);
+    return n;
+}
+
+/* OP-07: whoever has the descriptor has the key, and programs inherit descriptors */
+static void test_no_file_stays_open(void **state)
+{
+    (void)state;
+    int before = open_files();
+    EVP_PKEY *key = EVP_EC_gen("P-256"), *loaded;
+    X509 *cert = make_numbered(key, 1);
+    STACK_OF(X509) *certs;
+    BIO *bio = BIO_new(BIO_s_mem());
+    PEM_write_bio_PrivateKey(bio, key, NULL, NULL, 0, NULL, NULL);
+    ASSERT_OK(pki_load_key(&loaded, file_of("open.key", bio), NULL, NULL, pool));
+    bio = BIO_new(BIO_s_mem());
+    PEM_write_bio_X509(bio, cert);
+    ASSERT_OK(pki_load_certs(&certs, file_of("open.pem", bio), pool));
+    assert_non_null(pki_load_key(&loaded, text_file("nothing", "nothing"), NULL, NULL, pool));
+    assert_non_null(pki_load_certs(&certs, text_file("nothing.pem", "nothing"), pool));
+    assert_int_equal(open_files(), before);
+    X509_free(cert);
+    EVP_PKEY_free(key);
+}
+
 static void test_passphrases(void **state)
 {
     (void)state;
@@ -308,6 +342,7 @@ int main(void)
         EST_TEST(test_a_key_after_other_blocks),
         EST_TEST(test_key_files_that_cannot_be_used),
         EST_TEST(test_a_file_that_others_can_read_is_reported),
+        EST_TEST(test_no_file_stays_open),
         EST_TEST(test_passphrases),
         EST_TEST(test_passphrases_that_cannot_be_had),
         EST_TEST(test_a_passphrase_is_cleansed_with_its_pool),

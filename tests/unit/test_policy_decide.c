@@ -502,7 +502,7 @@ static void test_extensions(void **state)
     assert_int_equal(granted()->n_exts, 3);
 }
 
-/* Days from now; 0 = not set */
+/* Days from now; 0 = not set. OP-08: whatever the clock says, no certificate ends before it begins */
 static void test_validity(void **state)
 {
     static const struct {
@@ -523,6 +523,9 @@ static void test_validity(void **state)
         {30, 1, 0, -100, -2, "cap", 0, 0, "the CA has ended"},
         {30, 1, -2, -100, 100, "cap", 0, 0, "latest end is over"},
         {30, 1, 0, 50, 100, "cap", 0, 0, "the CA has not begun"},
+        {30, 1, 0, 20000, 23650, "cap", 0, 0, "the clock has gone back by decades"},
+        {30, 1, 0, -20000, -16350, "cap", 0, 0, "the clock has gone forward by decades"},
+        {30, 20000, 0, -100, 100, "cap", -100, 30, "backdate beyond the CA's beginning"},
     };
 
     (void)state;
@@ -542,6 +545,7 @@ static void test_validity(void **state)
             continue;
         }
         policy_grant_t *grant = granted();
+        assert_true(grant->not_before < grant->not_after);
         if (apr_time_sec(grant->not_before) != now + rows[i].start * 86400 ||
             apr_time_sec(grant->not_after) != now + rows[i].end * 86400)
             fail_msg("%s: got %s to %s", rows[i].reason, pki_time_text(grant->not_before, pool),

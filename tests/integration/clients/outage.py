@@ -8,12 +8,15 @@ import re
 import signal
 import time
 
+from cryptography.hazmat.primitives import serialization
+
 from harness import run
 from harness.pki import make_csr, shared_key
 from harness.postgres import PostgresServer
 
 # What the module logs while the database is away; lines of these tests about anything else are complaints
 AWAY = ("EST1090", "EST1093")
+DER = serialization.Encoding.DER
 
 
 class FragileServer(PostgresServer):

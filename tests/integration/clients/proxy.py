@@ -1,6 +1,6 @@
 # Copyright 2026 The mod_est authors
 # SPDX-License-Identifier: Apache-2.0
-"""Between the module and PostgreSQL: an answer that was given and does not arrive."""
+"""Between the module and PostgreSQL: an answer that was given and does not arrive, a statement that never gets there."""
 
 import os
 import shutil
@@ -11,14 +11,20 @@ READY = b"Z\x00\x00\x00\x05I"  # ReadyForQuery, outside a transaction: what was 
 
 
 class LossyProxy:
-    """A context. Passes everything on, but cuts the connection instead of `swallow` answers that hold `marker`, after their commit."""
+    """
+    A context. Passes everything on, but cuts the connection instead of `swallow` answers that hold `marker`, after their commit.
+    With `hold` set, what the module sends from the first octets that hold it on is kept back, until the module hangs up; `held`
+    is set then.
+    """
+
+    hold = None
 
     def __init__(self, directory, server_directory, marker):
         self.directory, self.server, self.marker = directory, os.path.join(server_directory, ".s.PGSQL.5432"), marker
         self.swallow = self.swallowed = 0
         self.lock = threading.Lock()
         self.listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        self.sockets = []
+        self.sockets, self.held = [], threading.Event()
 
     def __enter__(self):
         os.mkdir(self.directory)
@@ -74,6 +80,11 @@ class LossyProxy:
                 if watched and self._is_lost(data):
                     while data and not data.endswith(READY):
                         data = source.recv(65536)
+                    break
+                if not watched and self.hold and self.hold in data:
+                    self.held.set()
+                    while source.recv(65536):
+                        pass
                     break
                 target.sendall(data)
         except OSError:

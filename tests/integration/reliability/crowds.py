@@ -126,7 +126,7 @@ def latency(outcomes):
 
 
 def slow_of(children, threads, must_serve):
-    def scenario(world, seconds, count=500):
+    def scenario(world, seconds, count=500 // run.SLOW):
         site = world.site(world.server(), children=children, threads=threads)
         with Load(site, threads=4, limit=20000, seconds=seconds, prefix="f") as before:
             run.wait_until(lambda: time.monotonic() > before.end or before.problems, seconds + 5)

@@ -85,7 +85,8 @@ def graceful(world, seconds):
     # under_load() has complained of those that got no answer, kept connections excepted, which a server may end
     refused = figures.requests - figures.answers.get(200, 0) - figures.answers.get(None, 0)
     figures.must(not refused, f"{refused} requests were refused in a graceful restart")
-    figures.notes.append(f"{restarts} restarts")
+    figures.notes.append(f"{restarts} restarts; {figures.answers.get(None, 0)} times a kept connection was closed meanwhile, "
+                         "and the request sent again")
     return figures, allowed
 
 
