@@ -8,6 +8,7 @@
 /* The judgement of a certificate request: a table of rules, each a pure function. */
 
 #include "pki/pki_csr.h"
+#include "pki/pki_digest.h"
 #include "policy_access.h"
 
 /* A profile's, and subjectKeyIdentifier, authorityKeyIdentifier, subjectAltName */
@@ -23,6 +24,9 @@ typedef struct {
     est_slice_t ca_spki;          /* its SubjectPublicKeyInfo, DER */
     apr_time_t ca_not_before, ca_not_after;
     est_slice_t ca_aki; /* AuthorityKeyIdentifier extension of what it signs */
+    /* SHA-256 of SubjectPublicKeyInfos that are nobody's to ask for: of CAs and TLS servers (conformance C-16) */
+    const unsigned char (*reserved_keys)[PKI_SHA256_SIZE];
+    int n_reserved_keys;
 } policy_request_t;
 
 /* The certificate that may be issued; borrows from request and profile */
