@@ -55,12 +55,13 @@ FROM est.client_get($1::text)
 -- $1 id, $2 alias, $3 policy version, $4 operation, $5 identity kind, $6 identity, $7 client, $8 client version,
 -- $9 network, $10 SHA-256 of the presented certificate's issuer, $11 its serial, $12 entity, $13 idempotency key,
 -- $14 window in seconds, $15 CA, $16 issuer, $17 SHA-256 of the issuer, $18 serial, $19 subject, $20 SAN,
--- $21 SHA-256 of the SubjectPublicKeyInfo, $22 not before, $23 not after (seconds since 1970), $24 certificate
+-- $21 SHA-256 of the SubjectPublicKeyInfo, $22 not before, $23 not after (seconds since 1970), $24 certificate,
+-- $25 fingerprint of the RSA modulus
 SELECT outcome, rule, detail, der
 FROM est.record_issued($1::uuid, $2::int, $3::bigint, $4::text, $5::text, $6::text, $7::int, $8::bigint, $9::inet,
                        $10::bytea, $11::text, $12::text, $13::bytea, $14::int, $15::text, $16::text, $17::bytea,
                        $18::text, $19::text, $20::text[], $21::bytea,
-                       to_timestamp($22::bigint), to_timestamp($23::bigint), $24::bytea)
+                       to_timestamp($22::bigint), to_timestamp($23::bigint), $24::bytea, $25::bytea)
 
 -- name: holder_status
 SELECT est.holder_status($1::int, $2::bytea, $3::text)

@@ -402,6 +402,7 @@ void *est_config_make_server(apr_pool_t *pool, server_rec *s)
         main_global = apr_pcalloc(pool, sizeof(*main_global));
         main_global->ca_configs = apr_array_make(pool, 2, sizeof(ca_config_t));
         main_global->locations = apr_array_make(pool, 2, sizeof(est_location_t *));
+        main_global->reserved_keys = apr_array_make(pool, 8, PKI_SHA256_SIZE);
         init_ints(main_global, SCOPE_GLOBAL);
     }
     server->global = main_global;
@@ -499,6 +500,20 @@ static int check_location(const est_location_t *location, const est_global_t *gl
     return status;
 }
 
+void est_config_reserve_key(est_global_t *global, est_slice_t cert)
+{
+    unsigned char hash[PKI_SHA256_SIZE];
+    est_slice_t spki = pki_cert_spki(cert);
+
+    if (!spki.n)
+        return;
+    pki_sha256(hash, spki);
+    for (int i = 0; i < global->reserved_keys->nelts; i++)
+        if (!memcmp(global->reserved_keys->elts + i * PKI_SHA256_SIZE, hash, sizeof(hash)))
+            return;
+    memcpy(apr_array_push(global->reserved_keys), hash, sizeof(hash));
+}
+
 static int open_cas(est_global_t *global, apr_pool_t *pconf, server_rec *s)
 {
     int status = OK;
@@ -517,6 +532,8 @@ static int open_cas(est_global_t *global, apr_pool_t *pconf, server_rec *s)
         if (ca->warning)
             est_log_error(s, EST_LOG_WARNING, EST_FAIL(pconf, config, "%s", ca->warning), NULL);
         global->cas[global->n_cas++] = ca;
+        for (int k = 0; k < ca->n_certs; k++)
+            est_config_reserve_key(global, ca->certs[k]);
     }
     return status;
 }

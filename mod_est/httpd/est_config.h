@@ -27,6 +27,7 @@ typedef struct {
     apr_array_header_t *locations;  /* of est_location_t *: every block with EstEngine on */
     ca_t **cas;                     /* opened by est_config_check */
     int n_cas;
+    apr_array_header_t *reserved_keys; /* of unsigned char[PKI_SHA256_SIZE]: see est_config_reserve_key */
 } est_global_t;
 
 typedef struct {
@@ -58,6 +59,10 @@ void *est_config_merge_server(apr_pool_t *pool, void *parent, void *child);
 
 /* check_config hook: everything that needs no database. Opens the CAs. */
 int est_config_check(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp, server_rec *s);
+
+/* Nobody gets a certificate for the key of this one (conformance C-16): those of the CAs and their chains are reserved
+ * by est_config_check, those of TLS servers by est_tls. cert: DER, not borrowed. */
+void est_config_reserve_key(est_global_t *global, est_slice_t cert);
 
 est_server_t *est_config_server(server_rec *s);
 est_global_t *est_config_global(server_rec *s);

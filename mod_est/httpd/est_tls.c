@@ -49,10 +49,30 @@ static int accept_any(X509_STORE_CTX *ctx, void *arg)
     return 1;
 }
 
+/* A host has a certificate for each type of key. The one that is current, which mod_ssl may rely on, is so again
+ * afterwards. */
+static void reserve_keys(server_rec *s, apr_pool_t *p, SSL_CTX *ctx)
+{
+    X509 *current = SSL_CTX_get0_certificate(ctx);
+
+    for (long next = SSL_CERT_SET_FIRST; SSL_CTX_set_current_cert(ctx, next); next = SSL_CERT_SET_NEXT) {
+        X509 *cert = SSL_CTX_get0_certificate(ctx);
+        est_slice_t der;
+
+        if (cert && !pki_cert_der(&der, cert, p))
+            est_config_reserve_key(est_config_global(s), der);
+    }
+    if (current)
+        SSL_CTX_select_current_cert(ctx, current);
+    ERR_clear_error();
+}
+
 static int init_server(server_rec *s, apr_pool_t *p, int is_proxy, SSL_CTX *ctx)
 {
-    (void)p;
-    if (is_proxy || est_config_server(s)->verify_client == EST_VERIFY_OFF)
+    if (is_proxy)
+        return OK;
+    reserve_keys(s, p, ctx);
+    if (est_config_server(s)->verify_client == EST_VERIFY_OFF)
         return OK;
     est_config_server(s)->accepts_any = ctx;
     SSL_CTX_set_cert_verify_callback(ctx, accept_any, NULL);

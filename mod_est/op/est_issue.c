@@ -47,6 +47,7 @@ typedef struct {
     policy_grant_t *grant;
     ca_t *ca;
     unsigned char idem_key[PKI_SHA256_SIZE], spki_hash[PKI_SHA256_SIZE], holder_hash[PKI_SHA256_SIZE];
+    unsigned char modulus_hash[PKI_KEY_MODULUS_HASH_SIZE];
     est_slice_t der;
 } attempt_t;
 
@@ -91,6 +92,8 @@ static est_err_t *judge_and_sign(attempt_t *a, est_req_t *req, est_service_t *se
     EST_TRY(check_binding(req, csr));
     EST_TRY(est_auth_ca(&a->ca, req->alias, service, req->pool));
     judged.ca = &a->ca->issuer;
+    judged.reserved_keys = service->reserved_keys;
+    judged.n_reserved_keys = service->n_reserved_keys;
     EST_TRY(policy_decide(&a->grant, &judged, req->pool));
 
     memset(&tbs, 0, sizeof(tbs));
@@ -127,6 +130,11 @@ static est_err_t *record(store_outcome_t *outcome, attempt_t *a, est_req_t *req,
     row.san = &a->grant->san;
     pki_sha256(a->spki_hash, csr->key->spki);
     row.spki_hash = a->spki_hash;
+    if (csr->key->type == PKI_KEY_RSA) {
+        if (!pki_key_modulus_hash(a->modulus_hash, csr->key, req->pool))
+            return EST_FAIL(req->pool, internal, "no SHA-1, by which lists of weak keys name RSA moduli");
+        row.modulus_hash = a->modulus_hash;
+    }
     row.not_before = a->grant->not_before;
     row.not_after = a->grant->not_after;
     row.der = a->der;
@@ -147,6 +155,8 @@ static est_err_t *refusal(const store_outcome_t *outcome, apr_pool_t *pool)
         return EST_FAIL(pool, certificate_unknown, "%s", detail);
     if (outcome->rule && !strcmp(outcome->rule, "name_refused"))
         return EST_FAIL(pool, name_refused, "%s", detail);
+    if (outcome->rule && !strcmp(outcome->rule, "key_blocked"))
+        return EST_FAIL(pool, key_blocked, "%s", detail);
     return EST_FAIL(pool, store_failed, "refused by unknown rule \"%s\"", outcome->rule ? outcome->rule : "");
 }
 

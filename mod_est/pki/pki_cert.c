@@ -112,6 +112,21 @@ est_slice_t pki_cert_serial(est_slice_t der)
     return pki_der_take(&tbs.body, PKI_DER_INTEGER, &item) ? item.body : est_slice(NULL, 0);
 }
 
+est_slice_t pki_cert_spki(est_slice_t der)
+{
+    pki_der_t cert, tbs, item;
+
+    if (!pki_der_take(&der, PKI_DER_SEQUENCE, &cert) || !pki_der_take(&cert.body, PKI_DER_SEQUENCE, &tbs))
+        return est_slice(NULL, 0);
+    pki_der_take(&tbs.body, PKI_DER_CONTEXT_CONSTRUCTED(0), &item); /* version */
+    if (!pki_der_take(&tbs.body, PKI_DER_INTEGER, &item))
+        return est_slice(NULL, 0);
+    for (int i = 0; i < 5; i++) /* signature, issuer, validity, subject, subjectPublicKeyInfo */
+        if (!pki_der_take(&tbs.body, PKI_DER_SEQUENCE, &item))
+            return est_slice(NULL, 0);
+    return item.whole;
+}
+
 const char *pki_cert_serial_text(est_slice_t der, apr_pool_t *pool)
 {
     est_slice_t serial = pki_cert_serial(der);

@@ -47,6 +47,8 @@ const char *pki_cert_subject_text(X509 *cert, apr_pool_t *pool);
 
 /* Contents of the serial number's INTEGER, borrowed from der, of a certificate that we made; n == 0 when der is none */
 est_slice_t pki_cert_serial(est_slice_t der);
+/* SubjectPublicKeyInfo as it stands, borrowed from der; n == 0 when der is no certificate */
+est_slice_t pki_cert_spki(est_slice_t der);
 /* Lower-case hex of the serial number's contents, as est.certificate has it, of a certificate that we made; "" when der
  * is none */
 const char *pki_cert_serial_text(est_slice_t der, apr_pool_t *pool);

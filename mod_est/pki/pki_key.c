@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <apr_lib.h>
 #include <apr_strings.h>
 #include <openssl/core_names.h>
 #include <openssl/crypto.h>
@@ -289,15 +290,9 @@ static est_err_t *decode_rsa(pki_key_t *key, const parts_t *parts, apr_pool_t *p
     if (parts->parameters.n == 0)
         key->spki = encode_rsa(parts->bits, pool);
 
+    key->modulus = n;
     BIGNUM *bn = BN_bin2bn(n.p, (int)n.n, NULL), *be = BN_bin2bn(e.p, (int)e.n, NULL);
-    est_err_t *err = NULL;
-    const char *flaw = bn && be ? pki_rsa_flaw(bn) : NULL;
-    if (!bn || !be)
-        err = EST_FAIL(pool, internal, "out of memory");
-    else if (flaw)
-        err = EST_FAIL(pool, key_rejected, "%s %s", key->label, flaw);
-    else
-        err = import_rsa(key, bn, be, pool);
+    est_err_t *err = bn && be ? import_rsa(key, bn, be, pool) : EST_FAIL(pool, internal, "out of memory");
     BN_free(bn);
     BN_free(be);
     return err;
@@ -341,6 +336,50 @@ est_err_t *pki_key_decode(pki_key_t **out, est_slice_t spki, apr_pool_t *pool)
     }
     *out = key;
     return NULL;
+}
+
+est_err_t *pki_key_check_quality(const pki_key_t *key, apr_pool_t *pool)
+{
+    if (key->type != PKI_KEY_RSA)
+        return NULL;
+    BIGNUM *n = BN_bin2bn(key->modulus.p, (int)key->modulus.n, NULL);
+    const char *flaw = n ? pki_rsa_flaw(n) : "modulus: out of memory";
+    BN_free(n);
+    return flaw ? EST_FAIL(pool, key_rejected, "%s %s", key->label, flaw) : NULL;
+}
+
+int pki_key_modulus_hash(unsigned char out[PKI_KEY_MODULUS_HASH_SIZE], const pki_key_t *key, apr_pool_t *pool)
+{
+    unsigned char sha1[20];
+
+    if (key->type != PKI_KEY_RSA)
+        return 0;
+    char *hex = apr_pstrdup(pool, est_hex(key->modulus, pool)), *digits = hex + (*hex == '0');
+    for (char *p = digits; *p; p++)
+        *p = (char)apr_toupper(*p);
+    const char *line = apr_pstrcat(pool, "Modulus=", digits, "\n", NULL);
+    if (EVP_Digest(line, strlen(line), sha1, NULL, EVP_sha1(), NULL) != 1)
+        return 0;
+    memcpy(out, sha1 + sizeof(sha1) - PKI_KEY_MODULUS_HASH_SIZE, PKI_KEY_MODULUS_HASH_SIZE);
+    return 1;
+}
+
+/* ---- What keys are able to do ---- */
+
+unsigned pki_key_usages(pki_key_type_t type)
+{
+    const unsigned sign = PKI_USAGE_DIGITAL_SIGNATURE | PKI_USAGE_NON_REPUDIATION;
+
+    switch (type) {
+    case PKI_KEY_RSA:
+        return sign | PKI_USAGE_KEY_ENCIPHERMENT | PKI_USAGE_DATA_ENCIPHERMENT;
+    case PKI_KEY_EC:
+        return sign | PKI_USAGE_KEY_AGREEMENT | PKI_USAGE_ENCIPHER_ONLY | PKI_USAGE_DECIPHER_ONLY;
+    case PKI_KEY_ED25519:
+    case PKI_KEY_ED448:
+        return sign;
+    }
+    return 0;
 }
 
 /* ---- Rules of profiles ---- */

@@ -4,6 +4,7 @@
  */
 #include "pki_reqext.h"
 #include "pki_der.h"
+#include "pki_ext.h"
 
 #include <openssl/asn1.h>
 #include <openssl/objects.h>
@@ -150,6 +151,34 @@ int pki_reqext_given_key_usage(est_slice_t extension)
     pki_req_ext_t ext = given(extension);
 
     return pki_reqext_key_usage(&ext);
+}
+
+est_slice_t pki_reqext_given_purposes(est_slice_t extension)
+{
+    pki_req_ext_t ext = given(extension);
+
+    return ext.nid == NID_ext_key_usage ? ext.value : est_slice(NULL, 0);
+}
+
+/* X.690 11.2.2: a BIT STRING with named bits ends with its last bit that is set */
+est_slice_t pki_reqext_with_key_usage(est_slice_t extension, int usage, apr_pool_t *pool)
+{
+    unsigned char value[5] = {PKI_DER_BIT_STRING, 2};
+    pki_der_t whole, oid, critical = {0};
+    int last = 0;
+
+    if (!pki_der_take(&extension, PKI_DER_SEQUENCE, &whole) || !pki_der_take(&whole.body, PKI_DER_OID, &oid))
+        return est_slice(NULL, 0);
+    pki_der_take(&whole.body, PKI_DER_BOOLEAN, &critical);
+    for (int i = 0; i < 9; i++) {
+        if (usage & 1 << i) {
+            value[3 + i / 8] |= (unsigned char)(0x80 >> (i % 8));
+            last = i;
+        }
+    }
+    value[1] = (unsigned char)(2 + last / 8);
+    value[2] = (unsigned char)(7 - last % 8);
+    return pki_ext_encode("2.5.29.15", critical.whole.n != 0, est_slice(value, (apr_size_t)value[1] + 2), pool);
 }
 
 /* id-kp-cmcCA lets its holder sign answers in the CA's name (RFC 6402 2.10). The other purposes are the profile's to

@@ -41,6 +41,27 @@ static est_err_t *rule_key(judge_t *j)
                     j->profile->keys_text);
 }
 
+/* Whoever has the key of a CA or of a TLS server here needs no certificate for it, and whoever gets one could take the
+ * other's place (C-16) */
+static est_err_t *rule_key_reserved(judge_t *j)
+{
+    est_slice_t spki = j->req->csr->key->spki;
+    unsigned char hash[PKI_SHA256_SIZE];
+
+    if (est_slice_equal(spki, j->req->ca_spki))
+        return EST_FAIL(j->pool, key_reserved, "the key is the CA's own");
+    pki_sha256(hash, spki);
+    for (int i = 0; i < j->req->n_reserved_keys; i++)
+        if (!memcmp(hash, j->req->reserved_keys[i], sizeof(hash)))
+            return EST_FAIL(j->pool, key_reserved, "the key is that of a CA or a TLS server of this httpd");
+    return NULL;
+}
+
+static est_err_t *rule_key_quality(judge_t *j)
+{
+    return pki_key_check_quality(j->req->csr->key, j->pool);
+}
+
 /* RFC 7030 4.2.2: subject and subjectAltName "MUST be identical" to those of the certificate that is renewed */
 static est_err_t *rule_same_names(judge_t *j)
 {
@@ -114,8 +135,7 @@ static est_err_t *rule_email(judge_t *j)
                     "emailAddress \"%s\" of the subject is no e-mail address of the subjectAltName", missing);
 }
 
-/* A certificate with a CA's own name would look like that CA's, or self-issued (conformance N-14); whoever has the CA's
- * key needs no certificate (C-16) */
+/* A certificate with a CA's own name would look like that CA's, or self-issued (conformance N-14) */
 static est_err_t *rule_not_the_ca(judge_t *j)
 {
     const pki_issuer_t *ca = j->req->ca;
@@ -123,8 +143,6 @@ static est_err_t *rule_not_the_ca(judge_t *j)
     for (int i = 0; i < ca->n_certs; i++)
         if (policy_names_is(j->grant->subject, ca->certs[i]->subject))
             return EST_FAIL(j->pool, name_invalid, "the subject is that of a CA, \"%s\"", ca->certs[i]->subject->text);
-    if (est_slice_equal(j->req->csr->key->spki, ca->certs[0]->spki))
-        return EST_FAIL(j->pool, key_rejected, "the key is the CA's own");
     return NULL;
 }
 
@@ -142,21 +160,36 @@ static est_err_t *rule_own_names(judge_t *j)
     return policy_names_identity(j->req->identity, j->grant->subject, &j->grant->san, j->pool);
 }
 
-/* keyUsage bits that the profile gives; 0 when it gives none */
-static int profile_key_usage(const policy_profile_t *profile)
+/* What the profile's keyUsage is for this key; NULL when the profile gives none */
+static const policy_key_usage_t *key_usage(const judge_t *j)
 {
-    int usage = 0;
+    return j->profile->key_usage_at < 0 ? NULL : &j->profile->key_usage[j->req->csr->key->type];
+}
 
-    for (int i = 0; i < profile->n_exts; i++)
-        usage |= pki_reqext_given_key_usage(profile->exts[i]);
-    return usage;
+/* CP-10: a key is never said to be for what it cannot do */
+static est_err_t *rule_key_usage(judge_t *j)
+{
+    const policy_key_usage_t *usage = key_usage(j);
+
+    if (!usage) {
+        j->not_applicable = 1;
+        return NULL;
+    }
+    if (!usage->bits)
+        return EST_FAIL(j->pool, key_not_allowed, "%s; profile \"%s\" gives no purpose that it can serve without %s",
+                        j->req->csr->key->label, j->profile->name, usage->left_out);
+    if (usage->left_out)
+        j->grant->dropped = apr_psprintf(j->pool, "%s%skeyUsage=%s", j->grant->dropped ? j->grant->dropped : "",
+                                         j->grant->dropped ? ", " : "", usage->left_out);
+    return NULL;
 }
 
 /* What is asked for and not given is left out, but never turned into its opposite (conformance EN-08): a key wanted
  * only for what the profile does not give is refused. */
 static est_err_t *check_extension(judge_t *j, const pki_req_ext_t *ext)
 {
-    int wanted = pki_reqext_key_usage(ext), given = profile_key_usage(j->profile);
+    const policy_key_usage_t *usage = key_usage(j);
+    unsigned wanted = (unsigned)pki_reqext_key_usage(ext), given = usage ? usage->bits : 0;
     const char *what;
 
     switch (pki_reqext_judge(&what, ext)) {
@@ -172,8 +205,8 @@ static est_err_t *check_extension(judge_t *j, const pki_req_ext_t *ext)
         break;
     }
     if (wanted && given && !(wanted & given))
-        return EST_FAIL(j->pool, extension_refused, "profile \"%s\" gives none of the requested key usages",
-                        j->profile->name);
+        return EST_FAIL(j->pool, extension_refused, "profile \"%s\" gives none of the requested key usages to %s",
+                        j->profile->name, j->req->csr->key->label);
     return NULL;
 }
 
@@ -241,6 +274,8 @@ typedef struct {
 static const rule_t rules[] = {
     {"alias_active", "the alias has an active profile and an active group", rule_alias_active},
     {"key", "the profile allows the key's type and size", rule_key},
+    {"key_reserved", "the key is neither that of a CA nor that of a TLS server of this httpd", rule_key_reserved},
+    {"key_quality", "the key shows no known weakness", rule_key_quality},
     {"same_names", "re-enrolment: subject and subjectAltName equal those of the certificate being renewed",
      rule_same_names},
     {"subject", "the profile allows each attribute of the subject, and none that it requires is missing", rule_subject},
@@ -248,9 +283,10 @@ static const rule_t rules[] = {
     {"named", "there is a subject or a subjectAltName", rule_named},
     {"disguise", "no new name in the subject has odd blanks or letters, such as look like others", rule_disguise},
     {"email", "an emailAddress of the subject is in the subjectAltName, too", rule_email},
-    {"not_the_ca", "the subject is not that of a CA above, and the key is not the CA's own", rule_not_the_ca},
+    {"not_the_ca", "the subject is not that of a CA above", rule_not_the_ca},
     {"group_names", "each name matches a pattern of the alias's group", rule_group_names},
     {"own_names", "each name is one that this client may ask for", rule_own_names},
+    {"key_usage", "something is left of the profile's keyUsage that the key is able to do", rule_key_usage},
     {"extensions", "no extension asks for the powers of a CA or an RA, and no unknown one is critical",
      rule_extensions},
     {"attributes", "no attribute asks for a challenge to be verified or for other names than those of the request",
@@ -283,7 +319,7 @@ static void finish(judge_t *j)
     policy_grant_t *grant = j->grant;
 
     for (int i = 0; i < j->profile->n_exts; i++)
-        grant->exts[grant->n_exts++] = j->profile->exts[i];
+        grant->exts[grant->n_exts++] = i == j->profile->key_usage_at ? key_usage(j)->ext : j->profile->exts[i];
     grant->exts[grant->n_exts++] = pki_ext_ski(j->req->csr->key->spki, j->pool);
     grant->exts[grant->n_exts++] = j->req->ca->aki;
     if (grant->san.n_names)

@@ -8,6 +8,7 @@
 /* The judgement of a certificate request: a table of rules, each a pure function. */
 
 #include "pki/pki_csr.h"
+#include "pki/pki_digest.h"
 #include "policy_access.h"
 
 /* A profile's, and subjectKeyIdentifier, authorityKeyIdentifier, subjectAltName */
@@ -20,6 +21,9 @@ typedef struct {
     const pki_csr_t *csr;
     apr_time_t now;
     const pki_issuer_t *ca; /* that would sign */
+    /* SHA-256 of SubjectPublicKeyInfos that are nobody's to ask for: of CAs and TLS servers (conformance C-16) */
+    const unsigned char (*reserved_keys)[PKI_SHA256_SIZE];
+    int n_reserved_keys;
 } policy_request_t;
 
 /* The certificate that may be issued; borrows from request and profile */

@@ -146,6 +146,88 @@ static est_err_t *make_exts(policy_profile_t *profile, const policy_profile_rows
     return NULL;
 }
 
+/* One bit at least for each purpose: RFC 5280 4.2.1.12, whose "consistent" this is */
+static const struct {
+    est_slice_t oid;
+    unsigned usages;
+} purposes[] = {
+    {PKI_OID("\x2b\x06\x01\x05\x05\x07\x03\x01"), /* serverAuth */
+     PKI_USAGE_DIGITAL_SIGNATURE | PKI_USAGE_KEY_ENCIPHERMENT | PKI_USAGE_KEY_AGREEMENT},
+    {PKI_OID("\x2b\x06\x01\x05\x05\x07\x03\x02"), /* clientAuth */
+     PKI_USAGE_DIGITAL_SIGNATURE | PKI_USAGE_KEY_AGREEMENT},
+    {PKI_OID("\x2b\x06\x01\x05\x05\x07\x03\x03"), PKI_USAGE_DIGITAL_SIGNATURE}, /* codeSigning */
+    {PKI_OID("\x2b\x06\x01\x05\x05\x07\x03\x04"),                               /* emailProtection */
+     PKI_USAGE_DIGITAL_SIGNATURE | PKI_USAGE_NON_REPUDIATION | PKI_USAGE_KEY_ENCIPHERMENT | PKI_USAGE_KEY_AGREEMENT},
+    {PKI_OID("\x2b\x06\x01\x05\x05\x07\x03\x08"), /* timeStamping */
+     PKI_USAGE_DIGITAL_SIGNATURE | PKI_USAGE_NON_REPUDIATION},
+    {PKI_OID("\x2b\x06\x01\x05\x05\x07\x03\x09"), /* OCSPSigning */
+     PKI_USAGE_DIGITAL_SIGNATURE | PKI_USAGE_NON_REPUDIATION},
+};
+
+/* Has cutting before down to after left one of the profile's purposes without a usage that it had? */
+static int cut_breaks_purpose(const policy_profile_t *profile, unsigned before, unsigned after)
+{
+    pki_der_t list, oid;
+
+    for (int i = 0; i < profile->n_exts; i++) {
+        est_slice_t value = pki_reqext_given_purposes(profile->exts[i]);
+
+        if (!pki_der_take(&value, PKI_DER_SEQUENCE, &list))
+            continue;
+        while (pki_der_take(&list.body, PKI_DER_OID, &oid))
+            for (apr_size_t k = 0; k < sizeof(purposes) / sizeof(purposes[0]); k++)
+                if (est_slice_equal(oid.body, purposes[k].oid) && (before & purposes[k].usages) &&
+                    !(after & purposes[k].usages))
+                    return 1;
+    }
+    return 0;
+}
+
+static const char *usage_names(unsigned bits, apr_pool_t *pool)
+{
+    static const char *const names[] = {"digitalSignature", "nonRepudiation", "keyEncipherment",
+                                        "dataEncipherment", "keyAgreement",   "keyCertSign",
+                                        "cRLSign",          "encipherOnly",   "decipherOnly"};
+    const char *text = "";
+
+    for (int i = 0; i < 9; i++)
+        if (bits & 1u << i)
+            text = apr_pstrcat(pool, text, *text ? " " : "", names[i], NULL);
+    return *text ? text : NULL;
+}
+
+/* keyUsage says what a key is for, and no key is for everything. Made here, once, and not for each certificate. */
+static void make_key_usages(policy_profile_t *profile, apr_pool_t *pool)
+{
+    const unsigned only = PKI_USAGE_ENCIPHER_ONLY | PKI_USAGE_DECIPHER_ONLY;
+    unsigned given = 0;
+
+    profile->key_usage_at = -1;
+    for (int i = 0; i < profile->n_exts; i++) {
+        int bits = pki_reqext_given_key_usage(profile->exts[i]);
+
+        if (bits) {
+            given = (unsigned)bits;
+            profile->key_usage_at = i;
+        }
+    }
+    for (int type = 0; given && type < POLICY_PROFILE_KEY_TYPES; type++) {
+        policy_key_usage_t *usage = &profile->key_usage[type];
+        unsigned bits = given & pki_key_usages((pki_key_type_t)type);
+
+        if (!(bits & PKI_USAGE_KEY_AGREEMENT)) /* RFC 5280 4.2.1.3: undefined without it */
+            bits &= ~only;
+        usage->left_out = usage_names(given & ~bits, pool);
+        if (!usage->left_out)
+            usage->ext = profile->exts[profile->key_usage_at];
+        else if (cut_breaks_purpose(profile, given, bits))
+            bits = 0;
+        else if (bits)
+            usage->ext = pki_reqext_with_key_usage(profile->exts[profile->key_usage_at], (int)bits, pool);
+        usage->bits = bits;
+    }
+}
+
 est_err_t *policy_profile_make(policy_profile_t **out, const policy_profile_rows_t *rows, apr_pool_t *pool)
 {
     const policy_profile_row_t *row = &rows->profile;
@@ -170,6 +252,7 @@ est_err_t *policy_profile_make(policy_profile_t **out, const policy_profile_rows
     if (rows->n_exts > POLICY_PROFILE_MAX_EXTS)
         return EST_FAIL(pool, config, "profile \"%s\" has over %d extensions", profile->name, POLICY_PROFILE_MAX_EXTS);
     EST_TRY(make_exts(profile, rows, pool));
+    make_key_usages(profile, pool);
     *out = profile;
     return NULL;
 }

@@ -35,6 +35,15 @@ typedef struct {
     policy_violation_t on_violation;
 } policy_san_rule_t;
 
+#define POLICY_PROFILE_KEY_TYPES (PKI_KEY_ED448 + 1)
+
+/* What is left of the profile's keyUsage for a type of key (conformance CP-10) */
+typedef struct {
+    unsigned bits;        /* PKI_USAGE_...; 0: nothing that makes sense */
+    est_slice_t ext;      /* the Extension with these bits */
+    const char *left_out; /* names of the bits that such a key cannot have, or NULL */
+} policy_key_usage_t;
+
 typedef struct {
     int id;
     const char *name;
@@ -53,6 +62,8 @@ typedef struct {
     int n_san_rules;
     const est_slice_t *exts; /* constant extensions, each a whole Extension, DER */
     int n_exts;
+    int key_usage_at; /* which of exts is keyUsage, -1 = none */
+    policy_key_usage_t key_usage[POLICY_PROFILE_KEY_TYPES]; /* by pki_key_type_t; to stand in the place of that */
 } policy_profile_t;
 
 /* Rows of the tables as text, NULL where SQL says NULL; the members are named after the columns. */

@@ -35,13 +35,14 @@ typedef struct {
     const unsigned char *spki_hash; /* 32 octets */
     apr_time_t not_before, not_after;
     est_slice_t der;
+    const unsigned char *modulus_hash; /* PKI_KEY_MODULUS_HASH_SIZE octets (pki_key.h); NULL: the key is not RSA */
     const unsigned char *holder_issuer_hash; /* 32 octets, of the certificate presented; NULL: none */
 } store_issue_t;
 
 typedef enum {
     STORE_ISSUED,  /* the row is committed: the certificate may leave */
     STORE_REPLAY,  /* an earlier certificate is to be handed out: der */
-    STORE_REFUSED, /* rule says which: certificate_revoked, certificate_unknown */
+    STORE_REFUSED, /* rule says which: certificate_revoked, certificate_unknown, key_blocked, name_refused */
     STORE_STALE    /* rule says what changed meanwhile: policy, client */
 } store_outcome_kind_t;
 

@@ -187,7 +187,7 @@ static const char *number(apr_int64_t n, apr_pool_t *pool)
     return apr_psprintf(pool, "%" APR_INT64_T_FMT, n);
 }
 
-/* $1 to $24 of the statement */
+/* $1 to $25 of the statement */
 static void issue_params(store_pg_params_t *params, const store_issue_t *issue, apr_pool_t *pool)
 {
     static const char *const kinds[] = {NULL, "user", "certificate"};
@@ -219,6 +219,7 @@ static void issue_params(store_pg_params_t *params, const store_issue_t *issue, 
     store_pg_params_text(params, number(apr_time_sec(issue->not_before), pool));
     store_pg_params_text(params, number(apr_time_sec(issue->not_after), pool));
     store_pg_params_bytes(params, issue->der.p, issue->der.n);
+    store_pg_params_bytes(params, issue->modulus_hash, PKI_KEY_MODULUS_HASH_SIZE);
 }
 
 static est_err_t *record_issued(store_t *store, store_outcome_t *out, const store_issue_t *issue, apr_pool_t *pool)

@@ -64,7 +64,7 @@ int store_pg_conn_is_alive(store_pg_conn_t *conn);
 /* Reads what has arrived, without waiting. Fails with store_unavailable when the connection is lost. */
 est_err_t *store_pg_conn_receive(store_pg_conn_t *conn, apr_pool_t *pool);
 
-#define STORE_PG_MAX_PARAMS 24
+#define STORE_PG_MAX_PARAMS 25
 
 typedef struct {
     int n;

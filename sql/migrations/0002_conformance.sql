@@ -5,3 +5,4 @@
 
 \ir 0002/compat.sql
 \ir 0002/blocked_keys.sql
+\ir 0002/record_issued.sql

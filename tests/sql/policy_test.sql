@@ -119,5 +119,15 @@ SELECT is(pem_to_der(E'-----BEGIN CERTIFICATE-----\nMAMC\nAQE=\n-----END CERTIFI
 SELECT throws_like(format('SELECT pem_to_der(%L)', v), 'pem = % refused; allowed: exactly one CERTIFICATE block', 'pem_to_der refuses ' || shown(v))
     FROM unnest(ARRAY['', 'MAMCAQE=', E'-----BEGIN CERTIFICATE-----\nMAMCAQE=\n-----END CERTIFICATE-----\n-----BEGIN CERTIFICATE-----\nMAMCAQE=\n-----END CERTIFICATE-----\n']) AS v;
 
+-- Blocked keys (K-11)
+SELECT lives_ok($$INSERT INTO blocked_key (kind, fingerprint, source, comment) VALUES ('spki', sha256('x'), 'a list', 'why'), ('modulus', '\x00112233445566778899', 'another', NULL)$$, 'a key of each kind is blocked');
+SELECT throws_like($$INSERT INTO blocked_key (kind, fingerprint) VALUES ('spki', sha256('x'))$$, '%duplicate key%', 'once');
+SELECT throws_like(format('INSERT INTO blocked_key (kind, fingerprint) VALUES (%L, %L)', k, f), 'blocked_key.' || want, 'blocked_key: ' || want)
+    FROM (VALUES ('ssh', '\x00', 'kind = ''ssh'' refused; allowed: spki, modulus'), ('spki', '\x0011', 'fingerprint = ''0011'' refused; allowed: 32 octets for kind spki%'), ('spki', '', 'fingerprint = % refused; allowed: 32 octets%'),
+        ('modulus', '\x001122334455667788', 'fingerprint = % refused; allowed: 10 octets for kind modulus%')) AS t (k, f, want);
+SELECT throws_like(format('INSERT INTO blocked_key (kind, fingerprint, %I) VALUES (''spki'', sha256(''y''), %L)', c, v), format('blocked_key.%s = %% refused; allowed: 1 to %% characters, no control characters', c), 'blocked_key.' || c)
+    FROM (VALUES ('source', ''), ('source', repeat('x', 101)), ('source', E'a\nb'), ('comment', ''), ('comment', repeat('x', 1001))) AS t (c, v);
+SELECT throws_like($$INSERT INTO blocked_key (kind, fingerprint, source) VALUES ('spki', sha256('y'), NULL)$$, '%null value in column "source"%', 'a row says where it is from');
+
 SELECT * FROM finish();
 ROLLBACK;

@@ -32,7 +32,7 @@ SELECT is_empty($$SELECT c.relname || '.' || a.attname FROM pg_class c JOIN pg_a
 SELECT set_eq($$SELECT p.proname FROM pg_proc p WHERE pronamespace = 'est'::regnamespace AND has_function_privilege('est_module', p.oid, 'EXECUTE')$$,
     ARRAY['client_get', 'record_issued', 'holder_status'], 'est_module executes three functions');
 SET ROLE est_module;
-SELECT throws_like(s, '%permission denied%', 'est_module: ' || s) FROM unnest(ARRAY['SELECT * FROM client', 'SELECT password_hash FROM client', 'SELECT * FROM certificate', 'UPDATE alias SET enabled = true',
+SELECT throws_like(s, '%permission denied%', 'est_module: ' || s) FROM unnest(ARRAY['SELECT * FROM client', 'SELECT password_hash FROM client', 'SELECT * FROM certificate', 'SELECT * FROM blocked_key', 'UPDATE alias SET enabled = true',
     'UPDATE certificate_profile SET validity = ''1 day''', 'INSERT INTO certificate_profile (name) VALUES (''x'')', 'UPDATE certificate SET status = ''valid''', 'UPDATE policy_version SET version = 1', 'DELETE FROM enrollment',
     'SELECT revoke(''01'')', 'SELECT register_client(''x'')', 'SELECT set_client_password(''x'')', 'UPDATE api_properties SET prop_status = 1', 'SELECT * FROM api_properties', 'CREATE TABLE est.x ()',
     'SELECT est.crypt(''a'', ''b'')', 'SELECT est.policy_changed()', 'TRUNCATE alias']) AS s;
@@ -51,14 +51,14 @@ SELECT ok(NOT has_function_privilege('est_admin', p.oid, 'EXECUTE'), 'est_admin 
     AND proname IN ('record_issued', 'client_get', 'holder_status', 'policy_changed', 'alias_set', 'password_hash', 'gen_random_bytes');
 SET ROLE est_admin;
 SELECT throws_like(s, '%permission denied%', 'est_admin: ' || s) FROM unnest(ARRAY['DELETE FROM certificate', 'TRUNCATE certificate', 'UPDATE certificate SET status = ''valid''', 'INSERT INTO certificate DEFAULT VALUES',
-    'DELETE FROM enrollment', 'TRUNCATE enrollment', 'UPDATE enrollment SET identity = ''x''', 'DELETE FROM end_entity', 'UPDATE policy_version SET version = 0', 'DELETE FROM policy_version', 'DELETE FROM schema_version',
+    'DELETE FROM enrollment', 'UPDATE blocked_key SET kind = ''spki''', 'TRUNCATE blocked_key', 'TRUNCATE enrollment', 'UPDATE enrollment SET identity = ''x''', 'DELETE FROM end_entity', 'UPDATE policy_version SET version = 0', 'DELETE FROM policy_version', 'DELETE FROM schema_version',
     'TRUNCATE alias CASCADE', 'CREATE TABLE est.x ()', 'CREATE FUNCTION est.x() RETURNS int LANGUAGE sql RETURN 1', 'SELECT est.alias_set(''est'', ''mode'', ''ra'', 1)']) AS s;
 SELECT throws_like(s, 'must be owner%', 'est_admin: ' || s) FROM unnest(ARRAY['ALTER TABLE est.client DISABLE TRIGGER ALL', 'DROP VIEW est.api_properties', 'DROP FUNCTION est.revoke(text, text, text)']) AS s;
 SELECT lives_ok(s, 'est_admin: ' || s) FROM unnest(ARRAY['INSERT INTO entity_group (name) VALUES (''g'')', 'INSERT INTO certificate_profile (name, keys) VALUES (''p'', ''{ed25519}'')',
     'INSERT INTO profile_subject_rule (profile_id, attribute) SELECT id, ''CN'' FROM certificate_profile', 'INSERT INTO profile_san_rule (profile_id, type, pattern) SELECT id, ''ip'', ''10.0.0.0/8'' FROM certificate_profile',
     'INSERT INTO profile_extension (profile_id, name, value) SELECT id, ''certificatePolicies'', ''1.2.3,@s'' FROM certificate_profile',
     'INSERT INTO profile_extension_section (profile_id, section, name, value) SELECT id, ''s'', ''policyIdentifier'', ''1.2.4'' FROM certificate_profile', 'SET CONSTRAINTS ALL IMMEDIATE',
-    'INSERT INTO alias (name, ca) VALUES (''a'', ''issuing'')', 'INSERT INTO trust_anchor (alias_id, certificate) VALUES (1, ''\x3000'')', 'SELECT register_client(''dev'', networks => ''10.0.0.0/8'')', 'UPDATE client SET names = ''{a*}''',
+    'INSERT INTO alias (name, ca) VALUES (''a'', ''issuing'')', 'INSERT INTO trust_anchor (alias_id, certificate) VALUES (1, ''\x3000'')', 'SELECT register_client(''dev'', networks => ''10.0.0.0/8'')', 'INSERT INTO blocked_key (kind, fingerprint) VALUES (''spki'', sha256(''x'')) ON CONFLICT DO NOTHING', 'DELETE FROM blocked_key', 'UPDATE client SET names = ''{a*}''',
     'INSERT INTO client (user_name, password_hash) VALUES (''c'', est.crypt(''pw'', est.gen_salt(''bf'', 4)))', 'DELETE FROM client_group', 'DELETE FROM client', 'DELETE FROM profile_extension', 'DELETE FROM trust_anchor', 'DELETE FROM alias WHERE name = ''a''',
     'SELECT * FROM expiring_soon', 'SELECT * FROM issued_per_day', 'DELETE FROM certificate_profile', 'DELETE FROM entity_group WHERE name = ''g''', 'SELECT glob_match(''a*'', ''abc'', false)']) AS s;
 RESET ROLE;

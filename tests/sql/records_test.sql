@@ -14,18 +14,18 @@ SELECT register_client('dev1', 'pw');
 -- A call as the module makes it; what a test wants otherwise it says
 CREATE FUNCTION pg_temp.record(serial text, alias text DEFAULT 'a', id uuid DEFAULT gen_random_uuid(), policy bigint DEFAULT NULL, operation text DEFAULT 'simpleenroll',
     kind text DEFAULT 'user', identity text DEFAULT 'dev1', client int DEFAULT NULL, client_version bigint DEFAULT NULL, holder text DEFAULT NULL, entity text DEFAULT 'dev1',
-    idem text DEFAULT NULL, idem_seconds int DEFAULT 600, spki text DEFAULT 'key', ends interval DEFAULT '1 year', issuer text DEFAULT 'ca',
+    idem text DEFAULT NULL, idem_seconds int DEFAULT 600, spki text DEFAULT 'key', ends interval DEFAULT '1 year', issuer text DEFAULT 'ca', modulus text DEFAULT NULL,
     OUT outcome text, OUT rule text, OUT detail text, OUT der bytea) LANGUAGE sql AS $$
     SELECT r.* FROM est.record_issued($3, (SELECT a.id FROM est.alias a WHERE a.name = $2), coalesce($4, (SELECT version FROM est.policy_version)), $5, $6, $7, $8, $9, '192.0.2.7',
         CASE WHEN $10 IS NOT NULL THEN sha256('ca') END, $10, $11, sha256($12::bytea), $13, 'issuing', 'CN=' || $16, sha256($16::bytea), $1, 'CN=' || $11, ARRAY['dns:' || $11], sha256($14::bytea),
-        now() - interval '5 minutes', now() + $15, decode($1, 'hex')) AS r;
+        now() - interval '5 minutes', now() + $15, decode($1, 'hex'), decode($17, 'hex')) AS r;
 $$;
 CREATE FUNCTION pg_temp.counts() RETURNS text LANGUAGE sql AS $$
     SELECT format('%s entities, %s certificates, %s enrolments', (SELECT count(*) FROM est.end_entity), (SELECT count(*) FROM est.certificate), (SELECT count(*) FROM est.enrollment)) $$;
 
 -- issued
 SET synchronous_commit = off;
-SELECT results_eq($$SELECT * FROM pg_temp.record('0a01')$$, $$VALUES ('issued', NULL, NULL, NULL::bytea)$$, 'issued: the caller has the certificate');
+SELECT results_eq($$SELECT * FROM pg_temp.record('0a01', spki => 'first')$$, $$VALUES ('issued', NULL, NULL, NULL::bytea)$$, 'issued: the caller has the certificate');
 SELECT is(current_setting('synchronous_commit'), 'on', 'the transaction commits synchronously whatever the session says');
 SET LOCAL synchronous_commit = remote_apply;
 SELECT results_eq($$SELECT * FROM pg_temp.record('0a02', entity => 'dev2', identity => 'ra')$$, $$VALUES ('issued', NULL, NULL, NULL::bytea)$$, 'issued to another entity');
@@ -52,7 +52,7 @@ CREATE TEMP TABLE had AS SELECT pg_temp.counts() AS counts;
 CREATE TEMP TABLE dev AS SELECT id, version FROM client WHERE user_name = 'dev1';
 SELECT results_eq($$SELECT outcome, rule, der FROM pg_temp.record('0c01', policy => 0, entity => 'new')$$, $$VALUES ('stale', 'policy', NULL::bytea)$$, 'another policy version');
 SELECT results_eq($$SELECT outcome, rule FROM est.record_issued(gen_random_uuid(), 9999, (SELECT version FROM policy_version), 'simpleenroll', 'user', 'u', NULL, NULL, NULL, NULL, NULL, 'new', NULL, 0, 'ca', 'i',
-        sha256('i'), '01', 's', NULL, sha256('k'), now(), now() + interval '1 day', 'x')$$, $$VALUES ('stale', 'policy')$$, 'an alias that is gone');
+        sha256('i'), '01', 's', NULL, sha256('k'), now(), now() + interval '1 day', 'x', NULL)$$, $$VALUES ('stale', 'policy')$$, 'an alias that is gone');
 SELECT results_eq($$SELECT outcome, rule FROM pg_temp.record('0c02', client => (SELECT id FROM dev), client_version => (SELECT version - 1 FROM dev), entity => 'new')$$, $$VALUES ('stale', 'client')$$, 'another client version');
 SELECT results_eq($$SELECT outcome, rule FROM pg_temp.record('0c03', client => 9999, client_version => 1, entity => 'new')$$, $$VALUES ('stale', 'client')$$, 'a client that is gone');
 SELECT results_eq($$SELECT outcome FROM pg_temp.record('0c04', client => (SELECT id FROM dev), client_version => (SELECT version FROM dev))$$, ARRAY['issued'], 'the client as it is');
@@ -86,6 +86,24 @@ SELECT results_eq($$SELECT outcome, rule FROM pg_temp.record('0d06', kind => 'ce
 SELECT results_eq($$SELECT outcome, rule FROM pg_temp.record('0d06', holder => '0a01')$$, $$VALUES ('refused', 'certificate_revoked')$$, 'unknown_holder accept: a revoked one too');
 SELECT is(holder_status((SELECT id FROM alias WHERE name = 'a'), sha256('ca'), s), want, 'holder_status, accept: ' || s) FROM (VALUES ('0a03', 'valid'), ('0a01', 'revoked'), ('0a04', 'unknown'), ('ffff', 'valid')) AS t (s, want);
 
+-- Blocked keys: K-11, and of C-16 the revoked ones
+CREATE TEMP TABLE before_blocked AS SELECT pg_temp.counts() AS counts;
+INSERT INTO blocked_key (kind, fingerprint, source) VALUES ('spki', sha256('listed'), 'a list'), ('modulus', '\x8df20e6961a16398b85a', 'openssl-blacklist'), ('spki', sha256('other'), 'a list');
+SELECT results_eq(format('SELECT outcome, rule, detail FROM pg_temp.record(''0d31'', spki => %L, modulus => %L, entity => ''new'')', s, m), format('VALUES (''refused'', ''key_blocked'', %L)', want), 'a blocked key: ' || want)
+    FROM (VALUES ('listed', NULL, 'it is listed (a list)'), ('listed', '00000000000000000000', 'it is listed (a list)'), ('debian', '8df20e6961a16398b85a', 'its modulus is listed (openssl-blacklist)'),
+        ('first', NULL, 'a certificate for it was revoked with reason keyCompromise')) AS t (s, m, want);
+SELECT results_eq($$SELECT outcome, rule FROM pg_temp.record('0d32', spki => 'listed', operation => 'simplereenroll', kind => 'certificate', holder => '0a03')$$, $$VALUES ('refused', 'key_blocked')$$, 're-enrolment with a blocked key');
+SELECT results_eq($$SELECT outcome, rule FROM pg_temp.record('0d33', spki => 'listed', policy => 0)$$, $$VALUES ('stale', 'policy')$$, 'what is stale is judged again first');
+SELECT is(pg_temp.counts(), counts, 'nothing is recorded for a blocked key') FROM before_blocked;
+SELECT results_eq($$SELECT outcome FROM pg_temp.record('0d34', spki => 'debian', modulus => '8df20e6961a16398b85b')$$, ARRAY['issued'], 'a modulus that differs in one bit of its fingerprint');
+SELECT results_eq($$SELECT outcome FROM pg_temp.record('0d35', idem => 'b', spki => 'soon')$$, ARRAY['issued'], 'a key that is not blocked');
+INSERT INTO blocked_key (kind, fingerprint) VALUES ('spki', sha256('soon'));
+SELECT results_eq($$SELECT outcome, rule FROM pg_temp.record('0d36', idem => 'b', spki => 'soon')$$, $$VALUES ('refused', 'key_blocked')$$, 'blocked since: no replay either');
+DELETE FROM blocked_key;
+SELECT results_eq($$SELECT outcome FROM pg_temp.record('0d37', idem => 'b', spki => 'soon')$$, ARRAY['replay'], 'and no longer');
+SELECT revoke('0d35', 'superseded');
+SELECT results_eq($$SELECT outcome FROM pg_temp.record('0d38', spki => 'soon')$$, ARRAY['issued'], 'a certificate revoked for another reason blocks no key');
+
 -- Idempotency
 SELECT results_eq($$SELECT outcome, der FROM pg_temp.record('0e01', idem => 'i')$$, $$VALUES ('issued', NULL::bytea)$$, 'first of its key');
 SELECT results_eq($$SELECT * FROM pg_temp.record('0e02', idem => 'i')$$, $$VALUES ('replay', NULL, NULL, '\x0e01'::bytea)$$, 'again: the first certificate');
@@ -104,7 +122,7 @@ SELECT results_eq($$SELECT outcome FROM pg_temp.record('0e08', idem => 'i')$$, A
 SELECT results_eq(format($$SELECT outcome, rule FROM pg_temp.record('0f01', entity => %L)$$, e), $$VALUES ('refused', 'name_refused')$$, 'entity name of ' || octet_length(e) || ' bytes') FROM unnest(ARRAY['', repeat('é', 513)]) AS e;
 SELECT results_eq($$SELECT outcome FROM pg_temp.record('0f02', entity => repeat('é', 512))$$, ARRAY['issued'], 'entity name of 1024 bytes');
 SELECT results_eq($$SELECT outcome FROM est.record_issued(gen_random_uuid(), 1, (SELECT version FROM policy_version), 'simpleenroll', 'certificate', '', NULL, NULL, NULL, NULL, NULL, 'x', NULL, 0, 'ca', '',
-        sha256('i'), repeat('7f', 20), '', NULL, sha256('k'), now(), '9999-12-31 23:59:59+00', repeat('x', 100000)::bytea)$$, ARRAY['issued'], 'empty names, no SAN, no network, 99991231235959Z, 20 octets of serial');
+        sha256('i'), repeat('7f', 20), '', NULL, sha256('k'), now(), '9999-12-31 23:59:59+00', repeat('x', 100000)::bytea, NULL)$$, ARRAY['issued'], 'empty names, no SAN, no network, 99991231235959Z, 20 octets of serial');
 SELECT throws_like($$SELECT pg_temp.record('0a02')$$, '%duplicate key%certificate_serial_issuer_hash_key%', 'a serial twice is an error: nothing leaves');
 SELECT lives_ok($$SELECT pg_temp.record('0a02', issuer => 'ca2')$$, 'the same serial of another issuer');
 

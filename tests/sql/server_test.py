@@ -75,7 +75,8 @@ def run_prepared(pg, name, params=()):
 def issue_params(serial, entity="dev", idem=None, request=None):
     return [request or uuid.uuid4(), 1, version(), "simpleenroll", "user", "tester", None, None, "192.0.2.1", None, None, entity,
             None if idem is None else "\\x" + hashlib.sha256(idem.encode()).hexdigest(), 600, "issuing", "CN=ca", "\\x" + "11" * 32, serial,
-            f"CN={entity}", '{"dns:a.example"}', "\\x" + "22" * 32, int(time.time()) - 300, int(time.time()) + 86400, "\\x30" + serial]
+            f"CN={entity}", '{"dns:a.example"}', "\\x" + "22" * 32, int(time.time()) - 300, int(time.time()) + 86400, "\\x30" + serial,
+            "\\x" + "33" * 10]
 
 
 def version():
@@ -204,6 +205,35 @@ def test_revocation_and_reenrolment_do_not_pass_each_other():
         same(got, [["refused", "certificate_revoked"]], "and sees it when it is committed")
 
 
+def scans(db, table):
+    """How often a table was read from end to end, and by an index"""
+    db.execute("SELECT pg_stat_force_next_flush()")
+    return db.execute("SELECT seq_scan, idx_scan FROM pg_stat_user_tables WHERE relname = %s", [table]).fetchone()
+
+
+def test_blocked_keys_are_found_by_index():
+    """K-11: by a plan made when the list was empty, too"""
+    with connect("est_module") as module, connect() as admin:
+        admin.execute("ANALYZE blocked_key, certificate")
+        module.pgconn.prepare(b"r", SQL["record_issued"].encode())
+        for i in range(10):  # beyond the fifth a plan is kept
+            same(run_prepared(module.pgconn, "r", issue_params(f"74{i:02x}", "plan"))[1][0][0], "issued", "a key that is not blocked")
+        admin.execute("INSERT INTO blocked_key (kind, fingerprint) SELECT 'modulus', substr(sha256(i::text::bytea), 1, 10) FROM generate_series(1, 20000) AS i")
+        admin.execute("INSERT INTO blocked_key (kind, fingerprint) SELECT 'spki', sha256(i::text::bytea) FROM generate_series(1, 20000) AS i")
+        module.execute("SELECT pg_stat_force_next_flush()")
+        before = scans(admin, "blocked_key"), scans(admin, "certificate")
+        for i in range(10):
+            same(run_prepared(module.pgconn, "r", issue_params(f"72{i:02x}", "plan"))[1][0][0], "issued", "nor now")
+        module.execute("SELECT pg_stat_force_next_flush()")
+        module.execute("SELECT 1")
+        after = scans(admin, "blocked_key"), scans(admin, "certificate")
+        same([table[0] for table in after], [table[0] for table in before], "no table is read from end to end")
+        ok(after[0][1] - before[0][1] >= 20, "both kinds are looked up by the index")
+        admin.execute("INSERT INTO blocked_key (kind, fingerprint) VALUES ('modulus', %s)", [bytes([0x33] * 10)])
+        same(run_prepared(module.pgconn, "r", issue_params("7300", "plan"))[1][0][:2], ["refused", "key_blocked"], "a session that is open sees what was added")
+        admin.execute("DELETE FROM blocked_key")
+
+
 def notifications(listener, statement):
     """What a statement of another session makes the listener hear, and nothing of what comes after."""
     with connect() as db:
@@ -264,6 +294,7 @@ test_every_statement_prepares_and_runs()
 test_header_holds_the_same_statements()
 test_parallel_calls()
 test_revocation_and_reenrolment_do_not_pass_each_other()
+test_blocked_keys_are_found_by_index()
 test_changes_are_announced()
 test_published_script_by_psql()
 print(f"1..{done}")

@@ -360,6 +360,34 @@ static void test_a_certificate_is_recorded_as_it_was_given(void **state)
                         "t");
 }
 
+/* K-11 */
+static void test_a_blocked_key_is_refused(void **state)
+{
+    const unsigned char modulus[10] = {1, 2, 3, 4, 5, 6, 7, 8, 9, 0xa};
+    unsigned char spki[32] = {0xb1};
+    store_outcome_t outcome;
+    request_t r;
+
+    (void)state;
+    sql("INSERT INTO est.blocked_key (kind, fingerprint, source) VALUES ('modulus', '\\x0102030405060708090a', 'a list')");
+    request_init(&r, "blocked");
+    r.issue.modulus_hash = modulus;
+    record(&outcome, &r);
+    assert_int_equal(outcome.kind, STORE_REFUSED);
+    assert_string_equal(outcome.rule, "key_blocked");
+    assert_string_equal(outcome.detail, "its modulus is listed (a list)");
+    r.issue.modulus_hash = NULL;
+    r.issue.spki_hash = spki;
+    sql("INSERT INTO est.blocked_key (kind, fingerprint) SELECT 'spki', decode(rpad('b1', 64, '0'), 'hex')");
+    record(&outcome, &r);
+    assert_int_equal(outcome.kind, STORE_REFUSED);
+    assert_string_equal(outcome.rule, "key_blocked");
+    assert_int_equal(certificates_of("blocked"), 0);
+    sql("DELETE FROM est.blocked_key");
+    record(&outcome, &r);
+    assert_int_equal(outcome.kind, STORE_ISSUED);
+}
+
 static void test_the_same_id_is_recorded_once(void **state)
 {
     store_outcome_t outcome;
@@ -957,6 +985,7 @@ int main(void)
         TEST(test_probe_reads_policy_with_all_its_rules),
         TEST(test_probe_names_the_migration_of_a_schema_it_does_not_know),
         TEST(test_a_certificate_is_recorded_as_it_was_given),
+        TEST(test_a_blocked_key_is_refused),
         TEST(test_the_same_id_is_recorded_once),
         TEST(test_a_repeated_request_gets_the_earlier_certificate),
         TEST(test_a_judgement_by_old_policy_or_client_is_stale),

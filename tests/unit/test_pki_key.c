@@ -11,6 +11,7 @@
 #include <openssl/ec.h>
 #include <openssl/err.h>
 #include <openssl/rsa.h>
+#include <openssl/sha.h>
 #include <time.h>
 
 #define RSA_ALGORITHM "300d06092a864886f70d0101010500"
@@ -36,6 +37,16 @@ static est_err_t *decode(est_slice_t spki)
     pki_key_t *key;
     est_err_t *err = pki_key_decode(&key, spki, pool);
     assert_int_equal(ERR_peek_error(), 0); /* nothing is left for mod_ssl's log */
+    return err;
+}
+
+/* What happens to a key before anything is issued for it */
+static est_err_t *decode_and_check(est_slice_t spki)
+{
+    pki_key_t *key;
+    EST_TRY(pki_key_decode(&key, spki, pool));
+    est_err_t *err = pki_key_check_quality(key, pool);
+    assert_int_equal(ERR_peek_error(), 0);
     return err;
 }
 
@@ -218,14 +229,14 @@ static void test_rsa_moduli_that_are_worthless(void **state)
     BIGNUM *p1024 = BN_get_rfc2409_prime_1024(NULL), *p768 = BN_get_rfc2409_prime_768(NULL);
     BIGNUM *p2048 = BN_get_rfc3526_prime_2048(NULL);
 
-    ASSERT_FAILS(decode(rsa_spki(p2048, e)), key_rejected, "modulus is prime");
+    ASSERT_FAILS(decode_and_check(rsa_spki(p2048, e)), key_rejected, "modulus is prime");
 
     BN_sqr(n, p1024, ctx);
-    ASSERT_FAILS(decode(rsa_spki(n, e)), key_rejected, "too close");
+    ASSERT_FAILS(decode_and_check(rsa_spki(n, e)), key_rejected, "too close");
 
     BN_sqr(n, p768, ctx);
     BN_mul(n, n, p768, ctx);
-    ASSERT_FAILS(decode(rsa_spki(n, e)), key_rejected, "power of a prime");
+    ASSERT_FAILS(decode_and_check(rsa_spki(n, e)), key_rejected, "power of a prime");
 
     for (BN_copy(m, p1024);;) { /* the next prime but 50 thousand or so: far inside 100 rounds */
         BN_add_word(m, 2);
@@ -233,17 +244,17 @@ static void test_rsa_moduli_that_are_worthless(void **state)
             break;
     }
     BN_mul(n, p1024, m, ctx);
-    ASSERT_FAILS(decode(rsa_spki(n, e)), key_rejected, "too close");
+    ASSERT_FAILS(decode_and_check(rsa_spki(n, e)), key_rejected, "too close");
 
     BN_copy(n, p2048);
     BN_mul_word(n, 167);
-    ASSERT_FAILS(decode(rsa_spki(n, e)), key_rejected, "small factor");
+    ASSERT_FAILS(decode_and_check(rsa_spki(n, e)), key_rejected, "small factor");
     BN_copy(n, p2048);
     BN_mul_word(n, 3);
-    ASSERT_FAILS(decode(rsa_spki(n, e)), key_rejected, "small factor");
+    ASSERT_FAILS(decode_and_check(rsa_spki(n, e)), key_rejected, "small factor");
     BN_copy(n, p2048);
     BN_sub_word(n, 1);
-    ASSERT_FAILS(decode(rsa_spki(n, e)), key_rejected, "even");
+    ASSERT_FAILS(decode_and_check(rsa_spki(n, e)), key_rejected, "even");
 
     BN_free(e);
     BN_free(n);
@@ -273,13 +284,79 @@ static void test_roca_fingerprint(void **state)
     BN_mul(k, k, product, ctx);
     BN_add(n, n, k);
     assert_in_range(BN_num_bits(n), 2049, 2050);
-    ASSERT_FAILS(decode(rsa_spki(n, e)), key_rejected, "ROCA");
+    ASSERT_FAILS(decode_and_check(rsa_spki(n, e)), key_rejected, "ROCA");
     BN_free(e);
     BN_free(product);
     BN_free(n);
     BN_free(k);
     BN_free(exponent);
     BN_CTX_free(ctx);
+}
+
+/* EN-12: what is dear about a key is not asked when it is decoded */
+static void test_decoding_does_no_arithmetic_with_the_modulus(void **state)
+{
+    (void)state;
+    BIGNUM *e = power(16, 1), *n = BN_get_rfc3526_prime_8192(NULL);
+    est_slice_t spki = rsa_spki(n, e);
+    clock_t start = clock();
+    for (int i = 0; i < 20; i++)
+        ASSERT_OK(decode(spki));
+    assert_true(clock() - start < CLOCKS_PER_SEC / 20);
+    ASSERT_FAILS(decode_and_check(spki), key_rejected, "RSA 8192 modulus is prime");
+    BN_free(n);
+    BN_free(e);
+}
+
+/* K-11: a key of Debian's list, with the fingerprint that it has there */
+static void test_the_fingerprint_of_a_modulus_is_that_of_the_lists(void **state)
+{
+    static const char debian[] =
+        "d673252af6723c3f72529403eab7c30def3c52f97e799825f4a70191c616adcf1ece1113f1625971074c492c592025fdeadbdb146a081826"
+        "bdf0d77c3c913dcf1b6f0b3b78f5108d2e493ad0eee8ca5c021711adc13d358e61133870fcd19c8e5c22403959782aa82e72aee53a3d491e"
+        "3912ce27b27e1a85ea69c19a527d28f7934c9823b7e56fdd657dac83fdc65bb22a98d843df73238919781b714c81a5e2afec71f5c54aa2a2"
+        "7c590ad94c03c1062d50efcffac743e3c8a3ae056846a1d756eb862bf4224169d467c35215ade0afcc11e85fe629afb802c4786ff2e9c929"
+        "bccf502b3d3b8876c6a11785cc398b389f1d86bdd9cb0bd4ec13956ec3fa270d";
+    unsigned char hash[PKI_KEY_MODULUS_HASH_SIZE];
+    pki_key_t *key;
+    BIGNUM *n = NULL, *e = power(16, 1);
+    (void)state;
+    assert_int_equal(BN_hex2bn(&n, debian), 512);
+    ASSERT_OK(pki_key_decode(&key, rsa_spki(n, e), pool));
+    ASSERT_OK(pki_key_check_quality(key, pool)); /* nothing but the list tells */
+    assert_int_equal(pki_key_modulus_hash(hash, key, pool), 1);
+    ASSERT_SLICE(est_slice(hash, sizeof(hash)), hex("8df20e6961a16398b85a"));
+    BN_free(n);
+
+    n = power(2048, 3); /* 2049 bits: openssl prints no leading zero */
+    ASSERT_OK(pki_key_decode(&key, rsa_spki(n, e), pool));
+    assert_int_equal(pki_key_modulus_hash(hash, key, pool), 1);
+    char *line = apr_psprintf(pool, "Modulus=1%0511d3\n", 0);
+    unsigned char sha1[20];
+    SHA1((unsigned char *)line, strlen(line), sha1);
+    ASSERT_SLICE(est_slice(hash, sizeof(hash)), est_slice(sha1 + 10, 10));
+    BN_free(n);
+    BN_free(e);
+
+    ASSERT_OK(pki_key_decode(&key, generated(EVP_EC_gen("P-256")), pool));
+    assert_int_equal(pki_key_modulus_hash(hash, key, pool), 0);
+}
+
+/* CP-10 */
+static void test_what_keys_are_for(void **state)
+{
+    static const struct {
+        pki_key_type_t type;
+        unsigned usages;
+    } rows[] = {
+        {PKI_KEY_RSA, 0x0f},     /* digitalSignature, nonRepudiation, keyEncipherment, dataEncipherment */
+        {PKI_KEY_EC, 0x193},     /* digitalSignature, nonRepudiation, keyAgreement with its two qualifiers */
+        {PKI_KEY_ED25519, 0x03}, /* digitalSignature, nonRepudiation */
+        {PKI_KEY_ED448, 0x03},
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
+        assert_int_equal(pki_key_usages(rows[i].type), rows[i].usages);
 }
 
 /* K-06, K-08, EN-12 */
@@ -581,6 +658,9 @@ int main(void)
         EST_TEST(test_rsa_exponents),
         EST_TEST(test_rsa_moduli_that_are_worthless),
         EST_TEST(test_roca_fingerprint),
+        EST_TEST(test_decoding_does_no_arithmetic_with_the_modulus),
+        EST_TEST(test_the_fingerprint_of_a_modulus_is_that_of_the_lists),
+        EST_TEST(test_what_keys_are_for),
         EST_TEST(test_rsa_sizes_are_looked_at_first),
         EST_TEST(test_rsa_integers_are_positive_and_minimal),
         EST_TEST(test_rsa_without_parameters_gets_null),

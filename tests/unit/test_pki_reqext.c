@@ -111,6 +111,27 @@ static void test_key_usage_bits_are_those_of_rfc_5280(void **state)
     }
 }
 
+/* CP-10, and CP-09: as short as DER has it */
+static void test_an_extension_with_other_bits(void **state)
+{
+    static const struct {
+        int usage;
+        const char *value;
+    } rows[] = {{1, "0780"}, {3, "06c0"}, {0x15, "03a8"}, {0x10, "0308"}, {0x91, "0089"}, {0x111, "078880"}};
+    est_slice_t given = hex("300e 0603551d0f 0101ff 0404 030205a0"), plain = hex("300b 0603551d0f 0404 030205a0");
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        est_slice_t value = tlv(4, tlv(3, hex(rows[i].value))), oid = hex("0603551d0f");
+
+        ASSERT_SLICE(pki_reqext_with_key_usage(given, rows[i].usage, pool), tlv(0x30, join(3, oid, hex("0101ff"), value)));
+        ASSERT_SLICE(pki_reqext_with_key_usage(plain, rows[i].usage, pool), tlv(0x30, join(2, oid, value)));
+    }
+    assert_int_equal(pki_reqext_with_key_usage(hex(""), 1, pool).n, 0);
+    assert_int_equal(pki_reqext_given_purposes(given).n, 0);
+    ASSERT_SLICE(pki_reqext_given_purposes(hex("3009 0603551d25 0402 3000")), hex("3000"));
+}
+
 static void test_other_extensions_have_no_key_usage(void **state)
 {
     pki_req_ext_t purposes = ext_of("extendedKeyUsage", "03 02 0780");
@@ -165,6 +186,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         EST_TEST(test_what_requested_extensions_ask_for),
         EST_TEST(test_key_usage_bits_are_those_of_rfc_5280),
+        EST_TEST(test_an_extension_with_other_bits),
         EST_TEST(test_other_extensions_have_no_key_usage),
         EST_TEST(test_what_a_profile_cannot_give),
     };

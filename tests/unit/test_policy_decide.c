@@ -111,9 +111,10 @@ static void assert_fails_alone(const char *rule, est_err_code_t code, const char
 
 static void test_rules_have_names_and_texts(void **state)
 {
-    static const char *const names[] = {"alias_active", "key",        "same_names", "subject",    "san",
-                                        "named",        "disguise",   "email",      "not_the_ca", "group_names",
-                                        "own_names",    "extensions", "attributes", "validity"};
+    static const char *const names[] = {"alias_active", "key",      "key_reserved", "key_quality", "same_names",
+                                        "subject",      "san",      "named",        "disguise",    "email",
+                                        "not_the_ca",   "group_names", "own_names", "key_usage",   "extensions",
+                                        "attributes",   "validity"};
     int n = 0;
 
     (void)state;
@@ -231,6 +232,146 @@ static void test_key(void **state)
         else
             assert_fails_alone("key", EST_E_key_not_allowed, "profile \"device\" wants");
     }
+}
+
+/* C-16 */
+static void test_key_reserved(void **state)
+{
+    EVP_PKEY *key = make_key("P-256");
+    unsigned char reserved[3][PKI_SHA256_SIZE] = {{1}, {2}, {3}};
+
+    (void)state;
+    good_request();
+    t.csr.key = key;
+    t.request.reserved_keys = (const unsigned char (*)[PKI_SHA256_SIZE])reserved;
+    t.request.n_reserved_keys = 3;
+    granted();
+    pki_sha256(reserved[2], spki_of(key));
+    assert_fails_alone("key_reserved", EST_E_key_reserved, "of a CA or a TLS server");
+    t.request.n_reserved_keys = 2;
+    granted();
+    t.request.ca_spki = spki_of(key);
+    assert_fails_alone("key_reserved", EST_E_key_reserved, "the CA's own");
+}
+
+/* EN-12, K-04: asked only when the profile allows such a key */
+static void test_key_quality(void **state)
+{
+    policy_grant_t *grant;
+    const policy_request_t *judged;
+    pki_csr_t csr;
+    pki_key_t key;
+    BIGNUM *prime = BN_get_rfc3526_prime_2048(NULL);
+    unsigned char modulus[256];
+
+    (void)state;
+    assert_int_equal(BN_bn2bin(prime, modulus), 256);
+    BN_free(prime);
+    good_request();
+    t.csr.key = make_key("RSA");
+    judged = request();
+    csr = *judged->csr;
+    key = *csr.key;
+    key.modulus = est_slice(modulus, sizeof(modulus));
+    csr.key = &key;
+    t.request.csr = &csr;
+    est_err_t *err = policy_decide(&grant, &t.request, pool);
+    ASSERT_ROW(err, EST_E_key_rejected, "modulus is prime", "prime");
+    assert_string_equal(err->rule, "key_quality");
+
+    t.rows.profile.keys = "ec:P-256";
+    request();
+    t.request.csr = &csr;
+    err = policy_decide(&grant, &t.request, pool);
+    assert_string_equal(err->rule, "key");
+}
+
+/* keyUsage bits of what was granted, by OpenSSL; -1 = none */
+static int granted_usage(const policy_grant_t *grant)
+{
+    for (int i = 0; i < grant->n_exts; i++) {
+        const unsigned char *p = grant->exts[i].p;
+        X509_EXTENSION *ext = d2i_X509_EXTENSION(NULL, &p, (long)grant->exts[i].n);
+
+        assert_non_null(ext);
+        if (OBJ_obj2nid(X509_EXTENSION_get_object(ext)) == NID_key_usage) {
+            ASN1_BIT_STRING *bits = X509V3_EXT_d2i(ext);
+            int usage = 0;
+
+            assert_int_equal(X509_EXTENSION_get_critical(ext), 1);
+            for (int k = 0; k < 9; k++)
+                usage |= ASN1_BIT_STRING_get_bit(bits, k) << k;
+            ASN1_BIT_STRING_free(bits);
+            X509_EXTENSION_free(ext);
+            return usage;
+        }
+        X509_EXTENSION_free(ext);
+    }
+    return -1;
+}
+
+/* CP-10: the profile's keyUsage, cut to what the key is able to do */
+static void test_key_usage(void **state)
+{
+    static const struct {
+        const char *given, *purposes, *key;
+        int usage; /* 0: refused */
+        const char *dropped;
+    } rows[] = {
+        {"digitalSignature", "clientAuth", "P-256", 0x01, NULL},
+        {"digitalSignature,keyEncipherment", "clientAuth", "P-256", 0x01, "keyUsage=keyEncipherment"},
+        {"digitalSignature,keyEncipherment", "clientAuth", "RSA", 0x05, NULL},
+        {"digitalSignature,keyEncipherment,dataEncipherment,keyAgreement", "serverAuth", "RSA", 0x0d,
+         "keyUsage=keyAgreement"},
+        {"digitalSignature,keyEncipherment,dataEncipherment,keyAgreement", "serverAuth", "P-256", 0x11,
+         "keyUsage=keyEncipherment dataEncipherment"},
+        {"digitalSignature,nonRepudiation,keyAgreement", "clientAuth", "Ed25519", 0x03, "keyUsage=keyAgreement"},
+        {"digitalSignature,keyAgreement,decipherOnly", "clientAuth", "P-256", 0x111, NULL},
+        {"digitalSignature,keyAgreement,encipherOnly", "clientAuth", "P-256", 0x91, NULL},
+        {"digitalSignature,keyAgreement,encipherOnly", "clientAuth", "Ed25519", 0x01,
+         "keyUsage=keyAgreement encipherOnly"},
+        {"digitalSignature,encipherOnly", "clientAuth", "P-256", 0x01, "keyUsage=encipherOnly"},
+        {"keyEncipherment", "serverAuth", "P-256", 0, NULL},
+        {"keyEncipherment", "serverAuth", "RSA", 0x04, NULL},
+        {"keyAgreement", "clientAuth", "RSA", 0, NULL},
+        {"keyAgreement,decipherOnly", "clientAuth", "Ed25519", 0, NULL},
+        /* what is left serves no purpose that the profile gives: RFC 5280 4.2.1.12 */
+        {"nonRepudiation,keyEncipherment", "serverAuth", "P-256", 0, NULL},
+        {"nonRepudiation,keyEncipherment", "serverAuth", "RSA", 0x06, NULL},
+        {"nonRepudiation,keyEncipherment", "emailProtection", "P-256", 0x02, "keyUsage=keyEncipherment"},
+        {"nonRepudiation,keyAgreement", "emailProtection,clientAuth", "Ed25519", 0, NULL},
+        {"nonRepudiation,keyEncipherment", "1.3.6.1.5.5.7.3.17", "P-256", 0x02, "keyUsage=keyEncipherment"},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        good_request();
+        t.rows.profile.keys = "ec:P-256\nrsa:2048-4096\ned25519";
+        t.exts[0].value = rows[i].given;
+        t.exts[1].value = rows[i].purposes;
+        t.csr.key = make_key(rows[i].key);
+        if (!rows[i].usage) {
+            assert_fails_alone("key_usage", EST_E_key_not_allowed, "gives no purpose");
+            continue;
+        }
+        policy_grant_t *grant = granted();
+        if (granted_usage(grant) != rows[i].usage)
+            fail_msg("%s for %s: %#x", rows[i].given, rows[i].key, (unsigned)granted_usage(grant));
+        assert_int_equal(grant->dropped == NULL, rows[i].dropped == NULL);
+        if (rows[i].dropped)
+            assert_string_equal(grant->dropped, rows[i].dropped);
+    }
+
+    good_request(); /* none given: none there */
+    t.rows.n_exts = 0;
+    assert_int_equal(granted_usage(granted()), -1);
+
+    good_request(); /* asked for alone what this key cannot have, though the profile gives it to others */
+    t.exts[0].value = "digitalSignature,keyEncipherment";
+    t.csr.exts[1] = "keyUsage=keyEncipherment";
+    assert_fails_alone("extensions", EST_E_extension_refused, "none of the requested key usages to EC P-256");
+    t.csr.exts[1] = "keyUsage=digitalSignature,keyEncipherment";
+    assert_int_equal(granted_usage(granted()), 0x01);
 }
 
 /* RFC 7030 4.2.2 */
@@ -710,6 +851,9 @@ int main(void)
         EST_TEST(test_alias_active),
         EST_TEST(test_without_profile_nothing_else_is_explained),
         EST_TEST(test_key),
+        EST_TEST(test_key_reserved),
+        EST_TEST(test_key_quality),
+        EST_TEST(test_key_usage),
         EST_TEST(test_same_names),
         EST_TEST(test_subject),
         EST_TEST(test_san),

@@ -23,6 +23,7 @@ Modules
                 us, stop(process), free_port(), own(path) (gives a file to the servers' user), SLOW (factor for limits)
     pki         make_key("ec:P-256" | "rsa:2048" | "ed25519"...), make_csr(key, "CN=a,O=b", san=[dns("a")], ...) -> DER,
                 CertificateAuthority(...).issue("CN=x", ...) -> Identity(key, cert, chain), raw CSRs, names
+    hostile     keys that nobody should have, and requests signed by them
     der         a small DER encoder, to write what no library wants to write
     postgres    PostgresServer(directory, durable=False), Database: .url(user), .execute(sql, *params), .rows, .value;
                 role "admin" by default (a member of est_admin), user="postgres" for the superuser

@@ -101,10 +101,10 @@ def raw_attribute(oid, *values):
     return der.seq(der.oid(oid), der.tlv(der.SET, *values))
 
 
-def raw_info(key, subject=None, attributes=(), version=0):
-    """CertificationRequestInfo"""
+def raw_info(key, subject=None, attributes=(), version=0, spki=None):
+    """CertificationRequestInfo; spki: instead of that of key"""
     subject = raw_name(("2.5.4.3", der.UTF8, b"device-1")) if subject is None else subject
-    return der.seq(der.integer(version), subject, spki_of(key), der.tlv(0xA0, *attributes))
+    return der.seq(der.integer(version), subject, spki or spki_of(key), der.tlv(0xA0, *attributes))
 
 
 def raw_csr(key, info=None, algorithm=None, **fields):
