@@ -48,7 +48,7 @@ static est_err_t *rule_key_reserved(judge_t *j)
     est_slice_t spki = j->req->csr->key->spki;
     unsigned char hash[PKI_SHA256_SIZE];
 
-    if (est_slice_equal(spki, j->req->ca_spki))
+    if (est_slice_equal(spki, j->req->ca->certs[0]->spki))
         return EST_FAIL(j->pool, key_reserved, "the key is the CA's own");
     pki_sha256(hash, spki);
     for (int i = 0; i < j->req->n_reserved_keys; i++)
