@@ -66,9 +66,10 @@ static void check_san(est_slice_t in, apr_pool_t *pool)
     est_slice_t der = pki_san_encode(&sans, pool);
     const unsigned char *p = der.p;
     GENERAL_NAMES *names = d2i_GENERAL_NAMES(NULL, &p, (long)der.n);
-    int unread = 0; /* OpenSSL looks into these two, and we do not: they are never issued */
+    int unread = 0; /* OpenSSL looks into these, and we do not: they are never issued */
     for (int i = 0; i < sans.n_names; i++)
-        unread |= sans.names[i].type == PKI_SAN_X400 || sans.names[i].type == PKI_SAN_EDI;
+        unread |= sans.names[i].type == PKI_SAN_OTHER || sans.names[i].type == PKI_SAN_X400 ||
+                  sans.names[i].type == PKI_SAN_EDI;
     FUZZ_ASSERT(unread || (names && sk_GENERAL_NAME_num(names) == sans.n_names));
     ERR_clear_error();
     GENERAL_NAMES_free(names);
