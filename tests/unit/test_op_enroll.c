@@ -213,7 +213,7 @@ static void test_channel_binding(void **state)
     } rows[] = {
         {"if-present", YES, NULL, EST_E__COUNT, "none sent, none demanded"},
         {"if-present", YES, right, EST_E__COUNT, "the right one"},
-        {"if-present", YES, "secret", EST_E_binding_failed, "CB-02: a static password"},
+        {"if-present", YES, "hunter2", EST_E_binding_failed, "CB-02: a static password"},
         {"if-present", YES, "b3RoZXIgdmFsdWU=", EST_E_binding_failed, "CB-04: of another connection"},
         {"if-present", YES, "YSB2YWx1ZQ==A", EST_E_binding_failed, "CB-05: longer"},
         {"if-present", YES, "YSB2YWx1", EST_E_binding_failed, "CB-05: a prefix"},
@@ -225,17 +225,17 @@ static void test_channel_binding(void **state)
         {"if-present", NO, right, EST_E_binding_failed, "CB-10: cannot be verified"},
         {"required", YES, NULL, EST_E_binding_required, "CB-08: none sent"},
         {"required", YES, right, EST_E__COUNT, "the right one"},
-        {"required", YES, "secret", EST_E_binding_failed, "a static password"},
+        {"required", YES, "hunter2", EST_E_binding_failed, "a static password"},
         {"required", NO, NULL, EST_E_binding_required, "TLS-17: none sent, none can be had"},
         {"required", NO, right, EST_E_binding_failed, "TLS-17: the client's TLS has none"},
         {"off", YES, NULL, EST_E__COUNT, "none sent"},
         {"off", YES, right, EST_E_binding_failed, "not wanted"},
-        {"off", YES, "secret", EST_E_binding_failed, "decision 4: a static value is 400"},
+        {"off", YES, "hunter2", EST_E_binding_failed, "decision 4: a static value is 400"},
         {"off", NO, NULL, EST_E__COUNT, "none sent"},
         {"off", NO, right, EST_E_binding_failed, "not wanted"},
         {"if-present", PROXY, NULL, EST_E__COUNT, "none sent, none demanded"},
         {"if-present", PROXY, right, EST_E_binding_behind_proxy, "CB-10: right, but of the proxy's connection"},
-        {"if-present", PROXY, "secret", EST_E_binding_behind_proxy, "CB-10: a static password"},
+        {"if-present", PROXY, "hunter2", EST_E_binding_behind_proxy, "CB-10: a static password"},
         {"required", PROXY, NULL, EST_E_binding_unreachable, "CB-10: none can be had"},
         {"required", PROXY, right, EST_E_binding_unreachable, "CB-10: none can be had"},
         {"off", PROXY, NULL, EST_E__COUNT, "none sent"},
@@ -259,7 +259,7 @@ static void test_channel_binding(void **state)
             ASSERT_ROW(err, rows[i].code, NULL, rows[i].reason);
         assert_int_equal(op.store.issue_calls, err == NULL);
         /* neither value is told */
-        assert_false(err && err->detail && (strstr(err->detail, right) || strstr(err->detail, "secret")));
+        assert_false(err && err->detail && (strstr(err->detail, right) || strstr(err->detail, "hunter2")));
     }
     assert_int_equal(est_err_row(EST_E_binding_failed)->status, 400);
     assert_int_equal(est_err_row(EST_E_binding_required)->status, 400);
