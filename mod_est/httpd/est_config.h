@@ -28,9 +28,9 @@ typedef struct {
 } est_global_t;
 
 typedef struct {
-    est_global_t *global;    /* the same for every server */
-    int verify_client;       /* est_verify_t */
-    const void *accepts_any; /* the host's SSL_CTX when verify_client is not off, to know connections by */
+    est_global_t *global;       /* the same for every server */
+    int verify_client;          /* est_verify_t */
+    const void *accepts_any;    /* the host's SSL_CTX when verify_client is not off, to know connections by */
     apr_array_header_t *mounts; /* of const char *: paths of the EST locations of this host */
 } est_server_t;
 
