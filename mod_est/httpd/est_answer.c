@@ -160,8 +160,8 @@ static void dispose_of_body(est_request_t *request, int status)
     if (request->body_was_read || r->main)
         return;
     request->body_was_read = 1;
-    /* Where httpd closes the connection (after a 417 too, without saying so) there is nothing to wait for. If it could not
-     * even read the header, what would be read as the body is the next request. */
+    /* Where httpd closes the connection (after a 417 too, without saying so) there is nothing to wait for. If it could
+     * not even read the header, what would be read as the body is the next request. */
     if (!is_http2 &&
         (ap_status_drops_connection(status) || status == HTTP_EXPECTATION_FAILED || r->expecting_100 ||
          (length ? apr_atoi64(length) > DISCARD_MAX : apr_table_get(r->headers_in, "Transfer-Encoding") != NULL)))
