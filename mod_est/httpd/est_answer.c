@@ -177,8 +177,10 @@ static void dispose_of_body(est_request_t *request, int status)
     if (request->body_was_read || r->main)
         return;
     request->body_was_read = 1;
+    /* Where httpd closes the connection (after a 417 too, without saying so) there is nothing to wait for. If it could
+     * not even read the header, what would be read as the body is the next request. */
     if (!is_http2 &&
-        (status == HTTP_REQUEST_ENTITY_TOO_LARGE || r->expecting_100 ||
+        (ap_status_drops_connection(status) || status == HTTP_EXPECTATION_FAILED || r->expecting_100 ||
          (length ? apr_atoi64(length) > DISCARD_MAX : apr_table_get(r->headers_in, "Transfer-Encoding") != NULL)))
         r->connection->keepalive = AP_CONN_CLOSE;
     else if ((is_http2 || length) && !drain(r))
@@ -255,6 +257,14 @@ int est_answer_send(est_request_t *request, const est_resp_t *resp)
 
 /* ---- errors that httpd's core answers */
 
+/* What httpd would say on its page; markup follows, with what the client sent in it */
+static const char *reason_of_httpd(request_rec *r)
+{
+    const char *note = apr_table_get(r->notes, "error-notes");
+
+    return note ? apr_pstrmemdup(r->pool, note, strcspn(note, "<\n")) : NULL;
+}
+
 /* A 401 is the challenge that every login begins with, unless a password came: fail2ban tells the two by the detail */
 static est_err_t *error_of_status(const est_request_t *request)
 {
@@ -275,8 +285,9 @@ static est_err_t *error_of_status(const est_request_t *request)
         {HTTP_SERVICE_UNAVAILABLE, EST_E_core_unavailable},
         {HTTP_INTERNAL_SERVER_ERROR, EST_E_core_internal},
     };
-    const request_rec *r = request->r;
+    request_rec *r = request->r;
     est_err_code_t code = EST_E_http_error;
+    const char *note = reason_of_httpd(r);
 
     if (r->status == HTTP_UNAUTHORIZED && request->basic_user)
         return EST_FAIL(r->pool, authentication_required, "login failed");
@@ -285,7 +296,7 @@ static est_err_t *error_of_status(const est_request_t *request)
             code = table[i].code;
     if (code == EST_E_authentication_required && request->req.cred.cert_ignored)
         return EST_FAIL(r->pool, authentication_required, "%s", request->req.cred.cert_ignored);
-    return est_err_make(r->pool, code, __FILE__, __LINE__, NULL);
+    return est_err_make(r->pool, code, __FILE__, __LINE__, note ? "%s" : NULL, note);
 }
 
 static apr_status_t error_filter(ap_filter_t *f, apr_bucket_brigade *in)

@@ -18,10 +18,10 @@ int est_answer_error(est_request_t *request, est_err_t *err);
 void est_answer_outside(request_rec *r, est_err_t *err);
 
 /* Errors that httpd's core answers are given our shape, text/plain of one line: those inside an EST location; all of a
- * virtual host with EstVerifyClient on; and, on other hosts that have an EST location, those of requests which httpd gave
- * up before it looked for a location (a bad header, Host, request line), if their path lies below one or they have none.
- * (Which host that is, httpd knows from the Host header; before it is read, the first on the address counts.)
- * A request that has err set gets that one, whatever status the core came to. */
+ * virtual host with EstVerifyClient on; and, on other hosts that have an EST location, those of requests which httpd
+ * gave up before it looked for a location (a bad header, Host, request line), if their path lies below one or they have
+ * none. (Which host that is, httpd knows from the Host header; before it is read, the first on the address counts.) A
+ * request that has err set gets that one, whatever status the core came to. */
 void est_answer_register_hooks(void);
 
 #endif

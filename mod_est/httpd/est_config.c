@@ -5,6 +5,7 @@
 #include "est_config.h"
 #include "est_log.h"
 #include "est_proxy.h"
+#include "est_tls.h"
 #include "policy/policy_snapshot.h"
 #include "store/store_pg.h"
 
@@ -453,8 +454,8 @@ int est_config_is_est(request_rec *r)
         return 1;
     if (!server->mounts->nelts || r->per_dir_config != r->server->lookup_defaults)
         return 0;
-    /* mod_ssl makes a request out of plain HTTP, with a path that nobody sent */
-    if (!path || *path != '/' || !strncmp(path, "/mod_ssl:", 9))
+    /* Out of plain HTTP on a port of TLS mod_ssl makes a request for a path that nobody sent */
+    if (!path || *path != '/' || est_tls_is_missing(r))
         return 1;
     normal = apr_pstrdup(r->pool, path);
     if (ap_normalize_path(normal, AP_NORMALIZE_MERGE_SLASHES | AP_NORMALIZE_DECODE_UNRESERVED))

@@ -11,6 +11,7 @@
 #include <http_log.h>
 #include <http_main.h>
 #include <http_protocol.h>
+#include <http_ssl.h>
 #include <mod_ssl.h>
 #include <openssl/err.h>
 #include <openssl/rand.h>
@@ -88,11 +89,25 @@ static int init_server(server_rec *s, apr_pool_t *p, int is_proxy, SSL_CTX *ctx)
 }
 
 /* HTTP/2 has a connection for each stream; TLS is the master's */
+static conn_rec *tls_connection(request_rec *r)
+{
+    return r->connection->master ? r->connection->master : r->connection;
+}
+
+/* When a client speaks plain HTTP instead of a handshake, mod_ssl frees the SSL that it announced, and says so only
+ * here */
 static SSL *ssl_of(request_rec *r)
 {
-    conn_rec *c = r->connection->master ? r->connection->master : r->connection;
+    conn_rec *c = tls_connection(r);
 
-    return ap_get_module_config(c->conn_config, &est_module);
+    return ap_ssl_conn_is_ssl(c) ? ap_get_module_config(c->conn_config, &est_module) : NULL;
+}
+
+int est_tls_is_missing(request_rec *r)
+{
+    conn_rec *c = tls_connection(r);
+
+    return ap_get_module_config(c->conn_config, &est_module) && !ap_ssl_conn_is_ssl(c);
 }
 
 /* The handshake was that of a host that accepts any certificate, the Host header names one that does not: mod_ssl,

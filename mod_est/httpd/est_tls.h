@@ -26,6 +26,9 @@ void est_tls_register_hooks(void);
 /* Facts of the connection that carries r; the connection of an HTTP/2 stream is its master */
 void est_tls_get(est_tls_t *out, request_rec *r);
 
+/* Whether plain HTTP came where a TLS handshake should have: mod_ssl refuses such a request with 400 */
+int est_tls_is_missing(request_rec *r);
+
 /* Channel binding value of that connection (RFC 7030 3.5), in r's pool: tls-unique on TLS 1.2, tls-exporter (RFC 9266)
  * on TLS 1.3; n == 0 when there is none */
 est_slice_t est_tls_binding(request_rec *r);

@@ -73,7 +73,7 @@ static est_err_t *check_binding(const est_req_t *req, const pki_csr_t *csr)
     binding = req->binding(req);
     if (!binding.n)
         return EST_FAIL(req->pool, binding_failed,
-                        "this connection has no channel binding value (TLS 1.2 has none without extended master secret)");
+                        "this connection has no channel binding value: in TLS 1.2 that takes RFC 7627");
     expected = est_base64_encode(binding, 0, &n, req->pool);
     n--; /* without the newline */
     if (strlen(csr->challenge) != n || !est_bytes_equal_ct(csr->challenge, expected, n))

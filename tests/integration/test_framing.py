@@ -8,7 +8,8 @@ import re
 
 import pytest
 
-from harness.client import Answer, raw, raw_all
+from harness import run
+from harness.client import Answer, connect, raw, raw_all
 from harness.form import check_refusal, chunked, enrol, enrol_head, head
 from harness.pki import make_csr, make_key
 
@@ -319,3 +320,35 @@ def test_H_29_upgrades_are_ignored(site):
 def test_stray_crlf_after_a_body_does_no_harm(site):
     """libest sends it"""
     assert raw(site, enrol(site, TEXT) + b"\r\n").status == 200
+
+
+# --- errors of requests that could not be read to the end
+
+@pytest.mark.parametrize("row", ["H-01_no_host", "H-02_letters", "H-14_many_headers"])
+def test_an_early_error_does_not_wait_for_a_body(site, row, allow_log):
+    """which would be taken from the octets of the connection"""
+    allow_log(*CORE)
+    octets = {"H-01_no_host": enrol_head(site, "Content-Length: 400", host=None), "H-02_letters": enrol_head(site, "Content-Length: 400x"),
+              "H-14_many_headers": enrol_head(site, "Content-Length: 400", *["X: a"] * 120)}[row]
+    with connect(site) as sock:
+        sock.settimeout(5 * run.SLOW)  # RequestReadTimeout gives it 10 and more
+        sock.sendall(octets + b"AA")
+        received = sock.recv(4096)
+    assert received.startswith(b"HTTP/1.1 400 ") and b"\r\nConnection: close\r\n" in received
+
+
+def test_H_22_the_request_behind_is_not_taken_for_a_body(site):
+    octets = raw_all(site, enrol(site, b"A" * 10, "Expect: 42") + head(site))
+    assert [answer.status for answer in responses(octets)] == [417]
+    assert b"\r\nConnection: close\r\n" in octets
+
+
+def test_the_log_has_the_reason_of_httpd(site, allow_log):
+    allow_log(*CORE)
+    start = site.httpd.log.size()
+    raw(site, long_name(site))
+    raw(site, head(site, "X-<b>: a" + "<i>" * 3000))
+    lines = [line for line in site.log_lines(start) if "EST1110" in line]
+    assert len(lines) == 2
+    assert "number of request header fields" in lines[0] and "ize of a request header field" in lines[1]
+    assert "<" not in lines[1]

@@ -58,6 +58,7 @@ def test_H_25_nor_a_body_before_anybody_reads_it(site):
 
 
 def test_H_26_a_header_that_does_not_end(site):
+    """Its path says that it is for EST"""
     with connect(site) as sock:
         sock.sendall(head(site)[:-2])
         check_408(rest_of(sock))

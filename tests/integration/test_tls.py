@@ -56,7 +56,9 @@ def plain(port, octets):
 # --- TLS-01, P-13
 
 @pytest.mark.parametrize("octets", [head, lambda s: enrol(s, TEXT), lambda s: head(s, target="/")], ids=["cacerts", "enrol", "other"])
-def test_TLS_01_P_13_plain_http_on_the_tls_port(site, octets):
+@pytest.mark.parametrize("place", ["site", "resuming"])
+def test_TLS_01_P_13_plain_http_on_the_tls_port(request, place, octets):
+    site = request.getfixturevalue(place)
     before = site.counts()
     received = plain(site.port, octets(site))
     top, _, body = received.partition(b"\r\n\r\n")
