@@ -113,6 +113,7 @@ def make_site(session_directory, postgres, pki, site_names):
             site.httpd.stop()
         except AssertionError as error:
             problems.append(str(error))
+    for site in made:  # when all are down, so that none notices that a server it used has gone with its fixture
         problems += complaints([site], [], (), ())
         if site.postgres.process:
             problems += site.lint()
