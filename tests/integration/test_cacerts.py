@@ -29,7 +29,8 @@ def ders(*authorities):
     return sorted(ca.der() for ca in authorities)
 
 
-def test_CA_01_CA_02_anonymous_get_is_a_certs_only_message(site):
+@pytest.mark.row("CA-02")
+def test_CA_01_anonymous_get_is_a_certs_only_message(site):
     with site.client() as client:
         answer = client.get("cacerts")
     assert answer.status == 200
@@ -40,7 +41,8 @@ def test_CA_01_CA_02_anonymous_get_is_a_certs_only_message(site):
     check_certs_only(answer.der())
 
 
-def test_CA_03_CA_06_the_bag_holds_the_chain_with_the_root_and_nothing_else(site):
+@pytest.mark.row("CA-06")
+def test_CA_03_the_bag_holds_the_chain_with_the_root_and_nothing_else(site):
     with site.client() as client:
         found = check_certs_only(client.get("cacerts").der())
     assert found == ders(site.pki.issuing, site.pki.root)

@@ -13,7 +13,7 @@ import pytest
 from clients import replay
 from clients.replay import CERTS_ONLY, CLIENTS
 from harness.cms import check_certs_only
-from harness.client import basic
+from harness.client import basic, connect
 from harness.pki import make_csr, make_key, shared_key
 
 KEY = make_key()
@@ -26,7 +26,7 @@ LIBEST_KNOWS = {200, 202, 204, 400, 401, 404, 423, 500, 502, 504}
 def site(make_site):
     """Global headers and a realm as people set them; aliases for each client, and one whose CA is not there"""
     site = make_site("rows", start=False, modules=("headers",),
-                     vhost="RequestReadTimeout header=10-20,MinRate=500 body=1,MinRate=500",
+                     vhost="RequestReadTimeout header=10-20,MinRate=500 body=2,MinRate=500",
                      location='AuthName "' + "Enrolment of devices " * 6 + '"')
     site.config.server = "\n".join(f"Header always set {field}" for field in (
         'Strict-Transport-Security "max-age=63072000; includeSubDomains; preload"', "X-Content-Type-Options nosniff",
@@ -172,6 +172,29 @@ def test_a_get_with_nothing_but_a_host(site):
     octets = replay.STRONGSWAN.octets(site, operation="cacerts")
     assert list(fields_of(octets)) == [b"Host"]
     assert replay.STRONGSWAN.ask(site, operation="cacerts").status == 200
+
+
+@pytest.mark.row("SND-15")
+def test_credentials_where_none_are_needed(site, ra, holders):
+    """Right ones, wrong ones and a certificate, on a connection beside one on which an enrolment is under way"""
+    octets = replay.CURL.octets(site, CSR, authorization=ra)
+    with connect(site) as enrolling:
+        enrolling.sendall(octets[:-20])
+        for authorization in (ra, basic("nobody", "wrong"), "Bearer x", "Basic ="):
+            assert replay.CURL.ask(site, operation="cacerts", authorization=authorization).status == 200
+        assert replay.CURL.ask(site, operation="cacerts", identity=holders["ec:P-256"]).status == 200
+        enrolling.sendall(octets[-20:])
+        replay.check_enrolled(replay.entered(site, replay.Reply(replay.read_one(enrolling))))
+
+
+@pytest.mark.row("SND-16")
+@each()
+def test_a_long_label_for_each_operation(site, ra, name):
+    labels = {operation: site.alias(f"{name}-{operation}-".ljust(64, "x")) for operation in ("cacerts", "csrattrs", "simpleenroll")}
+    for operation, label in labels.items():
+        reply = CLIENTS[name].ask(site, CSR if operation == "simpleenroll" else None, operation, label=label, authorization=ra)
+        assert reply.status == (204 if operation == "csrattrs" else 200)
+    assert CLIENTS[name].ask(site, operation="cacerts", label=labels["cacerts"] + "x").status == 400
 
 
 # --- what they accept: each kind of answer as the client would get it
@@ -355,7 +378,7 @@ def test_the_connection_ends_when_the_client_says_close(site, answers, kind):
         assert len(reply.body) == int((reply.all(b"Content-Length") or [b"0"])[0])
 
 
-@pytest.mark.row("ACC-23")
+@pytest.mark.row("ACC-23", "ACC-25")
 @pytest.mark.parametrize("base64_lines", ["wrap", "line"])
 def test_lines_as_the_alias_says(site, ra, base64_lines):
     """Azure IoT's client pastes the body between PEM lines: wrapped, with an end"""

@@ -122,6 +122,7 @@ def test_bouncy_castle_enrols_and_renews(site, ca_file, bc_classes, tmp_path, tl
     assert certs[0] != certs[1]
 
 
+@pytest.mark.row("ACC-18")
 def test_a_challenge_without_user_agent_has_no_body(site, expect_log):
     """Bouncy Castle closes the first answer unread, and takes it for an error that something was left."""
     reply = replay.converse(site, [b"POST /.well-known/est/simpleenroll HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n"
@@ -150,6 +151,7 @@ def check_curl(site, answer, key):
     return check_cert(site, answer.cert(), key, "CN=curl")
 
 
+@pytest.mark.row("SND-01", "SND-03")
 @pytest.mark.parametrize("tls", ["1.2", "1.3"])
 @pytest.mark.parametrize("protocol", ["http1.1", "http2"])
 def test_curl_enrols_and_renews(busy_site, device, tls, protocol):
@@ -165,6 +167,7 @@ def test_curl_enrols_and_renews(busy_site, device, tls, protocol):
         assert int(answer.header("Content-Length")) == len(answer.body)
 
 
+@pytest.mark.row("SND-11")
 def test_curl_waits_for_the_challenge(site, device):
     key, csr = device
     seen = site.httpd.log.size()
@@ -181,6 +184,7 @@ def test_curl_sends_a_body_of_unknown_length(busy_site, device, protocol):
     check_curl(busy_site, answer, key)
 
 
+@pytest.mark.row("SND-10")
 def test_curl_asks_before_it_sends_the_body(site, device, expect_log):
     key, csr = device
     expect = ("-H", "Expect: 100-continue", "--expect100-timeout", "15", "--max-time", "10")
@@ -189,6 +193,15 @@ def test_curl_asks_before_it_sends_the_body(site, device, expect_log):
     expect_log("AH01617")
     denied = curl(site, "simpleenroll", *ENROLL, *expect, "--data-binary", "@" + csr, user=f"{site.user}:wrong")
     assert denied.status == 401
+
+
+@pytest.mark.row("SND-10")
+def test_curl_asks_by_itself_before_a_body_of_a_megabyte(site, tmp_path):
+    """And is told at once that it is too long"""
+    path = tmp_path / "large"
+    path.write_bytes(b"A" * (1 << 20) + b"AAAA")
+    answer = curl(site, "simpleenroll", *ENROLL, "--expect100-timeout", "15", "--data-binary", f"@{path}", user=f"{site.user}:{site.PASSWORD}")
+    assert (answer.status, answer.reason) == (413, "body_too_large")
 
 
 def test_curl_with_pem_by_mistake(site, tmp_path):
@@ -226,6 +239,7 @@ def test_libest_enrols_and_renews(site, kind):
     check_cert(site, replay.check_enrolled(again), key, "CN=libest")
 
 
+@pytest.mark.row("SND-12")
 def test_stray_line_end_does_not_spoil_a_kept_connection(site):
     """RFC 9112 2.2: a server ignores at least one empty line before a request line."""
     csr = make_csr(make_key(), "CN=libest")

@@ -139,7 +139,8 @@ def test_B64_05_other_forms(site, holder, operation, form):
         assert client.post(operation, b64(csr)).status == 200
 
 
-def test_B64_06_B64_07_what_is_sent_is_der_in_plain_base64(site, holder):
+@pytest.mark.row("B64-07")
+def test_B64_06_what_is_sent_is_der_in_plain_base64(site, holder):
     """Answer.der() decodes strictly; check_certs_only() encodes again and compares"""
     site.rows_wanted = True
     with site.ra() as client:
