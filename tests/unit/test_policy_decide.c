@@ -107,9 +107,9 @@ static void assert_fails_alone(const char *rule, est_err_code_t code, const char
 
 static void test_rules_have_names_and_texts(void **state)
 {
-    static const char *const names[] = {"alias_active", "key",        "key_reserved", "key_quality", "same_names",
-                                        "subject",      "san",        "named",        "not_the_ca",  "group_names",
-                                        "own_names",    "key_usage",  "extensions",   "validity"};
+    static const char *const names[] = {"alias_active", "key",       "key_reserved", "key_quality", "same_names",
+                                        "subject",      "san",       "named",        "not_the_ca",  "group_names",
+                                        "own_names",    "key_usage", "extensions",   "validity"};
     int n = 0;
 
     (void)state;
@@ -238,7 +238,7 @@ static void test_key_reserved(void **state)
     (void)state;
     good_request();
     t.csr.key = key;
-    t.request.reserved_keys = (const unsigned char (*)[PKI_SHA256_SIZE])reserved;
+    t.request.reserved_keys = (const unsigned char(*)[PKI_SHA256_SIZE])reserved;
     t.request.n_reserved_keys = 3;
     granted();
     pki_sha256(reserved[2], spki_of(key));
