@@ -145,7 +145,7 @@ static est_err_t *open_service(est_service_t **out, server_rec *s, apr_pool_t *p
     service->env = make_env(s, pchild);
     service->cas = global->cas;
     service->n_cas = global->n_cas;
-    service->reserved_keys = (const unsigned char (*)[PKI_SHA256_SIZE])global->reserved_keys->elts;
+    service->reserved_keys = (const unsigned char(*)[PKI_SHA256_SIZE])global->reserved_keys->elts;
     service->n_reserved_keys = global->reserved_keys->nelts;
     service->policy_max_age = apr_time_from_sec(global->policy_max_age);
     EST_TRY(est_lru_make(&service->paths, PATHS_KEPT, pchild));

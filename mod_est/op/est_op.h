@@ -27,8 +27,8 @@ typedef struct {
     store_cache_t *cache; /* NULL with it */
     ca_t *const *cas;
     int n_cas;
-    apr_interval_time_t policy_max_age; /* EstPolicyMaxAge; 0 = none */
-    est_lru_t *paths;                   /* verdicts on certificate paths */
+    apr_interval_time_t policy_max_age;                    /* EstPolicyMaxAge; 0 = none */
+    est_lru_t *paths;                                      /* verdicts on certificate paths */
     const unsigned char (*reserved_keys)[PKI_SHA256_SIZE]; /* as in policy_request_t */
     int n_reserved_keys;
 } est_service_t;

@@ -23,7 +23,7 @@ typedef struct {
                          certificate */
     est_slice_t modulus; /* RSA only: magnitude, big-endian, without leading zero octet; borrows from spki */
     EVP_PKEY *pkey;      /* freed with the pool */
-    const char *label; /* for people: "RSA 2048", "EC P-256", "Ed25519" */
+    const char *label;   /* for people: "RSA 2048", "EC P-256", "Ed25519" */
 } pki_key_t;
 
 /* Decodes and checks against the ceiling: RSA 2048..8192 bits with odd modulus and odd exponent, 65537 <= e < 2^256;

@@ -62,7 +62,7 @@ typedef struct {
     int n_san_rules;
     const est_slice_t *exts; /* constant extensions, each a whole Extension, DER */
     int n_exts;
-    int key_usage_at; /* which of exts is keyUsage, -1 = none */
+    int key_usage_at;                                       /* which of exts is keyUsage, -1 = none */
     policy_key_usage_t key_usage[POLICY_PROFILE_KEY_TYPES]; /* by pki_key_type_t; to stand in the place of that */
 } policy_profile_t;
 

@@ -105,6 +105,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     pki_key_t *key;
     err = pki_key_decode(&key, in, pool);
     FUZZ_ASSERT(!err || err->code == EST_E_key_rejected);
+    if (!err)
+        err = pki_key_check_quality(key, pool);
+    FUZZ_ASSERT(!err || err->code == EST_E_key_rejected);
     FUZZ_ASSERT(ERR_peek_error() == 0);
     apr_pool_destroy(pool);
     return 0;

@@ -87,7 +87,7 @@ def test_digest_of_the_profile(site, digest, wanted):
 def test_C_16_the_cas_own_key_is_no_devices_key(site):
     with site.ra() as client:
         answer = client.enroll(make_csr(site.pki.issuing.key, "CN=thief"))
-    assert (answer.status, answer.reason) == (400, "key_rejected")
+    assert (answer.status, answer.reason) == (400, "key_reserved")
 
 
 def test_a_graceful_restart_takes_new_keys_and_serves_on(site):

@@ -59,7 +59,7 @@ def test_EN_03_flipped_bit_is_refused(site):
 def test_C_16_the_key_of_the_ca_is_nobodys_else(site):
     before = site.counts()
     answer = enroll(site, make_csr(site.pki.issuing.key, "CN=device-1"))
-    assert (answer.status, answer.reason) == (400, "key_rejected")
+    assert (answer.status, answer.reason) == (400, "key_reserved")
     assert site.counts() == before
 
 

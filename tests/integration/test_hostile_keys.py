@@ -12,8 +12,8 @@ from cryptography.hazmat.primitives.asymmetric import dsa, padding
 
 from harness import der, hostile
 from harness.hostile import (F4, NEXT_TO_P, P, P256, P256_G, P256_P, PRIME_2048, Q, ROCA_P, ROCA_Q, SMALL_ED448, SMALL_ED25519, coordinates,
-                             csr, ec_csr, ec_spki, ec_times, edwards_csr_forged, edwards_spki, explicit_p256, openssl_csr, primes_of,
-                             rabin_csr, rsa_algorithm, rsa_csr, rsa_csr_forged, rsa_spki)
+                             csr, ec_csr, ec_spki, ec_times, edwards_csr_forged, edwards_spki, explicit_p256, openssl_csr, rabin_csr,
+                             rsa_algorithm, rsa_csr, rsa_csr_forged, rsa_spki)
 from harness.lint import lint
 from harness.pki import SIGNATURE_ALGORITHMS, CertificateAuthority, key_usage, make_csr, make_key, raw_csr, raw_info, shared_key, spki_of
 from harness.run import SLOW
@@ -105,9 +105,9 @@ REFUSED = {
     "K-06_512": (lambda: raw_csr(make_key("rsa:512")), "RSA 512; allowed", "broken since 1999"),
     "K-06_1024": (lambda: raw_csr(make_key("rsa:1024")), "RSA 1024; allowed", "80 bits"),
     "K-06_2047": (lambda: raw_csr(make_key("rsa:2047")), "RSA 2047; allowed", "one bit below"),
-    "K-08_8193": (lambda: rsa_csr(primes_of(8193)), "RSA 8193; allowed", "one bit above"),
-    "K-08_16384": (lambda: rsa_csr(primes_of(16384)), "RSA 16384; allowed", "1.2 s of OpenSSL's time"),
-    "K-08_16400": (lambda: rsa_csr(primes_of(16400)), "RSA 16400; allowed", "beyond OpenSSL"),
+    "K-08_8193": (lambda: hostile.large_csr(8193), "RSA 8193; allowed", "one bit above"),
+    "K-08_16384": (lambda: hostile.large_csr(16384), "RSA 16384; allowed", "1.2 s of OpenSSL's time"),
+    "K-08_16400": (lambda: hostile.large_csr(16400), "RSA 16400; allowed", "beyond OpenSSL"),
     "K-09_modulus_negative": (negative_modulus_csr, "positive", "OpenSSL does not look at the sign"),
     "K-10_ROCA": (lambda: rsa_csr({ROCA_P: 1, ROCA_Q: 1}), "ROCA", "CVE-2017-15361"),
     "K-12_parameters_not_null": (lambda: rsa_csr({P: 1, Q: 1}, spki=rsa_spki(N, F4, rsa_algorithm(der.integer(0)))), "other than NULL",
@@ -222,7 +222,7 @@ def cpu_seconds(pids):
 @pytest.mark.row("K-08")
 def test_large_keys_cost_nothing(site, bits):
     """8192 bits are below the ceiling and above what the profile allows here: their arithmetic is 90 ms in the quality check."""
-    rounds, request = 20, rsa_csr(primes_of(bits))
+    rounds, request = 20, hostile.large_csr(bits)
     site.sql("UPDATE certificate_profile SET keys = %s WHERE name = 'device'", ["ec:P-256,P-384,P-521", "rsa:2048-4096", "ed25519"])
     with site.ra() as client:
         client.enroll(request)

@@ -60,7 +60,7 @@ def test_R_02_never_a_revoked_certificate(site):
     csr = make_csr(make_key())
     with site.ra() as client:
         first = client.enroll(csr).cert()
-        site.revoke(first)
+        site.revoke(first, "superseded")
         assert client.enroll(csr).cert().serial_number != first.serial_number
 
 

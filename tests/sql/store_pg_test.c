@@ -369,7 +369,8 @@ static void test_a_blocked_key_is_refused(void **state)
     request_t r;
 
     (void)state;
-    sql("INSERT INTO est.blocked_key (kind, fingerprint, source) VALUES ('modulus', '\\x0102030405060708090a', 'a list')");
+    sql("INSERT INTO est.blocked_key (kind, fingerprint, source) VALUES ('modulus', '\\x0102030405060708090a', 'a "
+        "list')");
     request_init(&r, "blocked");
     r.issue.modulus_hash = modulus;
     record(&outcome, &r);

@@ -121,6 +121,26 @@ static void assert_row_is_the_certificate(const store_issue_t *row)
     n = i2d_X509_PUBKEY(X509_get_X509_PUBKEY(cert), &der);
     ASSERT_SLICE(est_slice(row->spki_hash, 32), sha256_of(der, n));
     OPENSSL_free(der);
+    assert_int_equal(row->modulus_hash != NULL, EVP_PKEY_is_a(X509_get0_pubkey(cert), "RSA")); /* K-11 */
+}
+
+/* C-16 */
+static void test_reserved_keys_are_handed_down(void **state)
+{
+    unsigned char reserved[2][PKI_SHA256_SIZE] = {{0}};
+    EVP_PKEY *key = make_key("P-256");
+    est_slice_t der;
+    est_req_t *req;
+
+    (void)state;
+    op_start();
+    op.service.reserved_keys = (const unsigned char(*)[PKI_SHA256_SIZE])reserved;
+    op.service.n_reserved_keys = 2;
+    pki_sha256(reserved[1], spki_of(key));
+    req = op_granted("/simpleenroll", "ra", NULL);
+    ASSERT_FAILS(issue_to(&der, req, csr_of("CN=dev9", NULL, key)), key_reserved, "a TLS server");
+    assert_int_equal(op.store.issue_calls, 0);
+    ASSERT_OK(issue_to(&der, req, csr_of("CN=dev9", NULL, op.key)));
 }
 
 static void test_the_row_says_what_the_certificate_says(void **state)
@@ -364,6 +384,7 @@ static void test_refusals_of_the_database(void **state)
         {"certificate_revoked", "serial 1", EST_E_certificate_revoked},
         {"certificate_unknown", "serial 2", EST_E_certificate_unknown},
         {"name_refused", "entity x", EST_E_name_refused},
+        {"key_blocked", "it is listed (a list)", EST_E_key_blocked}, /* K-11 */
         {"something_new", NULL, EST_E_store_failed},
         {NULL, NULL, EST_E_store_failed},
     };
@@ -555,6 +576,7 @@ static void test_policy_that_never_rests_is_given_up(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        EST_TEST(test_reserved_keys_are_handed_down),
         EST_TEST(test_the_row_says_what_the_certificate_says),
         EST_TEST(test_the_row_says_who_asked_for_what_where),
         EST_TEST(test_the_row_names_the_certificate_presented),

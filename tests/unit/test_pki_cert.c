@@ -331,6 +331,9 @@ static void test_facts_of_a_certificate(void **state)
     assert_true(facts->not_after == SECONDS(END_2027));
 
     ASSERT_OK(pki_cert_facts(&facts, f.ca, pool));
+    ASSERT_SLICE(pki_cert_spki(facts->der), facts->spki);
+    assert_int_equal(pki_cert_spki(est_slice(facts->der.p, facts->der.n - 1)).n, 0);
+    assert_int_equal(pki_cert_spki(hex("3003 3001 00")).n, 0);
     assert_string_equal(facts->subject->text, "CN=Test CA,O=Example");
     assert_int_equal(facts->san.n_names, 0);
     free_fixture(&f);

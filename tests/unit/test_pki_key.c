@@ -311,12 +311,15 @@ static void test_decoding_does_no_arithmetic_with_the_modulus(void **state)
 /* K-11: a key of Debian's list, with the fingerprint that it has there */
 static void test_the_fingerprint_of_a_modulus_is_that_of_the_lists(void **state)
 {
-    static const char debian[] =
-        "d673252af6723c3f72529403eab7c30def3c52f97e799825f4a70191c616adcf1ece1113f1625971074c492c592025fdeadbdb146a081826"
-        "bdf0d77c3c913dcf1b6f0b3b78f5108d2e493ad0eee8ca5c021711adc13d358e61133870fcd19c8e5c22403959782aa82e72aee53a3d491e"
-        "3912ce27b27e1a85ea69c19a527d28f7934c9823b7e56fdd657dac83fdc65bb22a98d843df73238919781b714c81a5e2afec71f5c54aa2a2"
-        "7c590ad94c03c1062d50efcffac743e3c8a3ae056846a1d756eb862bf4224169d467c35215ade0afcc11e85fe629afb802c4786ff2e9c929"
-        "bccf502b3d3b8876c6a11785cc398b389f1d86bdd9cb0bd4ec13956ec3fa270d";
+    static const char debian[] = "d673252af6723c3f72529403eab7c30def3c52f97e799825f4a70191c616adcf1ece1113f1625971074c4"
+                                 "92c592025fdeadbdb146a081826"
+                                 "bdf0d77c3c913dcf1b6f0b3b78f5108d2e493ad0eee8ca5c021711adc13d358e61133870fcd19c8e5c224"
+                                 "03959782aa82e72aee53a3d491e"
+                                 "3912ce27b27e1a85ea69c19a527d28f7934c9823b7e56fdd657dac83fdc65bb22a98d843df73238919781"
+                                 "b714c81a5e2afec71f5c54aa2a2"
+                                 "7c590ad94c03c1062d50efcffac743e3c8a3ae056846a1d756eb862bf4224169d467c35215ade0afcc11e"
+                                 "85fe629afb802c4786ff2e9c929"
+                                 "bccf502b3d3b8876c6a11785cc398b389f1d86bdd9cb0bd4ec13956ec3fa270d";
     unsigned char hash[PKI_KEY_MODULUS_HASH_SIZE];
     pki_key_t *key;
     BIGNUM *n = NULL, *e = power(16, 1);

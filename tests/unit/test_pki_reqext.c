@@ -124,7 +124,8 @@ static void test_an_extension_with_other_bits(void **state)
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
         est_slice_t value = tlv(4, tlv(3, hex(rows[i].value))), oid = hex("0603551d0f");
 
-        ASSERT_SLICE(pki_reqext_with_key_usage(given, rows[i].usage, pool), tlv(0x30, join(3, oid, hex("0101ff"), value)));
+        ASSERT_SLICE(pki_reqext_with_key_usage(given, rows[i].usage, pool),
+                     tlv(0x30, join(3, oid, hex("0101ff"), value)));
         ASSERT_SLICE(pki_reqext_with_key_usage(plain, rows[i].usage, pool), tlv(0x30, join(2, oid, value)));
     }
     assert_int_equal(pki_reqext_with_key_usage(hex(""), 1, pool).n, 0);
@@ -184,10 +185,8 @@ static void test_what_a_profile_cannot_give(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        EST_TEST(test_what_requested_extensions_ask_for),
-        EST_TEST(test_key_usage_bits_are_those_of_rfc_5280),
-        EST_TEST(test_an_extension_with_other_bits),
-        EST_TEST(test_other_extensions_have_no_key_usage),
+        EST_TEST(test_what_requested_extensions_ask_for), EST_TEST(test_key_usage_bits_are_those_of_rfc_5280),
+        EST_TEST(test_an_extension_with_other_bits),      EST_TEST(test_other_extensions_have_no_key_usage),
         EST_TEST(test_what_a_profile_cannot_give),
     };
     return EST_TEST_RUN(tests);

@@ -243,7 +243,7 @@ static void test_key_reserved(void **state)
     (void)state;
     good_request();
     t.csr.key = key;
-    t.request.reserved_keys = (const unsigned char (*)[PKI_SHA256_SIZE])reserved;
+    t.request.reserved_keys = (const unsigned char(*)[PKI_SHA256_SIZE])reserved;
     t.request.n_reserved_keys = 3;
     granted();
     pki_sha256(reserved[2], spki_of(key));

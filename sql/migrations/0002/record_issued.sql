@@ -73,10 +73,10 @@ BEGIN
                p_holder_issuer IS NOT NULL AND (p_identity_kind = 'certificate' OR a.auth_enroll = 'basic-and-cert'),
                pv.version, (SELECT cl.version FROM est.client cl WHERE cl.id = p_client),
                done.same, done.der,
-               coalesce((SELECT 'it is listed (' || b.source || ')' FROM est.blocked_key b
-                         WHERE b.kind = 'spki' AND b.fingerprint = p_spki_hash),
-                        (SELECT 'its modulus is listed (' || b.source || ')' FROM est.blocked_key b
-                         WHERE b.kind = 'modulus' AND b.fingerprint = p_modulus_hash),
+               -- One look-up: the kinds differ in length, so that neither is taken for the other
+               coalesce((SELECT CASE b.kind WHEN 'spki' THEN 'it' ELSE 'its modulus' END
+                                    || ' is listed (' || b.source || ')'
+                         FROM est.blocked_key b WHERE b.fingerprint = ANY (ARRAY[p_spki_hash, p_modulus_hash]) LIMIT 1),
                         (SELECT 'a certificate for it was revoked with reason keyCompromise' FROM est.certificate k
                          WHERE k.status = 'revoked' AND k.revocation_reason = 'keyCompromise'
                              AND k.spki_hash = p_spki_hash LIMIT 1))

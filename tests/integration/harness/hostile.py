@@ -13,7 +13,7 @@ import os
 import subprocess
 
 from cryptography.exceptions import InvalidSignature
-from cryptography.hazmat.primitives.asymmetric import ed448, ed25519, rsa
+from cryptography.hazmat.primitives.asymmetric import ed448, ed25519
 
 from . import der
 from .pki import SIGNATURE_ALGORITHMS, raw_info, raw_name
@@ -111,25 +111,17 @@ def rabin_csr():
     raise AssertionError("no square in a thousand")
 
 
-@functools.lru_cache(maxsize=None)
-def pair_of_primes(number, bits=2048):
-    assert number >= 0  # another number, another pair
-    numbers = rsa.generate_private_key(F4, bits).private_numbers()
-    return {numbers.p: 1, numbers.q: 1}
+# Exponents of Mersenne primes, whose sum is the size of their product: no two primes of thousands of bits have to be found
+MERSENNE = {8192: (4423, 3217, 521, 31), 8193: (4423, 3217, 521, 19, 13), 16384: (4423, 4253, 3217, 2281, 2203, 7),
+            16400: (4423, 4253, 3217, 2281, 2203, 13, 7, 3)}
 
 
 @functools.lru_cache(maxsize=None)
-def primes_of(bits):
-    """{prime: 1} whose product has that many bits: a key of many primes, since one of two would take minutes to find"""
-    factors = {P: 1, Q: 1}
-    for number in range(bits // 2048 - 2):
-        factors.update(pair_of_primes(number))
-    for number in range(100):
-        rest = bits - modulus(factors).bit_length() + number % 2
-        found = {**factors, **pair_of_primes(number, rest)}
-        if modulus(found).bit_length() == bits:
-            return found
-    raise AssertionError("no such luck a hundred times")
+def large_csr(bits):
+    """A key of many primes"""
+    factors = {2 ** exponent - 1: 1 for exponent in MERSENNE[bits]}
+    assert modulus(factors).bit_length() == bits
+    return rsa_csr(factors)
 
 
 # --- elliptic curves
