@@ -173,3 +173,37 @@ def test_H_32_identity_is_taken_anew_with_each_request(place, expect_log):
         answer = client.enroll(make_csr(make_key(), "CN=first"), place.labels["basic"], {"Authorization": basic(first, "wrong")})
         assert answer.status == 401
         assert client.enroll(make_csr(make_key(), "CN=first"), place.labels["basic"]).status == 401
+
+
+@pytest.fixture(scope="module")
+def without_verdict(make_site):
+    """SSLVerifyClient optional_no_ca alone: mod_ssl knows no CA, and the module is the judge"""
+    site = make_site("authnoca", verify="optional_no_ca", verify_client="", vhost="SSLVerifyDepth 5")
+    site.label = site.alias()
+    site.held = site.holder("CN=device-1", site.label)
+    site.sql("UPDATE alias SET auth_enroll = 'cert' WHERE name = %s", site.label)
+    return site
+
+
+@pytest.mark.row("AUTH-01")
+@pytest.mark.parametrize("tls", ["1.2", "1.3"])
+def test_optional_no_ca_alone_is_the_same_in_both_versions(without_verdict, tls):
+    site = without_verdict
+    with site.client(identity=site.held, tls=tls) as client:
+        assert client.enroll(make_csr(make_key()), site.label).status == 200
+        assert client.reenroll(make_csr(make_key()), site.label).status == 200
+    impostor = type(site.pki.issuing)("O=Test,CN=Issuing CA")
+    for stranger in (site.pki.foreign.issue(), impostor.issue()):
+        with site.client(identity=stranger, tls=tls) as client:
+            answer = client.enroll(make_csr(make_key()), site.label)
+        assert (answer.status, answer.reason) == (403, "certificate_required")
+
+
+@pytest.mark.row("AUTH-01", "A-07", "A-08")
+@pytest.mark.parametrize("tls", ["1.2", "1.3"])
+def test_optional_no_ca_alone_ends_the_handshake_for_all_but_want_of_a_CA(without_verdict, allow_log, tls):
+    allow_log("AH02039")
+    issue = without_verdict.pki.issuing.issue
+    for wrong in (issue(not_before=now() - days(9), not_after=now() - days(1)), issue(eku=(SERVER_AUTH,))):
+        with without_verdict.client(identity=wrong, tls=tls) as client, pytest.raises((ssl.SSLError, ConnectionResetError)):
+            client.get("cacerts")
