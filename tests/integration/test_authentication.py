@@ -12,7 +12,7 @@ import pytest
 
 from harness.client import basic
 from harness.httpd import DENIED_USER, PASSWORD_MISMATCH, USER_NOT_FOUND
-from harness.pki import CLIENT_AUTH, CMC_RA, SERVER_AUTH, days, make_csr, make_key, now
+from harness.pki import SERVER_AUTH, days, make_csr, make_key, now
 
 MODES = ("basic", "cert", "basic-or-cert", "basic-and-cert")
 PASSWORDS = ("none", "good", "bad")
@@ -80,6 +80,7 @@ def identities(place):
     return made
 
 
+@pytest.mark.row("AUTH-01", "AUTH-02", "AUTH-03", "AUTH-05", "AUTH-06", "A-07", "A-08", "A-09", "A-10", "A-13")
 @pytest.mark.parametrize("mode, password, certificate", itertools.product(MODES, PASSWORDS, CERTIFICATES))
 def test_AUTH_matrix(place, identities, allow_log, mode, password, certificate):
     allow_log(PASSWORD_MISMATCH, USER_NOT_FOUND, DENIED_USER)
@@ -155,42 +156,6 @@ def test_a_certificate_asks_for_its_own_names_only(place, identities):
     assert (answer.status, answer.reason) == (403, "name_not_yours")
 
 
-def test_AUTH_10_cmcRA_from_a_stranger_gives_nothing(place):
-    stranger = place.pki.foreign.issue("CN=ra", eku=(CLIENT_AUTH, CMC_RA))
-    with place.client(identity=stranger) as client:
-        assert client.enroll(make_csr(make_key()), place.labels["cert"]).status == 403
-        assert client.enroll(make_csr(make_key()), place.labels["basic-or-cert"]).status == 401
-
-
-# A-04, A-05: what stands in Authorization: (header, why)
-ODD_AUTHORIZATION = {
-    "A-04_no_colon": ("Basic dXNlcg==", "user without colon"),
-    "A-04_bad_base64": ("Basic ???", "not base64"),
-    "A-04_scheme_alone": ("Basic", "no credentials"),
-    "A-04_nul_in_user": ("Basic ZGV2aWNlLTEAeDpjb3JyZWN0IGhvcnNl", "device-1 NUL x: must not be cut to device-1"),
-    "A-04_long": ("Basic " + "QUFB" * 1900, "long"),
-    "A-05_sql": ("Basic JyBPUiAnMSc9JzE6eA==", "' OR '1'='1"),
-    "A-05_percent": ("Basic JTp4", "%"),
-    "A-05_ldap": ("Basic Kikod3VpZD0qOng=", "*)(uid=*"),
-    "A-05_crlf": ("Basic YQ0KYjp4", "line break in the user"),
-    "A-05_utf8": ("Basic /v86eA==", "not UTF-8"),
-    "A-06_bearer": ("Bearer abc", "another scheme"),
-    "A-06_digest": ('Digest username="ra", realm="EST", nonce="x", uri="/", response="y"', "another scheme"),
-    "AUTH-08_empty_user": ("Basic OnNlY3JldA==", "no such client"),
-}
-
-
-@pytest.mark.parametrize("row", ODD_AUTHORIZATION)
-def test_odd_authorization(place, allow_log, row):
-    header, why = ODD_AUTHORIZATION[row]
-    allow_log(PASSWORD_MISMATCH, USER_NOT_FOUND, "AH01614")
-    with place.client() as client:
-        answer = client.enroll(make_csr(make_key()), place.labels["basic"], headers={"Authorization": header})
-    assert answer.status == 401, (why, answer.text)
-    assert answer.header("WWW-Authenticate") == 'Basic realm="EST"'
-    assert answer.header("Content-Type").startswith("text/plain")
-
-
 def test_H_32_identity_is_taken_anew_with_each_request(place, expect_log):
     """One connection, alternating users"""
     expect_log(PASSWORD_MISMATCH)
@@ -208,3 +173,37 @@ def test_H_32_identity_is_taken_anew_with_each_request(place, expect_log):
         answer = client.enroll(make_csr(make_key(), "CN=first"), place.labels["basic"], {"Authorization": basic(first, "wrong")})
         assert answer.status == 401
         assert client.enroll(make_csr(make_key(), "CN=first"), place.labels["basic"]).status == 401
+
+
+@pytest.fixture(scope="module")
+def without_verdict(make_site):
+    """SSLVerifyClient optional_no_ca alone: mod_ssl knows no CA, and the module is the judge"""
+    site = make_site("authnoca", verify="optional_no_ca", verify_client="", vhost="SSLVerifyDepth 5")
+    site.label = site.alias()
+    site.held = site.holder("CN=device-1", site.label)
+    site.sql("UPDATE alias SET auth_enroll = 'cert' WHERE name = %s", site.label)
+    return site
+
+
+@pytest.mark.row("AUTH-01")
+@pytest.mark.parametrize("tls", ["1.2", "1.3"])
+def test_optional_no_ca_alone_is_the_same_in_both_versions(without_verdict, tls):
+    site = without_verdict
+    with site.client(identity=site.held, tls=tls) as client:
+        assert client.enroll(make_csr(make_key()), site.label).status == 200
+        assert client.reenroll(make_csr(make_key()), site.label).status == 200
+    impostor = type(site.pki.issuing)("O=Test,CN=Issuing CA")
+    for stranger in (site.pki.foreign.issue(), impostor.issue()):
+        with site.client(identity=stranger, tls=tls) as client:
+            answer = client.enroll(make_csr(make_key()), site.label)
+        assert (answer.status, answer.reason) == (403, "certificate_required")
+
+
+@pytest.mark.row("AUTH-01", "A-07", "A-08")
+@pytest.mark.parametrize("tls", ["1.2", "1.3"])
+def test_optional_no_ca_alone_ends_the_handshake_for_all_but_want_of_a_CA(without_verdict, allow_log, tls):
+    allow_log("AH02039")
+    issue = without_verdict.pki.issuing.issue
+    for wrong in (issue(not_before=now() - days(9), not_after=now() - days(1)), issue(eku=(SERVER_AUTH,))):
+        with without_verdict.client(identity=wrong, tls=tls) as client, pytest.raises((ssl.SSLError, ConnectionResetError)):
+            client.get("cacerts")

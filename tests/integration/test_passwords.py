@@ -53,7 +53,7 @@ def test_a_429_is_for_one_user_and_needs_no_database(site, expect_log):
         assert client.get("cacerts").status == 200
 
 
-def test_unknown_user_and_wrong_password_get_the_same_answer(site, expect_log):
+def test_AUTH_13_unknown_user_and_wrong_password_get_the_same_answer(site, expect_log):
     expect_log(PASSWORD_MISMATCH, USER_NOT_FOUND)
     user = site.register(cost=10)
     wrong, wrong_time = attempt(site, user, "wrong")
@@ -157,7 +157,7 @@ def test_failures_count_whatever_ErrorDocument_answers(make_site, expect_log):
     assert statuses == [401] * 10 + [429]
 
 
-def test_failures_are_counted_for_all_children(make_site, expect_log):
+def test_AUTH_13_failures_are_counted_for_all_children(make_site, expect_log):
     """policy: ten a minute for an address and user, however many processes there are"""
     expect_log(PASSWORD_MISMATCH)
     site = make_site("counted", children=4, threads=2)

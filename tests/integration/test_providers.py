@@ -130,32 +130,6 @@ def test_FakeBasicAuth_gives_nothing(site, expect_log):
         assert client.enroll(make_csr(make_key(), "CN=faked"), site.group_label).status in (401, 403)
 
 
-# AUTH-09
-SPOOFED = {
-    "A-01_ssl_variables": {"SSL_CLIENT_VERIFY": "SUCCESS", "SSL_CLIENT_S_DN": "CN=ra", "SSL_CLIENT_CERT": "-----BEGIN CERTIFICATE-----"},
-    "A-02_ssl_headers": {"SSL-Client-Cert": "x", "SSL-Client-Verify": "SUCCESS", "X-SSL-Client-Verify": "SUCCESS", "X-Client-Cert": "x"},
-    "A-02_users": {"REMOTE_USER": "ra", "Remote-User": "ra", "X-Remote-User": "ra", "X-Forwarded-User": "ra"},
-    "A-03_forwarded": {"X-Forwarded-For": "127.0.0.1", "X-Forwarded-Proto": "https", "X-Forwarded-Host": "localhost", "Forwarded": "for=ra",
-                       "X-Real-IP": "127.0.0.1", "Via": "1.1 ra", "Proxy": "http://ra/"},
-}
-
-
-@pytest.mark.parametrize("row", SPOOFED)
-def test_AUTH_09_headers_make_nobody_anyone(site, row):
-    with site.client() as client:
-        assert client.enroll(make_csr(make_key(), "CN=ra"), headers=SPOOFED[row]).status == 401
-        assert client.enroll(make_csr(make_key(), "CN=ra"), site.certificate_only, SPOOFED[row]).status == 403
-
-
-def test_A_01_a_certificate_in_a_header_is_no_certificate(site):
-    holder = site.holder("CN=real", site.alias(name="certs"))
-    site.sql("UPDATE alias SET auth_enroll = 'cert' WHERE name = 'certs'")
-    pem = holder.pem_chain().decode().replace("\n", " ")
-    with site.client() as client:
-        answer = client.enroll(make_csr(make_key(), "CN=real"), "certs", {"SSL-Client-Cert": pem, "X-Client-Cert": pem})
-    assert answer.status == 403
-
-
 def test_curl_anyauth_gets_in_after_the_challenge(site, tmp_path):
     (tmp_path / "csr").write_bytes(base64.b64encode(make_csr(make_key(), "CN=curl")))
     answer = curl(site, "simpleenroll", "--anyauth", "-H", "Content-Type: application/pkcs10", "--data-binary", f"@{tmp_path}/csr",

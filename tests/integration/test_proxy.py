@@ -341,7 +341,8 @@ def test_A_03_networks_go_by_the_clients_address(site, expect_log):
 
 # --- HTTP/2
 
-def test_http2_streams_are_their_connections(site, label, tmp_path):
+def test_http2_streams_are_their_connections(site, label, tmp_path, expect_log):
+    expect_log("EST1060")
     (tmp_path / "csr").write_bytes(b64(make_csr(make_key(), "CN=dev1")))
     arguments = ["--http2", "-H", "Content-Type: application/pkcs10", "--data-binary", f"@{tmp_path}/csr"]
     held = ["-H", "Client-Cert: " + sequence(site.held.cert)]
@@ -349,6 +350,8 @@ def test_http2_streams_are_their_connections(site, label, tmp_path):
     assert (answer.version, answer.status) == ("HTTP/2", 200)
     answer = curl(site, f"{label}/simpleenroll", *arguments, *held, "--interface", STRANGER)
     assert (answer.version, answer.status, answer.reason) == ("HTTP/2", 403, "certificate_required")
+    answer = curl(site, f"{label}/simpleenroll", *arguments, *held, *held)
+    assert (answer.version, answer.status, answer.reason) == ("HTTP/2", 400, "proxy_certificate")
 
 
 # --- configuration
@@ -457,10 +460,10 @@ class Front:
         assert not bad, "\n".join(bad + self.behind.httpd.log.since()[-20:])
 
 
-@pytest.fixture(scope="module")
-def hidden(make_site):
-    """EST behind the proxy; it asks nobody for a certificate itself"""
-    site = make_site("hidden", verify="optional_no_ca", verify_client="off", modules=("headers", "http2"), protocols="h2 http/1.1",
+@pytest.fixture(scope="module", params=["optional_no_ca", "none"])
+def hidden(request, make_site):
+    """EST behind the proxy, which is asked for a certificate of its own or not"""
+    site = make_site("hidden", verify=request.param, verify_client="off", modules=("headers", "http2"), protocols="h2 http/1.1",
                      vhost=f"SSLVerifyDepth 5\n    EstTrustedProxy {PROXY}\n    EstClientCertHeader pem")
     site.label = site.alias()
     site.held = site.holder("CN=dev1", site.label)
@@ -470,7 +473,7 @@ def hidden(make_site):
 
 @pytest.fixture(scope="module", params=["https", "h2"])
 def front(request, hidden, session_directory):
-    front = Front(hidden, os.path.join(session_directory, "front-" + request.param), request.param)
+    front = Front(hidden, os.path.join(session_directory, f"front-{hidden.name}-{request.param}"), request.param)
     yield front
     front.close()
 

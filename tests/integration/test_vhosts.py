@@ -61,6 +61,7 @@ def test_the_est_host_itself_goes_on(site, tls):
     assert answer.status == 200
 
 
+@pytest.mark.row("AUTH-07")
 @pytest.mark.parametrize("operation", ["cacerts", "simpleenroll"])
 def test_TLS_01_no_est_without_tls(make_site, operation):
     with socket.create_server(("127.0.0.1", 0)) as probe:

@@ -25,6 +25,8 @@ static verdict_t verdict(const char *path, X509 *leaf, STACK_OF(X509) *chain, co
         assert_false(req->granted);
         return REFUSED;
     }
+    /* the log is told why */
+    assert_int_equal(req->cred.cert_ignored != NULL, leaf && !req->cred.cert);
     return req->cred.cert ? COUNTS : COUNTS_AS_NONE;
 }
 
