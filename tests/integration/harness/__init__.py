@@ -40,6 +40,6 @@ without "mod_"); verify ("optional_no_ca" | "optional"); verify_client ("on" | "
 provider (AuthBasicProvider); locations (whole blocks beside the EST one); mount; pool (EstDatabasePool). Config.text() is
 the file; Httpd.write(text) replaces it.
 
-Environment: EST_MODULE (mod_est.so to test), EST_SANITIZE=1 (it was built with sanitizers), EST_VALGRIND=1 (run httpd
-under valgrind). A sanitizer's or valgrind's report fails the test in which it is found.
+Environment: EST_MODULE (mod_est.so to test), EST_SANITIZE=1 (it was built with sanitizers; "thread": with ThreadSanitizer),
+EST_VALGRIND=1 (run httpd under valgrind). A sanitizer's or valgrind's report fails the test in which it is found.
 """
