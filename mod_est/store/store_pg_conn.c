@@ -143,6 +143,13 @@ static void discard_notifies(store_pg_conn_t *conn)
         PQfreemem(notify);
 }
 
+/* Its disk is full, its memory or its connections are used up (class 53), or its machine fails (58): the statement is not
+ * to blame */
+static int is_servers_plight(const char *sqlstate)
+{
+    return !strncmp(sqlstate, "53", 2) || !strncmp(sqlstate, "58", 2);
+}
+
 /* What a result means. Only the message's primary line is quoted: detail and context may hold parameters. */
 static est_err_t *judge(store_pg_conn_t *conn, const PGresult *result, const char *name, apr_pool_t *pool)
 {
@@ -163,7 +170,7 @@ static est_err_t *judge(store_pg_conn_t *conn, const PGresult *result, const cha
     conn->lost = PQstatus(conn->pg) != CONNECTION_OK || is_one_of(sqlstate, lost);
     if (!sqlstate)
         return EST_FAIL(pool, store_unavailable, "%s: %s", name, connection_error(conn, pool));
-    if (conn->lost || conn->again || is_one_of(sqlstate, unavailable))
+    if (conn->lost || conn->again || is_one_of(sqlstate, unavailable) || is_servers_plight(sqlstate))
         return EST_FAIL(pool, store_unavailable, "%s: %s %s", name, sqlstate, message);
     return EST_FAIL(pool, store_failed, "%s: %s %s", name, sqlstate, message);
 }

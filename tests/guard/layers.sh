@@ -49,4 +49,7 @@ for layer in base pki policy store ca op httpd; do
         }')
     tap "$layer includes only what its layer may" "$findings"
 done
+
+# OP-09. The two functions of store_pg_conn.c that send take parameters apart from the text, and the text is a constant
+tap "SQL has bound parameters only" "$(grep -n -E '\<PQ(exec|sendQuery|execParams|execPrepared|escape[A-Za-z]*)\(' mod_est/*/*.c || :)"
 tap_end

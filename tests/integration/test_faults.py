@@ -311,6 +311,7 @@ def test_a_policy_too_old_is_not_used(make_fragile, allow_log, record_property):
     record_property("recovery_seconds", f"{outage.recovery(site, limit=5):.3f}")
 
 
+@pytest.mark.row("R-04")
 def test_a_database_that_hangs_is_given_up_in_time(make_fragile, allow_log, record_property):
     allow_log(*outage.AWAY)
     site = make_fragile("hung")

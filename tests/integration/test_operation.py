@@ -15,7 +15,7 @@ from clients import outage
 from clients.proxy import LossyProxy
 from harness import der, run
 from harness.client import b64, basic, raw
-from harness.pki import make_csr, make_key, raw_attribute, raw_csr, raw_name
+from harness.pki import make_csr, make_key, raw_csr, raw_name
 
 TIMEOUT = 4  # EstDatabaseTimeout: long enough for a restart
 CN = "2.5.4.3"

@@ -45,6 +45,6 @@ the file; Httpd.write(text) replaces it. shipped=True: the file is conf/est.conf
 database put in; of the other fields only mpm, children, threads, forks, modules, database and server count then, and changes:
 (old text, new text) pairs, each of which must stand there once.
 
-Environment: EST_MODULE (mod_est.so to test), EST_SANITIZE=1 (it was built with sanitizers), EST_VALGRIND=1 (run httpd
-under valgrind). A sanitizer's or valgrind's report fails the test in which it is found.
+Environment: EST_MODULE (mod_est.so to test), EST_SANITIZE=1 (it was built with sanitizers; "thread": with ThreadSanitizer),
+EST_VALGRIND=1 (run httpd under valgrind). A sanitizer's or valgrind's report fails the test in which it is found.
 """

@@ -11,8 +11,9 @@ import subprocess
 import time
 
 SANITIZE = os.environ.get("EST_SANITIZE") == "1"
+TSAN = os.environ.get("EST_SANITIZE") == "thread"
 VALGRIND = os.environ.get("EST_VALGRIND") == "1"
-SLOW = 15 if VALGRIND else 3 if SANITIZE else 1
+SLOW = 15 if VALGRIND else 5 if TSAN else 3 if SANITIZE else 1
 
 SERVER_USER = "nobody"
 

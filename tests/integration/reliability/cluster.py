@@ -7,6 +7,8 @@ import ctypes
 import os
 import signal
 
+import psycopg
+
 from clients import outage
 from harness import run
 from harness.postgres import Database, program
@@ -63,6 +65,9 @@ class SmallDisk(outage.FragileServer):
                     while True:
                         file.write(bytes(size))
 
+    def nudge(self):
+        """Makes want of room felt sooner"""
+
     def make_room(self):
         os.truncate(self.filler, 0)
 
@@ -81,6 +86,10 @@ class SmallLogDisk(SmallDisk):
     @property
     def INITDB(self):  # pylint: disable=invalid-name
         return "--wal-segsize=1", "-X", os.path.join(self.directory, self.PLACE)  # small files, so that soon one more is wanted
+
+    def nudge(self):
+        with contextlib.suppress(psycopg.Error), psycopg.connect(self.url("postgres"), autocommit=True) as connection:
+            connection.execute("SELECT pg_switch_wal()")
 
     def configure(self, durable):
         super().configure(durable)

@@ -126,6 +126,9 @@ def latency(outcomes):
 
 
 def slow_of(children, threads, must_serve):
+    if run.SLOW > 1:  # everything in proportion: under valgrind a machine has not that many threads in it
+        children, threads = 2, children * threads // run.SLOW // 2
+
     def scenario(world, seconds, count=500 // run.SLOW):
         site = world.site(world.server(), children=children, threads=threads)
         with Load(site, threads=4, limit=20000, seconds=seconds, prefix="f") as before:

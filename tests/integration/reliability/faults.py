@@ -19,7 +19,7 @@ from . import cluster
 from .figures import books
 
 AWAY = outage.AWAY
-REFUSALS = ("store_unavailable", "store_failed", "policy_unavailable", "policy_changing", "not_durable")
+REFUSALS = ("store_unavailable", "policy_unavailable", "policy_changing", "not_durable")
 
 
 class Watch:
@@ -152,6 +152,10 @@ def pooler_restart(world, seconds):
     return figures, allowed
 
 
+def has_ended(server):
+    return server.process.poll() is not None
+
+
 def full(disk):
     def scenario(world, seconds):
         server = world.server(disk)
@@ -161,18 +165,18 @@ def full(disk):
             seen = server.log.size()
             lines = lambda text: sum(text in line for line in server.log.since(seen))  # noqa: E731
             server.fill()
-            run.wait_until(lambda: lines("No space left on device"), 30, "the disk to be full")
+            run.wait_until(lambda: lines("No space left on device") or server.nudge(), 30, "the disk to be full")
             wait_seconds(load, seconds)
             cacerts_works(site, notes)
-            down = server.process.poll() is not None
-            notes.insert(0, f"PostgreSQL went down by itself after {lines('PANIC:')} PANIC" if down
-                         else f"{lines('ERROR:')} statements failed in PostgreSQL")
             server.make_room()
-            if down:
+            run.wait_until(lambda: has_ended(server) or server.answers(), 60, "PostgreSQL to end or to be back")
+            panics = f"{lines('PANIC:')} PANIC in PostgreSQL" + (", which went down by itself" if has_ended(server) else "")
+            notes.insert(0, panics if lines("PANIC:") else f"{lines('ERROR:')} statements failed in PostgreSQL")
+            if has_ended(server):
                 server.hang_up()
                 server.start()
             watch.mark()
-        figures, allowed = under_load(site, strike, seconds, allowed=(*AWAY, "EST1091"))
+        figures, allowed = under_load(site, strike, seconds)
         figures.notes += [f"full for {seconds:g} s", *notes]
         return figures, allowed
     return scenario
