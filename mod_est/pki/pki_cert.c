@@ -151,7 +151,7 @@ const char *pki_cert_subject_text(X509 *x509, apr_pool_t *pool)
     if (bio && X509_NAME_print_ex(bio, X509_get_subject_name(x509), 0, flags) >= 0) {
         long n = BIO_get_mem_data(bio, &p);
 
-        text = apr_pstrmemdup(pool, p, (apr_size_t)n);
+        text = n > 0 ? apr_pstrmemdup(pool, p, (apr_size_t)n) : ""; /* without a subject p may be NULL */
     }
     BIO_free(bio);
     return text;

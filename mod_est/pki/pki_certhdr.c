@@ -9,6 +9,8 @@
 
 #include <string.h>
 
+#include <openssl/err.h>
+
 /* The certificates of a header in their order; the leaf is the first */
 typedef struct {
     X509 *leaf;
@@ -311,7 +313,9 @@ static est_err_t *read_xfcc(reader_t *reader, est_slice_t in)
         EST_TRY(reader_make(&alone, reader->pool));
         EST_TRY(read_pem(&alone, element.cert));
         EST_TRY(read_pem(reader, element.chain));
-        if (count_of(&alone) != 1 || X509_cmp(alone.leaf, reader->leaf) != 0)
+        int differ = count_of(&alone) != 1 || X509_cmp(alone.leaf, reader->leaf) != 0;
+        ERR_clear_error(); /* it reads the extensions, too */
+        if (differ)
             return EST_FAIL(reader->pool, proxy_certificate, "Chain does not begin with Cert");
     }
     if (!element.chain.p && count_of(reader) != 1)

@@ -373,6 +373,15 @@ static void test_certificates_whose_names_are_refused(void **state)
 /* ---- Certs-only ---- */
 
 /* CA-08, B64-07: byte for byte what OpenSSL's CMS writes (its PKCS7 leaves the SET unsorted) */
+static void test_text_of_no_subject(void **state)
+{
+    X509 *cert = X509_new();
+
+    (void)state;
+    assert_string_equal(pki_cert_subject_text(cert, pool), "");
+    X509_free(cert);
+}
+
 static void test_certs_only_message(void **state)
 {
     (void)state;
@@ -409,6 +418,7 @@ int main(void)
         EST_TEST(test_signers_that_are_refused),
         EST_TEST(test_facts_of_a_certificate),
         EST_TEST(test_certificates_whose_names_are_refused),
+        EST_TEST(test_text_of_no_subject),
         EST_TEST(test_certs_only_message),
     };
     return EST_TEST_RUN(tests);

@@ -319,13 +319,32 @@ static void test_sizes(void **state)
     ALL_FAIL(PKI_CERTHDR_PEM, many);
 }
 
+/* OpenSSL looks into the extensions when it compares two certificates */
+static void test_no_error_is_left_of_extensions_that_are_malformed(void **state)
+{
+    est_slice_t der;
+    unsigned char *basic;
+    const char *base64, *want[2] = {NULL};
+
+    (void)state;
+    ASSERT_OK(est_base64_decode(&der, text(LEAF), pool));
+    der = est_slice_dup(der, pool);
+    basic = memmem(der.p, der.n, "\x55\x1d\x13\x04\x02\x30", 6);
+    assert_non_null(basic);
+    basic[5] = 0x05; /* NULL instead of a SEQUENCE */
+    want[0] = base64 = est_base64_encode(der, 0, NULL, pool);
+    base64 = percent(base64, "");
+    decodes(PKI_CERTHDR_XFCC, apr_psprintf(pool, "Cert=\"%s\";Chain=\"%s\"", base64, base64), NULL, want,
+            "basicConstraints");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         EST_TEST(test_rfc_9440),      EST_TEST(test_pem),
         EST_TEST(test_xfcc),          EST_TEST(test_malformed_rfc_9440),
         EST_TEST(test_malformed_pem), EST_TEST(test_malformed_xfcc),
-        EST_TEST(test_sizes),
+        EST_TEST(test_sizes),         EST_TEST(test_no_error_is_left_of_extensions_that_are_malformed),
     };
     return EST_TEST_RUN(tests);
 }
