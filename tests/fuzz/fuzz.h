@@ -5,7 +5,7 @@
 #ifndef FUZZ_H
 #define FUZZ_H
 
-/* What the fuzz targets share */
+/* What the fuzz targets share. A target runs in one thread. */
 
 #include "base/est_bytes.h"
 
@@ -15,18 +15,8 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-/* A pool for one input */
-static inline apr_pool_t *fuzz_pool(void)
-{
-    static int initialized;
-    apr_pool_t *pool;
-    if (!initialized && apr_initialize() != APR_SUCCESS)
-        abort();
-    initialized = 1;
-    if (apr_pool_create(&pool, NULL) != APR_SUCCESS)
-        abort();
-    return pool;
-}
+/* A pool for one input, whose memory AddressSanitizer watches (pool.c) */
+apr_pool_t *fuzz_pool(void);
 
 /* A property that must hold whatever the input is */
 #define FUZZ_ASSERT(condition)                                                                                         \

@@ -4,10 +4,13 @@
  */
 #include "fuzz.h"
 
+#include "der_mutator.h"
 #include "pki/pki_csr.h"
 
 #include <openssl/err.h>
 #include <string.h>
+
+DER_MUTATOR(0, DER_MUTATOR_SIGN)
 
 /* Every failure is the client's and leaves no error behind; what is accepted is what OpenSSL reads in all of the octets
  */

@@ -4,6 +4,7 @@
  */
 #include "fuzz.h"
 
+#include "der_mutator.h"
 #include "pki/pki_cert.h"
 #include "pki/pki_der.h"
 #include "pki/pki_text.h"
@@ -11,6 +12,8 @@
 #include <openssl/err.h>
 #include <openssl/x509v3.h>
 #include <string.h>
+
+DER_MUTATOR(0, DER_MUTATOR_PLAIN)
 
 /* Written again from what was read: the same octets */
 static void rebuild(pki_der_out_t *out, est_slice_t in)
