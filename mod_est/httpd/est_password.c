@@ -110,15 +110,14 @@ static est_err_t *read_pair(const char **user, const char *base64, apr_pool_t *p
 /* User name of the Authorization header; NULL when there is none, or it is not for us to read */
 static est_err_t *read_user(const char **user, const est_request_t *request)
 {
-    const char *line = request->authorization, *type = ap_auth_type(request->r), *scheme;
+    const char *line = request->authorization, *type = ap_auth_type(request->r);
     apr_pool_t *pool = request->req.pool;
 
     if (!line || !type || apr_cstr_casecmp(type, "Basic") != 0)
         return NULL;
-    scheme = ap_getword_white(pool, &line);
-    if (apr_cstr_casecmp(scheme, "Basic") != 0)
-        return EST_FAIL(pool, authentication_required, "Authorization of scheme \"%s\", where Basic is wanted",
-                        est_escape(est_slice_of(scheme), 40, pool));
+    /* The word that stands for the scheme is not told: it is a password where somebody has forgotten the scheme */
+    if (apr_cstr_casecmp(ap_getword_white(pool, &line), "Basic") != 0)
+        return EST_FAIL(pool, authentication_required, "the scheme of Authorization is not Basic");
     return read_pair(user, line, pool);
 }
 

@@ -334,6 +334,16 @@ static est_err_t *encode_attr(est_slice_t *der, const pki_attr_t *attr, apr_pool
     return NULL;
 }
 
+/* X.501 9.3: the parts of a relative name are of different types */
+static est_err_t *check_types(const pki_attr_t *attrs, int n_attrs, apr_pool_t *pool)
+{
+    for (int i = 1; i < n_attrs; i++)
+        for (int j = i - 1; j >= 0 && attrs[j].rdn == attrs[i].rdn; j--)
+            if (!strcmp(attrs[j].type, attrs[i].type))
+                return EST_FAIL(pool, name_invalid, "%s stands twice in a relative name", attrs[i].type);
+    return NULL;
+}
+
 est_err_t *pki_name_encode(pki_name_t **out, const pki_attr_t *attrs, int n_attrs, apr_pool_t *pool)
 {
     est_slice_t encoded[PKI_NAME_MAX_ATTRIBUTES];
@@ -341,6 +351,7 @@ est_err_t *pki_name_encode(pki_name_t **out, const pki_attr_t *attrs, int n_attr
 
     if (n_attrs > PKI_NAME_MAX_ATTRIBUTES)
         return EST_FAIL(pool, name_invalid, "more than %d attributes", PKI_NAME_MAX_ATTRIBUTES);
+    EST_TRY(check_types(attrs, n_attrs, pool));
     for (int i = 0; i < n_attrs; i++) {
         EST_TRY(encode_attr(&encoded[i], &attrs[i], pool));
         size += encoded[i].n + 4;

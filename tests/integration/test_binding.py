@@ -95,10 +95,10 @@ def test_CB_08_EN_07_absent(bound_site, connect):
     assert enroll(connect, "off", lambda c: []).status == 200
 
 
-def test_CB_08_EN_07_csrattrs_does_not_announce_it_yet(site):
-    with site.ra() as client:
-        answer = client.get("csrattrs", site.alias(binding="required"))
-    assert (answer.status, answer.reason) == (404, "operation_unknown")
+def test_CB_08_EN_07_csrattrs_announces_it(site):
+    with site.client() as client:
+        assert client.get("csrattrs", site.alias(binding="required")).der() == der.seq(der.oid(CHALLENGE_PASSWORD))
+        assert client.get("csrattrs", site.alias(binding="if-present")).status == 204
 
 
 # (attributes of the connection, the token of the 400, why)

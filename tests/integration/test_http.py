@@ -475,7 +475,7 @@ def test_HTTP_15_a_connection_is_kept_or_closed_as_the_answer_says(site):
         sock = client.open().sock
         for operation, body, content_type, status in (
                 ("simplereenroll", TEXT, "application/pkcs10", 403), ("simpleenroll", TEXT, "text/plain", 415),
-                ("csrattrs", TEXT, "application/pkcs10", 404), ("cacerts", TEXT, "application/pkcs10", 405),
+                ("fullcmc", TEXT, "application/pkcs10", 404), ("cacerts", TEXT, "application/pkcs10", 405),
                 ("simpleenroll", TEXT, "application/pkcs10", 200)):
             assert client.post(operation, body, content_type=content_type).status == status
             assert client.connection and client.connection.sock is sock, status

@@ -103,6 +103,7 @@ IN_FORCE = {
     "EstCAKey": (lambda s: raw(s, enrol(s, TEXT)).status, 200),
     "EstCAChain": (lambda s: "CN=Root,O=Test" in bag(s), True),
     "ServerName": (lambda s: raw(s, head(s)).status, 200),
+    "LogLevel": (lambda s: raw(s, head(s)).status == 200 and any("[est:info]" in line for line in s.httpd.log.since(0)), True),
     "SSLEngine": (lambda s: connect(s).close(), None),
     "SSLCertificateFile": (lambda s: s_client(s, "-showcerts").count("-----BEGIN CERTIFICATE-----"), 2),
     "SSLCertificateKeyFile": (lambda s: "Verify return code: 0 (ok)" in s_client(s), True),

@@ -104,7 +104,7 @@ def test_TLS_03_every_operation_with_every_kind_of_identity(site, tls):
         check_refusal(client.reenroll(csr), 403, "certificate_required")
         check_refusal(client.post("simpleenroll", TEXT, content_type="text/plain"), 415)
         check_refusal(client.get("simpleenroll"), 405)
-        check_refusal(client.get("csrattrs"), 404)
+        assert client.get("csrattrs").status == 204
         check_refusal(client.post("simpleenroll", b"garbage"), 400)
     with site.client(identity=holder, tls=tls) as client:
         lint(client.reenroll(make_csr(make_key(), f"CN=tls-{tls}")).cert(), site.pki.issuing.cert)
@@ -197,7 +197,7 @@ def demo_certificate(tmp_path_factory):
 
 
 def check_server_certificate(cert, issuer):
-    lint(cert, issuer)
+    lint(cert, issuer, excepted=("purposes_are_not_powers",))  # id-kp-cmcRA is a server's to have
     names = cert.extensions.get_extension_for_class(x509.SubjectAlternativeName).value.get_values_for_type(x509.DNSName)
     assert names == ["localhost"]
     purposes = cert.extensions.get_extension_for_class(x509.ExtendedKeyUsage).value
