@@ -147,64 +147,94 @@ static void set_headers(const est_request_t *request, const est_err_t *err, int 
         apr_table_setn(headers, "Accept-Encoding", "identity");
 }
 
-/* Reads what nobody has read, below the filters that would inflate it; 0 when it is too much or does not come */
-static int drain(request_rec *r)
+/* Reads what nobody has read, below the filters that would inflate it. APR_EOF when that was all, APR_EAGAIN when the
+ * rest has not come yet (only without block), or what else is wrong, such as that it is too much. */
+static apr_status_t drain(request_rec *r, apr_read_type_e block)
 {
     apr_bucket_brigade *brigade = apr_brigade_create(r->pool, r->connection->bucket_alloc);
     apr_off_t total = 0, n = 0;
 
-    while (total <= DISCARD_MAX &&
-           ap_get_brigade(r->proto_input_filters, brigade, AP_MODE_READBYTES, APR_BLOCK_READ, HUGE_STRING_LEN) ==
-               APR_SUCCESS &&
-           !APR_BRIGADE_EMPTY(brigade)) {
+    while (total <= DISCARD_MAX) {
+        apr_status_t status =
+            ap_get_brigade(r->proto_input_filters, brigade, AP_MODE_READBYTES, block, HUGE_STRING_LEN);
+
+        if (status == APR_SUCCESS && APR_BRIGADE_EMPTY(brigade))
+            status = block == APR_NONBLOCK_READ ? APR_EAGAIN : APR_EGENERAL;
+        if (status != APR_SUCCESS)
+            return APR_STATUS_IS_EAGAIN(status) ? APR_EAGAIN : status;
         if (APR_BUCKET_IS_EOS(APR_BRIGADE_LAST(brigade)))
-            return 1;
+            return APR_EOF;
         apr_brigade_length(brigade, 0, &n);
         total += n;
         apr_brigade_cleanup(brigade);
     }
-    return 0;
+    return APR_ENOSPC;
 }
 
 /* A connection stays usable only if the body that nobody read is out of the way, and a stream of HTTP/2 that ends
- * before its request does is an error to some clients, whatever the answer was */
-static void dispose_of_body(est_request_t *request, int status)
+ * before its request does is an error to some clients, whatever the answer was. Takes what has come, without waiting;
+ * 1 when there is more to come, for which take_rest() waits once the answer is on its way. */
+static int dispose_of_body(est_request_t *request, int status)
 {
     request_rec *r = request->r;
     const char *length = apr_table_get(r->headers_in, "Content-Length");
     int is_http2 = r->proto_num >= HTTP_VERSION(2, 0);
+    apr_status_t drained;
 
     if (request->body_was_read || r->main)
-        return;
+        return 0;
     request->body_was_read = 1;
     /* Where httpd closes the connection (after a 417 too, without saying so) there is nothing to wait for. If it could
      * not even read the header, what would be read as the body is the next request. */
     if (!is_http2 &&
         (ap_status_drops_connection(status) || status == HTTP_EXPECTATION_FAILED || r->expecting_100 ||
-         (length ? apr_atoi64(length) > DISCARD_MAX : apr_table_get(r->headers_in, "Transfer-Encoding") != NULL)))
+         (length ? apr_atoi64(length) > DISCARD_MAX : apr_table_get(r->headers_in, "Transfer-Encoding") != NULL))) {
         r->connection->keepalive = AP_CONN_CLOSE;
-    else if ((is_http2 || length) && !drain(r))
+        return 0;
+    }
+    if (!is_http2 && !length)
+        return 0;
+    drained = drain(r, APR_NONBLOCK_READ);
+    if (drained != APR_EOF && drained != APR_EAGAIN)
+        r->connection->keepalive = AP_CONN_CLOSE;
+    return drained == APR_EAGAIN;
+}
+
+/* The answer has been flushed: who never sends the body that it announced need not wait for it, only we do */
+static void take_rest(request_rec *r)
+{
+    if (drain(r, APR_BLOCK_READ) != APR_EOF)
         r->connection->keepalive = AP_CONN_CLOSE;
 }
 
-/* Everything about an error but its body. status: its own, or the one that httpd's core came to */
-static void prepare_error(est_request_t *request, const est_err_t *err, int status)
+/* Everything about an error but its body. status: its own, or the one that httpd's core came to. 1 when the request's
+ * body has yet to come. */
+static int prepare_error(est_request_t *request, const est_err_t *err, int status)
 {
     request_rec *r = request->r;
+    int more;
 
     log_error(request, err);
     set_env(request, "refused", NULL, est_err_row(err->code)->name);
-    dispose_of_body(request, status);
+    more = dispose_of_body(request, status);
     set_headers(request, err, status, r->err_headers_out);
     r->status = status_sent(request, status);
     r->status_line = NULL;
+    return more;
 }
 
-static int send_body(request_rec *r, const char *type, const char *body, apr_size_t n)
+/* more: the request's body has yet to come */
+static int send_body(request_rec *r, int more, const char *type, const char *body, apr_size_t n)
 {
-    ap_set_content_type(r, type);
-    ap_set_content_length(r, (apr_off_t)n);
-    ap_rwrite(body, (int)n, r);
+    if (type) {
+        ap_set_content_type(r, type);
+        ap_set_content_length(r, (apr_off_t)n);
+        ap_rwrite(body, (int)n, r);
+    }
+    if (more) {
+        ap_rflush(r);
+        take_rest(r);
+    }
     return OK;
 }
 
@@ -212,14 +242,14 @@ int est_answer_error(est_request_t *request, est_err_t *err)
 {
     request_rec *r = request->r;
     const char *body;
-    int status = est_err_row(err->code)->status;
+    int status = est_err_row(err->code)->status, more;
 
     /* httpd adds the challenge */
     if (status == HTTP_UNAUTHORIZED)
         ap_note_auth_failure(r);
-    prepare_error(request, err, status);
+    more = prepare_error(request, err, status);
     body = error_body(request, err);
-    return send_body(r, "text/plain; charset=utf-8", body, strlen(body));
+    return send_body(r, more, "text/plain; charset=utf-8", body, strlen(body));
 }
 
 /* A request that failed before it reached us has no est_request_t yet */
@@ -242,8 +272,8 @@ void est_answer_outside(request_rec *r, est_err_t *err)
 int est_answer_send(est_request_t *request, const est_resp_t *resp)
 {
     request_rec *r = request->r;
+    int more = dispose_of_body(request, resp->status);
 
-    dispose_of_body(request, resp->status);
     set_env(request, "ok", resp->serial, NULL);
     if (resp->summary)
         ap_log_rerror(APLOG_MARK, APLOG_INFO, 0, r, "EST: %s %s", resp->summary, context(request));
@@ -252,7 +282,7 @@ int est_answer_send(est_request_t *request, const est_resp_t *resp)
         apr_table_setn(r->headers_out, "Cache-Control", "no-store");
     if (resp->transfer_encoding)
         apr_table_setn(r->headers_out, "Content-Transfer-Encoding", "base64");
-    return resp->content_type ? send_body(r, resp->content_type, resp->body, resp->length) : OK;
+    return send_body(r, more, resp->content_type, resp->body, resp->length);
 }
 
 /* ---- errors that httpd's core answers */
@@ -306,10 +336,14 @@ static apr_status_t error_filter(ap_filter_t *f, apr_bucket_brigade *in)
     est_err_t *err = request->err ? request->err : error_of_status(request);
     apr_bucket_brigade *out = apr_brigade_create(r->pool, f->c->bucket_alloc);
     const char *body = error_body(request, err);
+    apr_status_t sent = APR_SUCCESS;
+    int more;
 
+    if (f->ctx) /* of insert_error_filter() */
+        r->connection->keepalive = AP_CONN_UNKNOWN;
     if (request->err && est_err_row(err->code)->status != HTTP_UNAUTHORIZED)
         apr_table_unset(r->err_headers_out, "WWW-Authenticate");
-    prepare_error(request, err, request->err ? est_err_row(err->code)->status : r->status);
+    more = prepare_error(request, err, request->err ? est_err_row(err->code)->status : r->status);
     /* httpd's own list of methods is empty here; RFC 9110 15.6.2 wants none beside a 501 */
     if (r->status == HTTP_NOT_IMPLEMENTED)
         apr_table_unset(r->headers_out, "Allow");
@@ -318,14 +352,28 @@ static apr_status_t error_filter(ap_filter_t *f, apr_bucket_brigade *in)
     apr_brigade_cleanup(in);
     ap_remove_output_filter(f);
     APR_BRIGADE_INSERT_TAIL(out, apr_bucket_pool_create(body, strlen(body), r->pool, f->c->bucket_alloc));
+    if (more) {
+        APR_BRIGADE_INSERT_TAIL(out, apr_bucket_flush_create(f->c->bucket_alloc));
+        sent = ap_pass_brigade(f->next, out);
+        apr_brigade_cleanup(out);
+        take_rest(r);
+    }
     APR_BRIGADE_INSERT_TAIL(out, apr_bucket_eos_create(f->c->bucket_alloc));
-    return ap_pass_brigade(f->next, out);
+    return sent == APR_SUCCESS ? ap_pass_brigade(f->next, out) : sent;
 }
 
+/* httpd would read the whole body, however long, before its answer reaches the filter, unless the connection is to be
+ * closed. So it is, until the filter has had a look. */
 static void insert_error_filter(request_rec *r)
 {
-    if (est_config_is_est(r))
-        ap_add_output_filter(FILTER_NAME, NULL, r, r->connection);
+    conn_rec *c = r->connection;
+    int held = !r->main && c->keepalive == AP_CONN_UNKNOWN;
+
+    if (!est_config_is_est(r))
+        return;
+    if (held)
+        c->keepalive = AP_CONN_CLOSE;
+    ap_add_output_filter(FILTER_NAME, held ? c : NULL, r, c);
 }
 
 void est_answer_register_hooks(void)

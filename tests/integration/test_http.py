@@ -9,6 +9,7 @@ import socket
 
 import pytest
 
+from harness import run
 from harness.client import LIMIT, Answer, EstClient, basic, connect, context, curl, raw, raw_all
 from harness.form import check_form, check_refusal, enrol, enrol_head, head
 from harness.httpd import PASSWORD_MISMATCH
@@ -369,24 +370,54 @@ def literal(name, value):
     return b"\0" + bytes([len(name)]) + name.encode() + bytes([len(value)]) + value.encode()
 
 
+def http2_head(*fields):
+    """What opens a connection, and the head of its first request"""
+    block = b"".join(literal(*field) for field in ((":scheme", "https"), (":authority", "localhost"), *fields))
+    return b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + frame(4, 0, b"", 0) + frame(1, 4, block)
+
+
+def http2_frames(sock):
+    """(type, flags, payload) one after another"""
+    received = b""
+    while True:
+        while len(received) < 9 or len(received) < 9 + int.from_bytes(received[:3], "big"):
+            part = sock.recv(65536)
+            assert part, "closed"
+            received += part
+        length = 9 + int.from_bytes(received[:3], "big")
+        yield received[3], received[4], received[9:length]
+        received = received[length:]
+
+
 def enrol_over_http2(site, sock, body):
     """(octets of the header block of the answer, body of the answer)"""
-    fields = [(":method", "POST"), (":scheme", "https"), (":authority", "localhost"), (":path", f"{site.mount}/simpleenroll"),
-              ("content-type", "application/pkcs10"), ("authorization", basic(site.user, site.PASSWORD))]
-    sock.sendall(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + frame(4, 0, b"", 0) + frame(1, 4, b"".join(literal(*field) for field in fields))
-                 + frame(0, 1, body))
-    received, block, content = b"", b"", b""
-    while True:
-        part = sock.recv(65536)
-        assert part, "closed"
-        received += part
-        while len(received) >= 9 and len(received) >= 9 + int.from_bytes(received[:3], "big"):
-            length, kind, flags = int.from_bytes(received[:3], "big"), received[3], received[4]
-            payload, received = received[9:9 + length], received[9 + length:]
-            block += payload if kind == 1 else b""
+    sock.sendall(http2_head((":method", "POST"), (":path", f"{site.mount}/simpleenroll"), ("content-type", "application/pkcs10"),
+                            ("authorization", basic(site.user, site.PASSWORD))) + frame(0, 1, body))
+    block, content = b"", b""
+    for kind, flags, payload in http2_frames(sock):
+        block += payload if kind == 1 else b""
+        content += payload if kind == 0 else b""
+        if kind in (0, 1) and flags & 1:
+            return block, content
+
+
+def test_HTTP_21_an_answer_without_a_look_at_the_body_does_not_wait_for_it(http2):
+    """The stream ends after its request has ended: no RST_STREAM (type 3), which some clients take for a failure"""
+    made = context(http2)
+    made.set_alpn_protocols(["h2"])
+    with socket.create_connection(("127.0.0.1", http2.port), LIMIT) as sock, made.wrap_socket(sock, server_hostname="localhost") as sock:
+        sock.sendall(http2_head((":method", "POST"), (":path", f"{http2.mount}/nothing"), ("user-agent", "a")))
+        sock.settimeout(8 * run.SLOW)  # RequestReadTimeout is 20
+        frames = http2_frames(sock)
+        content = b""
+        while not content.endswith(b")\n"):
+            kind, flags, payload = next(frames)
+            assert kind != 3 and not (kind in (0, 1) and flags & 1)
             content += payload if kind == 0 else b""
-            if kind in (0, 1) and flags & 1:
-                return block, content
+        assert content.startswith(b"operation_unknown: ")
+        sock.sendall(frame(0, 1, b"A" * 400))
+        ends = next((kind, flags) for kind, flags, _ in frames if kind == 3 or (kind in (0, 1) and flags & 1))
+        assert ends == (0, 1)
 
 
 @pytest.mark.parametrize("value, status", [(lambda own: own, 0x88), (lambda own: own[:-4] + b"AAA=", 0x8C)], ids=["own", "other"])

@@ -7,6 +7,7 @@ Clients that are slow, stop, or go away: rows H-25 to H-27. conf/est.conf, with 
 
 import base64
 import contextlib
+import http.client
 import select
 import socket
 import time
@@ -14,8 +15,9 @@ import time
 import pytest
 
 from harness import run
-from harness.client import Answer, EstClient, connect, raw
+from harness.client import Answer, EstClient, basic, connect, raw
 from harness.form import check_refusal, enrol, enrol_head, head
+from harness.httpd import USER_NOT_FOUND
 from harness.pki import make_csr, make_key
 
 TIMES = "RequestReadTimeout handshake=10 header=10-20,MinRate=500 body=20,MinRate=500\n"
@@ -50,11 +52,64 @@ def test_H_25_a_body_that_does_not_come_gets_408(site):
     assert site.counts() == before
 
 
-def test_H_25_nor_a_body_before_anybody_reads_it(site):
-    """Refused without a look at the body; what is left of it is not waited for longer"""
+# What is answered without a look at the body: (method, target, Authorization, status)
+UNREAD = {
+    "H-25_operation_unknown": ("POST", "nothing", None, 404),
+    "H-25_method_not_allowed": ("POST", "cacerts", None, 405),
+    "H-25_outside": ("POST", "/outside", None, 403),
+    "H-25_challenge": ("POST", "simpleenroll", None, 401),
+    "H-25_wrong_password": ("POST", "simpleenroll", basic("nobody", "wrong"), 401),
+    "H-25_answer": ("GET", "cacerts", None, 200),
+}
+
+
+def unread_head(site, row, *lines):
+    method, target, authorization, _ = UNREAD[row]
+    return head(site, "User-Agent: a", "Content-Type: application/pkcs10", *lines,
+                *([f"Authorization: {authorization}"] if authorization else []), method=method, target=target)
+
+
+def next_answer(sock):
+    response = http.client.HTTPResponse(sock)
+    response.begin()
+    return Answer(response.status, response.headers, response.read())
+
+
+@pytest.mark.parametrize("row", UNREAD)
+def test_who_is_answered_without_its_body_need_not_send_it_first(site, row, allow_log):
+    """And when it does send it, the connection goes on"""
+    allow_log("EST1058", USER_NOT_FOUND)
     with connect(site) as sock:
-        sock.sendall(enrol_head(site, "Content-Length: 400", "User-Agent: a").replace(b"Authorization", b"X") + b"AAAA")
-        assert rest_of(sock).startswith(b"HTTP/1.1 401 ")
+        sock.sendall(unread_head(site, row, "Content-Length: 400") + b"AA")
+        assert next_answer(sock).status == UNREAD[row][3]
+        sock.sendall(b"A" * 398 + head(site))
+        assert next_answer(sock).status == 200
+
+
+@pytest.mark.parametrize("row", UNREAD)
+def test_H_25_nor_a_body_before_anybody_reads_it(site, row, allow_log):
+    """What comes instead of it is not taken for a request"""
+    allow_log("EST1058", USER_NOT_FOUND)
+    with connect(site) as sock:
+        sock.sendall(unread_head(site, row, "Content-Length: 4000") + head(site))
+        received = rest_of(sock)
+    assert received.startswith(b"HTTP/1.1 %d " % UNREAD[row][3])
+    assert received.count(b"HTTP/1.1 ") == 1
+
+
+@pytest.mark.parametrize("framing, part", [("Transfer-Encoding: chunked", b"400\r\n" + b"A" * 1024 + b"\r\n"),
+                                           ("Content-Length: 1000000000", b"A" * 1024)], ids=["H-25_chunked", "H-25_long"])
+def test_a_body_without_end_is_not_swallowed_before_anybody_is_authenticated(site, framing, part):
+    """It comes as fast as RequestReadTimeout wants it"""
+    with connect(site) as sock:
+        sock.sendall(unread_head(site, "H-25_challenge", framing))
+        end = time.monotonic() + 10 * run.SLOW
+        while not select.select([sock], [], [], 0.1)[0]:
+            assert time.monotonic() < end, "all of it is read"
+            sock.sendall(part)
+        received = rest_of(sock)
+    assert received.startswith(b"HTTP/1.1 401 ")
+    assert b"\r\nConnection: close\r\n" in received
 
 
 def test_H_26_a_header_that_does_not_end(site):
