@@ -50,7 +50,7 @@ def check_refusal(answer, status, reason=None):
     assert 0 < len(answer.body) < 512
     assert answer.text.endswith("\n") and answer.text.count("\n") == 1
     assert answer.text[:-1].isprintable()
-    assert "/tmp" not in answer.text and ".c:" not in answer.text and "SELECT" not in answer.text
+    assert not any(internal in answer.text for internal in ("/tmp", ".c:", "SELECT", "error:", "0x"))
     assert (answer.header("WWW-Authenticate") is not None) == (status == 401)
     assert (answer.header("Retry-After") is not None) == (status in (429, 503))
     # The id by which the log knows it
