@@ -185,13 +185,13 @@ static const char *type_flaw(const pki_attr_t *attr, const pki_der_t *value)
 
 /* OpenSSL's canonical form, which folds the other string types, has no NumericString: such values compare with their
  * tag. Their octets are those of the same UTF8String, which takes their place in a copy. */
-static void fold_numeric(est_slice_t *folded, est_slice_t der, const pki_der_t *value, apr_pool_t *pool)
+static void fold_numeric(unsigned char **copy, est_slice_t der, const pki_der_t *value, apr_pool_t *pool)
 {
     if (value->tag != NUMERIC_STRING)
         return;
-    if (folded->p == der.p)
-        *folded = est_slice_dup(der, pool);
-    ((unsigned char *)folded->p)[value->whole.p - der.p] = PKI_DER_UTF8_STRING;
+    if (!*copy)
+        *copy = apr_pmemdup(pool, der.p, der.n);
+    (*copy)[value->whole.p - der.p] = PKI_DER_UTF8_STRING;
 }
 
 /* RFC 2253 2.4 */
@@ -243,7 +243,8 @@ est_err_t *pki_name_decode(pki_name_t **out, est_slice_t der, apr_pool_t *pool)
 {
     pki_attr_t attrs[PKI_NAME_MAX_ATTRIBUTES];
     int n = 0, rdn = 0;
-    est_slice_t rest = der, folded = der;
+    est_slice_t rest = der;
+    unsigned char *folded = NULL;
     const char *unfit = NULL;
     pki_der_t name;
 
@@ -265,7 +266,7 @@ est_err_t *pki_name_decode(pki_name_t **out, est_slice_t der, apr_pool_t *pool)
     }
 
     pki_name_t *result = apr_pcalloc(pool, sizeof(*result));
-    const unsigned char *p = folded.p;
+    const unsigned char *p = folded ? folded : der.p;
     result->x509 = d2i_X509_NAME(NULL, &p, (long)der.n);
     if (!result->x509)
         return EST_FAIL(pool, name_invalid, "distinguished name: %s", pki_ossl_reason(pool));
