@@ -144,8 +144,8 @@ static est_err_t *decode_info(pki_csr_t *csr, est_slice_t in, apr_pool_t *pool)
     if (in.n && (!pki_der_take(&in, PKI_DER_CONTEXT_CONSTRUCTED(0), &attributes) || in.n))
         return EST_FAIL(pool, csr_invalid, "something other than attributes after the public key");
     EST_TRY(pki_name_decode(&csr->subject, subject.whole, pool));
-    if (csr->subject->t61)
-        return EST_FAIL(pool, name_invalid, "T61String beyond ASCII in the subject");
+    if (csr->subject->unfit)
+        return EST_FAIL(pool, name_invalid, "%s in the subject", csr->subject->unfit);
     EST_TRY(decode_attributes(csr, attributes.body, pool));
     return pki_key_decode(&csr->key, spki.whole, pool); /* last: the dear one for RSA */
 }

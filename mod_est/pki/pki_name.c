@@ -147,13 +147,12 @@ static const char *to_utf8(const pki_der_t *v, apr_size_t *len, apr_pool_t *pool
 
 /* ---- Decoding ---- */
 
-/* *t61 is set when the value is a T61String beyond ASCII */
-static est_err_t *decode_attr(pki_attr_t *attr, int *t61, est_slice_t *rdn, apr_pool_t *pool)
+static est_err_t *decode_attr(pki_attr_t *attr, pki_der_t *value, est_slice_t *rdn, apr_pool_t *pool)
 {
-    pki_der_t pair, oid, value;
+    pki_der_t pair, oid;
 
     if (!pki_der_take(rdn, PKI_DER_SEQUENCE, &pair) || !pki_der_take(&pair.body, PKI_DER_OID, &oid) ||
-        !pki_der_next(&pair.body, &value) || pair.body.n)
+        !pki_der_next(&pair.body, value) || pair.body.n)
         return EST_FAIL(pool, name_invalid, "distinguished name is malformed");
     const attr_type_t *type = type_of_oid(oid.body);
     if (type) {
@@ -168,11 +167,31 @@ static est_err_t *decode_attr(pki_attr_t *attr, int *t61, est_slice_t *rdn, apr_
             attr->type = OBJ_nid2sn(attr->nid);
     }
 
-    *t61 |= value.tag == T61_STRING && !is_ascii(value.body);
     apr_size_t len = 0;
-    attr->value = to_utf8(&value, &len, pool);
+    attr->value = to_utf8(value, &len, pool);
     const char *flaw = !attr->value ? "not a string" : len == 0 ? "empty" : pki_text_flaw(attr->value, len);
     return flaw ? EST_FAIL(pool, name_invalid, "value of %s: %s", attr->type, flaw) : NULL;
+}
+
+/* What certificates have and a request must not; NULL */
+static const char *type_flaw(const pki_attr_t *attr, const pki_der_t *value)
+{
+    if (value->tag == T61_STRING && !is_ascii(value->body))
+        return "T61String beyond ASCII";
+    if (attr->nid == NID_countryName && value->tag != PKI_DER_PRINTABLE_STRING)
+        return "countryName that is no PrintableString";
+    return NULL;
+}
+
+/* OpenSSL's canonical form, which folds the other string types, has no NumericString: such values compare with their
+ * tag. Their octets are those of the same UTF8String, which takes their place in a copy. */
+static void fold_numeric(unsigned char **copy, est_slice_t der, const pki_der_t *value, apr_pool_t *pool)
+{
+    if (value->tag != NUMERIC_STRING)
+        return;
+    if (!*copy)
+        *copy = apr_pmemdup(pool, der.p, der.n);
+    (*copy)[value->whole.p - der.p] = PKI_DER_UTF8_STRING;
 }
 
 /* RFC 2253 2.4 */
@@ -223,27 +242,31 @@ static const char *name_text(const pki_attr_t *attrs, int n, apr_pool_t *pool)
 est_err_t *pki_name_decode(pki_name_t **out, est_slice_t der, apr_pool_t *pool)
 {
     pki_attr_t attrs[PKI_NAME_MAX_ATTRIBUTES];
-    int n = 0, rdn = 0, t61 = 0;
+    int n = 0, rdn = 0;
     est_slice_t rest = der;
+    unsigned char *folded = NULL;
+    const char *unfit = NULL;
     pki_der_t name;
 
     if (!pki_der_take(&rest, PKI_DER_SEQUENCE, &name) || rest.n)
         return EST_FAIL(pool, name_invalid, "distinguished name is malformed");
     for (; name.body.n; rdn++) {
-        pki_der_t set;
+        pki_der_t set, value;
 
         if (!pki_der_take(&name.body, PKI_DER_SET, &set) || set.body.n == 0)
             return EST_FAIL(pool, name_invalid, "relative distinguished name is malformed or empty");
         while (set.body.n) {
             if (n == PKI_NAME_MAX_ATTRIBUTES)
                 return EST_FAIL(pool, name_invalid, "more than %d attributes", PKI_NAME_MAX_ATTRIBUTES);
-            EST_TRY(decode_attr(&attrs[n], &t61, &set.body, pool));
+            EST_TRY(decode_attr(&attrs[n], &value, &set.body, pool));
+            unfit = unfit ? unfit : type_flaw(&attrs[n], &value);
+            fold_numeric(&folded, der, &value, pool);
             attrs[n++].rdn = rdn;
         }
     }
 
     pki_name_t *result = apr_pcalloc(pool, sizeof(*result));
-    const unsigned char *p = der.p;
+    const unsigned char *p = folded ? folded : der.p;
     result->x509 = d2i_X509_NAME(NULL, &p, (long)der.n);
     if (!result->x509)
         return EST_FAIL(pool, name_invalid, "distinguished name: %s", pki_ossl_reason(pool));
@@ -251,7 +274,7 @@ est_err_t *pki_name_decode(pki_name_t **out, est_slice_t der, apr_pool_t *pool)
     result->der = der;
     result->attrs = n ? apr_pmemdup(pool, attrs, sizeof(attrs[0]) * (apr_size_t)n) : NULL;
     result->n_attrs = n;
-    result->t61 = t61;
+    result->unfit = unfit;
     result->text = name_text(attrs, n, pool);
     *out = result;
     return NULL;

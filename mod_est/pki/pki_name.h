@@ -25,9 +25,11 @@ typedef struct {
     est_slice_t der; /* Name; of pki_name_decode: as received, of pki_name_encode: canonical */
     const pki_attr_t *attrs;
     int n_attrs;
-    int t61;          /* a value was a T61String beyond ASCII, read as ISO 8859-1: what it meant is a guess */
     X509_NAME *x509;  /* for comparison; freed with the pool */
     const char *text; /* RFC 2253 form for records and logs, UTF-8 */
+    /* Why no request may have this name, although certificates do: a T61String beyond ASCII, which was read as
+     * ISO 8859-1, but what it meant is a guess; a countryName that is no PrintableString (RFC 5280 appendix A). Or NULL */
+    const char *unfit;
 } pki_name_t;
 
 /* Decodes an RDNSequence, of a request or of a certificate that exists. Values become UTF-8; NUL, control and format

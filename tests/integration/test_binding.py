@@ -69,6 +69,7 @@ def challenge(value, tag=der.UTF8):
     return raw_attribute(CHALLENGE_PASSWORD, der.tlv(tag, value))
 
 
+@pytest.mark.row("I-07")
 @pytest.mark.parametrize("binding, status", [("if-present", 200), ("required", 200), ("off", 400)])
 def test_CB_01_CB_03_the_value_of_this_connection(connect, kind, binding, status):
     with connect() as connection:
@@ -130,8 +131,10 @@ WRONG = {
     "CB-12_linking_alone": (lambda c: [raw_attribute(LINKING, der.tlv(der.UTF8, c.value))], "csr_attribute|binding_required", "not read yet"),
     "CB-12_linking_and_good_challenge": (lambda c: [challenge(c.value), raw_attribute(LINKING, der.tlv(der.UTF8, c.value))],
                                          "csr_attribute", "not read yet"),
-    "CB-12_otp_and_good_challenge": (lambda c: [challenge(c.value), raw_attribute(OTP, der.tlv(der.UTF8, b"1234"))], "csr_attribute",
+    "CB-12_AUTH-14_A-14_otp_and_good_challenge": (lambda c: [challenge(c.value), raw_attribute(OTP, der.tlv(der.UTF8, b"1234"))], "csr_attribute",
                                      "not read yet"),
+    "CB-12_AUTH-14_A-14_otp_alone": (lambda c: [raw_attribute(OTP, der.tlv(der.UTF8, b"1234"))], "csr_attribute|binding_required",
+                                     "whatever it holds: none is known"),
     "CB-13_revocation_and_good_challenge": (lambda c: [challenge(c.value), raw_attribute(REVOCATION, der.tlv(der.UTF8, b"1234"))],
                                             "csr_attribute", "not read yet"),
 }

@@ -116,6 +116,7 @@ def closed_alias(site):
     return site.alias(auth_cacerts=True)
 
 
+@pytest.mark.row("CA-02")
 def test_auth_cacerts_on_asks_the_anonymous_for_credentials(site, closed_alias):
     with site.client() as client:
         answer = client.get("cacerts", closed_alias)
@@ -123,10 +124,14 @@ def test_auth_cacerts_on_asks_the_anonymous_for_credentials(site, closed_alias):
     assert answer.header("WWW-Authenticate") == 'Basic realm="EST"'
 
 
+@pytest.mark.row("CA-02", "HTTP-20")
 def test_auth_cacerts_on_serves_password_and_certificate(site, closed_alias, expect_log):
+    """To whoever may have it, and not to a cache: RFC 9440 2.4 for certificates in a header, and no less for the others"""
     expect_log(PASSWORD_MISMATCH)
     with site.client(site.other_client) as client:
-        assert client.get("cacerts", closed_alias).status == 200
+        answer = client.get("cacerts", closed_alias)
+        assert (answer.status, answer.header("Cache-Control")) == (200, "no-store")
+        assert client.get("cacerts").header("Cache-Control") is None
     with site.client(site.other_client, "wrong") as client:
         assert client.get("cacerts", closed_alias).status == 401
     identity = site.holder("CN=reader", closed_alias)

@@ -64,6 +64,9 @@ SUBJECTS = {
     "N-05_c_us": (one(C, b"us", der.PRINTABLE), "ISO 3166 has upper case"),
     "N-05_C_of_one_letter": (one(C, b"U", der.PRINTABLE), "too short"),
     "N-05_C_of_digits": (one(C, b"12", der.PRINTABLE), "no letters"),
+    "N-05_C_as_UTF8String": (one(C, b"DE"), "X520countryName is a PrintableString"),
+    "N-05_C_as_IA5String": (one(C, b"DE", der.IA5), "X520countryName is a PrintableString"),
+    "N-05_C_as_BMPString": (one(C, b"\0D\0E", der.BMP), "X520countryName is a PrintableString"),
     "N-06_empty_RDN": (der.seq(rdn(attr(CN, der.UTF8, b"a")), der.tlv(der.SET)), "SET SIZE (1..MAX)"),
     "N-06_two_CNs_in_an_RDN": (der.seq(rdn(attr(CN, der.UTF8, b"a"), attr(CN, der.UTF8, b"b"))), "X.501 9.3: types differ"),
     "N-06_empty_value": (cn(""), "DirectoryString SIZE (1..MAX)"),
@@ -165,7 +168,7 @@ ACCEPTED = {
     "N-04_underscore": (cn(b"a_b", der.PRINTABLE), cn("a_b"), "CN=a_b"),
     "N-04_star": (cn(b"a*b", der.PRINTABLE), cn("a*b"), "CN=a*b"),
     "N-04_ampersand": (cn(b"a&b", der.PRINTABLE), cn("a&b"), "CN=a&b"),
-    "N-05_C_as_UTF8String": (one(C, b"DE"), one(C, b"DE", der.PRINTABLE), "C=DE,CN=device-1"),
+    "N-05_C_as_PrintableString": same(one(C, b"DE", der.PRINTABLE), "C=DE,CN=device-1"),
     "N-06_multi-valued_RDN": same(
         der.seq(rdn(attr(CN, der.UTF8, b"a"), attr(SERIAL, der.PRINTABLE, b"7")), rdn(attr(O, der.UTF8, b"Org"))),
         "O=Org,CN=a+serialNumber=7"),

@@ -19,7 +19,7 @@ from harness.pki import make_csr, make_key
 SITE = {"shipped": True, "changes": (("MaxKeepAliveRequests 100\n", "MaxKeepAliveRequests 0\n"),)}
 CSR = make_csr(make_key())
 TEXT = base64.b64encode(CSR)
-OPERATIONS = {"cacerts": "GET, HEAD", "simpleenroll": "POST", "simplereenroll": "POST"}
+OPERATIONS = {"cacerts": "GET, HEAD", "csrattrs": "GET, HEAD", "simpleenroll": "POST", "simplereenroll": "POST"}
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -159,7 +159,7 @@ def holder(site):
     return site.its_holder
 
 
-# Unknown HTTP-05: fullcmc is not offered yet
+# HTTP-05: none of them is right while fullcmc is not offered
 @pytest.mark.parametrize("value", ["application/pkcs7-mime; smime-type=CMC-request", "application/pkcs7-mime",
                                    "application/pkcs7-mime; smime-type=certs-only"])
 @pytest.mark.parametrize("label", ["", "est/"])

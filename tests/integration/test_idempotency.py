@@ -4,6 +4,8 @@
 
 import threading
 
+import pytest
+
 from harness.pki import dns, make_csr, make_key
 
 
@@ -31,6 +33,7 @@ def test_PE_05_A_17_another_identity_gets_another_certificate(site):
         assert client.enroll(csr).cert().serial_number != first.serial_number
 
 
+@pytest.mark.row("EN-15")
 def test_other_key_names_or_alias_are_other_requests(site):
     key, label = make_key(), site.alias()
     with site.ra() as client:

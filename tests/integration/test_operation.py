@@ -17,7 +17,7 @@ from harness import der, run
 from harness.client import b64, basic, raw
 from harness.pki import make_csr, make_key, raw_csr, raw_name
 
-TIMEOUT = 4  # EstDatabaseTimeout: long enough for a restart
+TIMEOUT = 8  # EstDatabaseTimeout: long enough for a restart on a busy machine
 CN = "2.5.4.3"
 
 
@@ -231,12 +231,11 @@ def test_OP_09_text_is_a_parameter(fragile, what):
     before = fragile.counts()
     with fragile.ra() as client:
         answer = client.enroll(raw_csr(make_key(), subject=raw_name((CN, der.UTF8, HOSTILE[what].encode()))))
-    assert answer.status in (200, 400), answer.text
-    if answer.status == 200:
-        entity = fragile.db.value("SELECT n.name FROM est.enrollment e JOIN est.end_entity n ON n.id = e.entity_id ORDER BY e.at DESC LIMIT 1",
-                                  user="postgres")
-        assert entity == HOSTILE[what]
-    assert fragile.counts() == before + (answer.status == 200)
+    assert answer.status == 200, answer.text
+    entity = fragile.db.value("SELECT n.name FROM est.enrollment e JOIN est.end_entity n ON n.id = e.entity_id ORDER BY e.at DESC LIMIT 1",
+                              user="postgres")
+    assert entity == HOSTILE[what]
+    assert fragile.counts() == before + 1
 
 
 @pytest.mark.parametrize("value", [b"a\0b", b"\xff\xfe", b"\xc0\x80", b"\xed\xa0\x80", b"\xf4\x90\x80\x80", b"\xc3"])

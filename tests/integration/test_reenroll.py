@@ -10,6 +10,7 @@ from cryptography import x509
 from harness import der
 from harness.client import ENROLLED
 from harness.lint import lint
+from harness.names import NUMERIC
 from harness.pki import CLIENT_AUTH, CertificateAuthority, Identity, days, dns, make_csr, make_key, name, now, raw_csr, raw_name
 
 CN, O = "2.5.4.3", "2.5.4.10"
@@ -97,6 +98,18 @@ def test_C_13_string_type_does_not_matter(site, tag):
         old = Identity(key, client.enroll(csr).cert(), site.pki.issuing.chain())
     csr = raw_csr(make_key(), subject=raw_name((CN, tag, b"typed"), (O, tag, b"Org")))
     assert reenroll(site, old, csr).status == 200
+
+
+@pytest.mark.parametrize("tag", [NUMERIC, der.PRINTABLE, der.UTF8])
+def test_C_13_a_number_by_any_string_type(site, tag):
+    """A NumericString is issued as UTF8String; the device goes on sending what it has always sent"""
+    key = make_key()
+    with site.ra() as client:
+        cert = client.enroll(raw_csr(key, subject=raw_name((CN, NUMERIC, b"4711 12")))).cert()
+    old = Identity(key, cert, site.pki.issuing.chain())
+    assert reenroll(site, old, raw_csr(make_key(), subject=raw_name((CN, tag, b"4711 12")))).cert().subject == cert.subject
+    other = reenroll(site, old, raw_csr(make_key(), subject=raw_name((CN, tag, b"4711 13"))))
+    assert (other.status, other.reason) == (400, "names_differ")
 
 
 def test_RE_03_certificate_of_A_with_request_of_B(site):

@@ -14,6 +14,7 @@ TIMEOUT = 3  # EstDatabaseTimeout
 ROWS = {
     "parallel-100": ["OP-04"],
     "one-key-50": ["R-01"],
+    "slow-500": ["H-26"],
     "graceful": ["OP-05"],
     "kill-children": ["R-05"],
     "pg-restart": ["OP-01"],

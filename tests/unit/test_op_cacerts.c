@@ -49,6 +49,19 @@ static void test_the_certificates_of_the_aliass_ca(void **state)
     assert_int_equal(n_certs(&resp, second), 1);
 }
 
+/* RFC 9440 2.4 */
+static void test_what_not_everybody_may_have_is_not_stored(void **state)
+{
+    est_resp_t resp = {0};
+
+    (void)state;
+    op_start();
+    op.store.aliases[1].auth_cacerts = "t";
+    ASSERT_OK(op_cacerts(&resp, op_granted("/other/cacerts", "dev7", NULL), &op.service));
+    assert_int_equal(resp.status, 200);
+    assert_true(resp.no_store);
+}
+
 static void test_without_policy_those_of_the_only_ca(void **state)
 {
     est_resp_t resp = {0};
@@ -87,6 +100,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         EST_TEST(test_the_certificates_of_the_aliass_ca),
+        EST_TEST(test_what_not_everybody_may_have_is_not_stored),
         EST_TEST(test_without_policy_those_of_the_only_ca),
         EST_TEST(test_a_broken_profile_does_not_matter),
         EST_TEST(test_an_alias_without_ca_answers_503),

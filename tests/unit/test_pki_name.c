@@ -201,6 +201,11 @@ static void test_the_number_of_attributes_is_bounded(void **state)
 
 /* ---- Comparison ---- */
 
+static est_slice_t two_numbers(unsigned o, unsigned cn)
+{
+    return tlv(0x30, join(2, rdn(ava(O, o, text("1"))), rdn(ava(CN, cn, text("2")))));
+}
+
 /* C-13: RFC 5280 7.1 */
 static void test_equality_folds_case_blanks_and_string_type(void **state)
 {
@@ -216,6 +221,11 @@ static void test_equality_folds_case_blanks_and_string_type(void **state)
         {single(CN, UTF8, text("a  b")), single(CN, UTF8, text(" a b ")), 1},
         {single(CN, UTF8, text("a")), single(CN, PRINTABLE, text("a")), 1},
         {single(CN, UTF8, text("a")), single(CN, BMP, hex("0061")), 1},
+        {single(CN, UTF8, text("12 34")), single(CN, NUMERIC, text("12 34")), 1},
+        {single(CN, NUMERIC, text("12 34")), single(CN, PRINTABLE, text(" 12  34")), 1},
+        {single(CN, NUMERIC, text("12 34")), single(CN, NUMERIC, text("12 35")), 0},
+        {two_numbers(NUMERIC, UTF8), two_numbers(UTF8, NUMERIC), 1},
+        {two_numbers(NUMERIC, NUMERIC), two_numbers(UTF8, PRINTABLE), 1},
         {single(CN, UTF8, text("a")), single(CN, UTF8, text("b")), 0},
         {single(CN, UTF8, text("ab")), single(CN, UTF8, text("a b")), 0},
         {single(CN, UTF8, text("a")), single(O, UTF8, text("a")), 0},
@@ -367,13 +377,30 @@ static void test_the_check_of_a_new_name(void **state)
     ASSERT_FAILS(pki_name_check(name, pool), name_invalid, "value of O: two blanks");
 }
 
-/* N-03 */
-static void test_t61_is_read_as_latin_1(void **state)
+/* N-03, N-05 */
+static void test_string_types_that_only_certificates_have(void **state)
 {
+    static const struct {
+        const char *oid;
+        unsigned tag;
+        const char *in; /* hex */
+        const char *unfit;
+    } rows[] = {
+        {CN, T61, "6dfc", "T61String beyond ASCII"},
+        {CN, T61, "706c61696e", NULL},
+        {CN, UTF8, "6dc3bc", NULL},
+        {C, PRINTABLE, "4445", NULL},
+        {C, UTF8, "4445", "countryName that is no PrintableString"},
+        {C, IA5, "4445", "countryName that is no PrintableString"},
+        {C, BMP, "00440045", "countryName that is no PrintableString"},
+        {O, UTF8, "4445", NULL},
+    };
     (void)state;
-    assert_true(decoded(single(CN, T61, hex("6dfc")))->t61);
-    assert_false(decoded(single(CN, T61, text("plain")))->t61);
-    assert_false(decoded(single(CN, UTF8, hex("6dc3bc")))->t61);
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        const pki_name_t *name = decoded(single(rows[i].oid, rows[i].tag, hex(rows[i].in)));
+        if (!rows[i].unfit != !name->unfit || (name->unfit && strcmp(name->unfit, rows[i].unfit) != 0))
+            fail_msg("row %d: %s", (int)i, name->unfit ? name->unfit : "fit");
+    }
     assert_true(pki_name_equal(decoded(single(CN, T61, hex("6dfc"))), decoded(single(CN, UTF8, hex("6dc3bc")))));
 }
 
@@ -392,7 +419,7 @@ int main(void)
         EST_TEST(test_encoding_keeps_the_grouping),
         EST_TEST(test_decoding_and_encoding_makes_a_name_canonical),
         EST_TEST(test_the_check_of_a_new_name),
-        EST_TEST(test_t61_is_read_as_latin_1),
+        EST_TEST(test_string_types_that_only_certificates_have),
     };
     return EST_TEST_RUN(tests);
 }

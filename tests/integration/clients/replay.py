@@ -112,14 +112,16 @@ def read_one(sock):
 
 
 def converse(site, records, identity=None, tls=None, sni="localhost", alpn=(), to_end=True):
-    """Sends each of records as a TLS record of its own, without waiting; reads until the server closes, or one answer."""
-    settings = context(site, identity, tls)
+    """Sends each of records as a TLS record of its own, without waiting; reads until the server closes, or one answer.
+    tls: a version; "both" offers two."""
+    settings = context(site, identity, None if tls == "both" else tls)
     settings.check_hostname = sni is not None
     if alpn:
         settings.set_alpn_protocols(list(alpn))
     plain = socket.create_connection(("127.0.0.1", site.port), LIMIT)
     plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     with settings.wrap_socket(plain, server_hostname=sni) as sock:
+        assert sock.version() == ("TLSv1.2" if tls == "1.2" else "TLSv1.3")
         for record in records:
             sock.sendall(record)
         return entered(site, Reply(read_to_end(sock) if to_end else read_one(sock)))

@@ -121,6 +121,12 @@ class Port:
         self.lock.close()
 
 
+def cpu_seconds(pids):
+    """Processor time that the processes have used, all their threads, in nanoseconds' resolution"""
+    # The clock of a process as clock_getcpuclockid(3) makes it
+    return sum(time.clock_gettime(~pid << 3 | 2) for pid in set(pids))
+
+
 class Log:
     """A log file and how far it has been read."""
 
