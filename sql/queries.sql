@@ -6,7 +6,9 @@
 -- arrays one element a line.
 
 -- name: schema_version
-SELECT max(version) FROM est.schema_version
+-- A role with other rights may read this, and policy, and would fail at the first enrolment
+SELECT max(version), (SELECT pg_has_role(oid, 'USAGE') FROM pg_catalog.pg_roles WHERE rolname = 'est_module') AS is_module
+FROM est.schema_version
 
 -- name: policy_version
 SELECT version FROM est.policy_version

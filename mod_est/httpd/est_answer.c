@@ -24,7 +24,8 @@ APLOG_USE_MODULE(est);
 static const char *who(const est_request_t *request)
 {
     const est_req_t *req = &request->req;
-    const char *user = request->r->user, *name;
+    /* Refused before a provider was asked, for too many failures say: the name that was given */
+    const char *user = request->r->user ? request->r->user : request->basic_user, *name;
     const pki_cert_t *cert = req->identity.kind == POLICY_IDENTITY_CERTIFICATE || !user ? req->cred.cert : NULL;
 
     name = cert ? cert->subject->text : user;

@@ -108,7 +108,10 @@ static int post_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp, s
         est_log_error(s, EST_LOG_ERROR, err, NULL);
         return HTTP_INTERNAL_SERVER_ERROR;
     }
-    est_log_error(s, EST_LOG_WARNING, err, "enrolments are answered with 503 until the database can be reached");
+    est_log_error(s, EST_LOG_WARNING, err,
+                  err->code == EST_E_schema_version
+                      ? "enrolments are answered with 503 until module and schema fit and httpd is restarted"
+                      : "enrolments are answered with 503 until the database can be reached");
     return OK;
 }
 

@@ -18,9 +18,10 @@ est_err_t *est_auth_ca(ca_t **out, const policy_alias_t *alias, const est_servic
             *out = service->cas[i];
             return NULL;
         }
-    return name ? EST_FAIL(pool, alias_broken, "alias \"%s\" names CA \"%s\", for which there is no <EstCA>",
+    return name ? EST_FAIL(pool, alias_broken, "alias \"%s\" names CA \"%s\", for which there is no <EstCA> in this httpd",
                            alias->name, name)
-                : EST_FAIL(pool, alias_broken, "alias \"%s\" has no CA", alias->name);
+                : EST_FAIL(pool, alias_broken, "alias \"%s\" has no CA: column ca wants the name of an <EstCA>",
+                           alias->name);
 }
 
 /* ---- the certificate path */

@@ -86,6 +86,7 @@ est_err_t *est_route(est_req_t *req, est_service_t *service, const char *path, c
         return EST_FAIL(req->pool, operation_unknown, "\"%s\"", shown(operation, req->pool));
     req->op = op;
     if (!(req->method & op->methods))
-        return EST_FAIL(req->pool, method_not_allowed, NULL);
+        return EST_FAIL(req->pool, method_not_allowed, "%s takes %s", op->name,
+                        op->methods & EST_METHOD_POST ? "POST" : "GET and HEAD");
     return NULL;
 }

@@ -71,13 +71,19 @@ static const char *list_flaw(est_slice_t value)
 static const struct {
     est_slice_t oid;
     int usage;
+    const char *flaw;
 } needs[] = {
-    {PKI_OID("\x2b\x06\x01\x05\x05\x07\x03\x01"), USAGE(0) | USAGE(2) | USAGE(4)},            /* serverAuth */
-    {PKI_OID("\x2b\x06\x01\x05\x05\x07\x03\x02"), USAGE(0) | USAGE(4)},                       /* clientAuth */
-    {PKI_OID("\x2b\x06\x01\x05\x05\x07\x03\x03"), USAGE(0)},                                  /* codeSigning */
-    {PKI_OID("\x2b\x06\x01\x05\x05\x07\x03\x04"), USAGE(0) | USAGE(1) | USAGE(2) | USAGE(4)}, /* emailProtection */
-    {PKI_OID("\x2b\x06\x01\x05\x05\x07\x03\x08"), USAGE(0) | USAGE(1)},                       /* timeStamping */
-    {PKI_OID("\x2b\x06\x01\x05\x05\x07\x03\x09"), USAGE(0) | USAGE(1)},                       /* OCSPSigning */
+    {PKI_OID("\x2b\x06\x01\x05\x05\x07\x03\x01"), USAGE(0) | USAGE(2) | USAGE(4),
+     "serverAuth needs one of the key usages digitalSignature, keyEncipherment and keyAgreement"},
+    {PKI_OID("\x2b\x06\x01\x05\x05\x07\x03\x02"), USAGE(0) | USAGE(4),
+     "clientAuth needs one of the key usages digitalSignature and keyAgreement"},
+    {PKI_OID("\x2b\x06\x01\x05\x05\x07\x03\x03"), USAGE(0), "codeSigning needs the key usage digitalSignature"},
+    {PKI_OID("\x2b\x06\x01\x05\x05\x07\x03\x04"), USAGE(0) | USAGE(1) | USAGE(2) | USAGE(4),
+     "emailProtection needs one of the key usages digitalSignature, nonRepudiation, keyEncipherment and keyAgreement"},
+    {PKI_OID("\x2b\x06\x01\x05\x05\x07\x03\x08"), USAGE(0) | USAGE(1),
+     "timeStamping needs one of the key usages digitalSignature and nonRepudiation"},
+    {PKI_OID("\x2b\x06\x01\x05\x05\x07\x03\x09"), USAGE(0) | USAGE(1),
+     "OCSPSigning needs one of the key usages digitalSignature and nonRepudiation"},
 };
 
 /* "both [...] MUST be processed independently and the certificate MUST only be used for a purpose consistent with
@@ -99,7 +105,7 @@ static const char *consistency_flaw(const est_slice_t *exts, int n)
     while (pki_der_next(&list.body, &purpose))
         for (apr_size_t i = 0; i < sizeof(needs) / sizeof(needs[0]); i++)
             if (est_slice_equal(purpose.body, needs[i].oid) && !(usage & needs[i].usage))
-                return "no key usage goes with one of the extended key usages";
+                return needs[i].flaw;
     return NULL;
 }
 

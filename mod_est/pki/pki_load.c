@@ -55,8 +55,8 @@ static est_err_t *read_certs(STACK_OF(X509) **out, BIO *bio, const char *path, a
     unsigned long error = ERR_peek_last_error();
     int at_end = ERR_GET_LIB(error) == ERR_LIB_PEM && ERR_GET_REASON(error) == PEM_R_NO_START_LINE;
     if (!at_end)
-        return EST_FAIL(pool, file, "certificate file %s, certificate %d: %s", path, sk_X509_num(certs) + 1,
-                        pki_ossl_reason(pool));
+        return EST_FAIL(pool, file, "certificate file %s: PEM block %d cannot be read as a certificate (%s)", path,
+                        sk_X509_num(certs) + 1, pki_ossl_reason(pool));
     ERR_clear_error();
     if (sk_X509_num(certs) == 0)
         return EST_FAIL(pool, file, "certificate file %s holds no PEM certificate", path);

@@ -106,7 +106,8 @@ static est_err_t *check_networks(const policy_client_t *client, apr_sockaddr_t *
     for (int i = 0; i < client->n_networks; i++)
         if (policy_network_has(client->networks[i], address, pool))
             return NULL;
-    return client->n_networks ? EST_FAIL(pool, network_refused, "client \"%s\"", client->user) : NULL;
+    return client->n_networks ? EST_FAIL(pool, network_refused, "client \"%s\" is bound to others", client->user)
+                              : NULL;
 }
 
 static est_err_t *check_group(const policy_alias_t *alias, const policy_client_t *client, apr_pool_t *pool)

@@ -25,8 +25,11 @@ static est_err_t *rule_alias_active(judge_t *j)
 {
     const policy_alias_t *alias = j->req->alias;
 
-    if (!alias->profile || !alias->profile_active)
-        return EST_FAIL(j->pool, alias_inactive, "alias \"%s\" has no active profile", alias->name);
+    if (!alias->profile)
+        return EST_FAIL(j->pool, alias_inactive, "alias \"%s\" has no profile", alias->name);
+    if (!alias->profile_active)
+        return EST_FAIL(j->pool, alias_inactive, "profile \"%s\" is switched off at alias \"%s\"", alias->profile->name,
+                        alias->name);
     if (!alias->group || !alias->group_active)
         return EST_FAIL(j->pool, alias_inactive, "alias \"%s\" has no active group", alias->name);
     return NULL;

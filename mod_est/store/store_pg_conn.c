@@ -150,6 +150,17 @@ static int is_servers_plight(const char *sqlstate)
     return !strncmp(sqlstate, "53", 2) || !strncmp(sqlstate, "58", 2);
 }
 
+/* What mends it, for those that say nothing to who has not seen the schema */
+static const char *remedy(const char *sqlstate)
+{
+    /* A table, column, function or parameter that is not there: what is loaded is older than the schema, or younger */
+    static const char *const unfit[] = {"42P01", "42703", "42883", "3F000", NULL};
+
+    if (is_one_of(sqlstate, unfit))
+        return ": module and schema do not fit: run sql/install.sql of the module's version, and restart httpd";
+    return strcmp(sqlstate, "42501") ? "" : ": the role of EstDatabase has to be est_module or a member of it";
+}
+
 /* What a result means. Only the message's primary line is quoted: detail and context may hold parameters. */
 static est_err_t *judge(store_pg_conn_t *conn, const PGresult *result, const char *name, apr_pool_t *pool)
 {
@@ -172,7 +183,7 @@ static est_err_t *judge(store_pg_conn_t *conn, const PGresult *result, const cha
         return EST_FAIL(pool, store_unavailable, "%s: %s", name, connection_error(conn, pool));
     if (conn->lost || conn->again || is_one_of(sqlstate, unavailable) || is_servers_plight(sqlstate))
         return EST_FAIL(pool, store_unavailable, "%s: %s %s", name, sqlstate, message);
-    return EST_FAIL(pool, store_failed, "%s: %s %s", name, sqlstate, message);
+    return EST_FAIL(pool, store_failed, "%s: %s %s%s", name, sqlstate, message, remedy(sqlstate));
 }
 
 /* The answer did not come to its end */
@@ -318,10 +329,17 @@ static est_err_t *check_version(const char *db, apr_int64_t version, apr_pool_t 
     return NULL;
 }
 
+static est_err_t *denied_error(const store_pg_conn_t *conn, const char *what, apr_pool_t *pool)
+{
+    return EST_FAIL(pool, schema_version,
+                    "role \"%s\" %s in database \"%s\": connect as est_module, or grant est_module to it",
+                    PQuser(conn->pg), what, PQdb(conn->pg));
+}
+
 static est_err_t *check_schema(store_pg_conn_t *conn, apr_time_t deadline, apr_pool_t *pool)
 {
     static const char *const missing[] = {"42P01", "3F000", NULL}, *const denied[] = {"42501", NULL};
-    const char *db = PQdb(conn->pg), *text, *sqlstate;
+    const char *db = PQdb(conn->pg), *text, *is_module, *sqlstate;
     PGresult *result;
     est_err_t *err = store_pg_conn_run(&result, conn, STORE_PG_STMT_SCHEMA_VERSION, NULL, deadline, pool);
 
@@ -331,13 +349,12 @@ static est_err_t *check_schema(store_pg_conn_t *conn, apr_time_t deadline, apr_p
     if (err && is_one_of(sqlstate, missing))
         return EST_FAIL(pool, schema_version, "database \"%s\" has no schema est: run sql/install.sql in it", db);
     if (err && is_one_of(sqlstate, denied))
-        return EST_FAIL(
-            pool, schema_version,
-            "role \"%s\" may not read schema est of database \"%s\": connect as est_module, or grant est_module to it",
-            PQuser(conn->pg), db);
+        return denied_error(conn, "may not read schema est", pool);
     EST_TRY(err);
     EST_TRY(store_pg_column(&text, result, 0, "max", pool));
-    return check_version(db, text ? apr_atoi64(text) : 0, pool);
+    EST_TRY(store_pg_column(&is_module, result, 0, "is_module", pool));
+    EST_TRY(check_version(db, text ? apr_atoi64(text) : 0, pool));
+    return is_module && *is_module == 't' ? NULL : denied_error(conn, "has not the rights of est_module", pool);
 }
 
 est_err_t *store_pg_conn_open(store_pg_conn_t *conn, const store_pg_target_t *target, apr_time_t deadline,

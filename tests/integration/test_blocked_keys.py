@@ -131,7 +131,7 @@ MALFORMED = {
     "pem_without_end": (PUBLIC[:-30], "PEM block of line 1 does not end"),
     "pem_in_pem": (PUBLIC[:40] + b"\n" + PUBLIC, "PEM block of line 1 does not end"),
     "pem_garbage": (pem(b"garbage", "PUBLIC KEY"), ":1: no key can be read"),
-    "pem_encrypted": (pem_key(KEY, b"secret"), ":1: not a PEM block that holds a key"),
+    "pem_encrypted": (pem_key(KEY, b"secret"), ":1: this key has a passphrase"),
     "pem_encrypted_old": (RSA.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.TraditionalOpenSSL,
                                             serialization.BestAvailableEncryption(b"secret")), ":1: no key can be read"),
     "pem_crl": (pem(b"0", "X509 CRL"), ":1: not a PEM block that holds a key"),

@@ -46,7 +46,7 @@ def queries():
 
 SQL = queries()
 COLUMNS = {
-    "schema_version": "max",
+    "schema_version": "max is_module",
     "policy_version": "version",
     "policy_aliases": "id name enabled mode profile_id profile_active group_id group_active ca auth_enroll auth_reenroll auth_cacerts binding"
                       " idempotency unknown_holder other_users enroll_chain base64 transfer_encoding reason_text compat",
@@ -103,7 +103,7 @@ def test_every_statement_prepares_and_runs():
             columns, rows = run_prepared(pg, name, params.get(name, ()))
             same(" ".join(columns), COLUMNS[name], f"columns of {name}")
             ok(rows or name == "listen", f"rows of {name}")
-        same(run_prepared(pg, "schema_version")[1], [["2"]], "schema version")
+        same(run_prepared(pg, "schema_version")[1], [["2", "t"]], "schema version")
         aliases = run_prepared(pg, "policy_aliases")[1]
         same(aliases[0], ["1", "est", "t", "ra", None, "t", "1", "t", None, "basic-or-cert", "cert", "f", "if-present", "600", "refuse", "refuse",
                           "f", "auto", "t", "t", "none"], "alias est as the module reads it")

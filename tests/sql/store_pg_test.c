@@ -326,6 +326,10 @@ static void test_probe_names_the_migration_of_a_schema_it_does_not_know(void **s
     expect(probe("est_module", "empty", &snapshot), EST_E_schema_version, "run sql/install.sql");
     sql("CREATE ROLE stranger LOGIN");
     expect(probe("stranger", "est", &snapshot), EST_E_schema_version, "grant est_module");
+    sql("CREATE ROLE person LOGIN IN ROLE est_admin");
+    expect(probe("person", "est", &snapshot), EST_E_schema_version, "has not the rights of est_module");
+    sql("GRANT est_module TO person");
+    succeed(probe("person", "est", &snapshot));
     sql("UPDATE est.schema_version SET version = 0 WHERE version = 2");
     expect(probe("est_module", "est", &snapshot), EST_E_schema_version, "migration 0002");
     sql("UPDATE est.schema_version SET version = 3 WHERE version = 0");

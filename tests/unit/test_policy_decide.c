@@ -182,7 +182,7 @@ static void test_alias_active(void **state)
     (void)state;
     good_request();
     t.alias.profile_active = 0;
-    assert_fails_alone("alias_active", EST_E_alias_inactive, "no active profile");
+    assert_fails_alone("alias_active", EST_E_alias_inactive, "switched off");
     good_request();
     t.alias.group_active = 0;
     assert_fails_alone("alias_active", EST_E_alias_inactive, "no active group");
@@ -191,7 +191,7 @@ static void test_alias_active(void **state)
     assert_fails_alone("alias_active", EST_E_alias_inactive, "no active group");
     good_request();
     t.rows.profile.id = NULL; /* no profile is set */
-    assert_fails_alone("alias_active", EST_E_alias_inactive, "no active profile");
+    assert_fails_alone("alias_active", EST_E_alias_inactive, "has no profile");
 }
 
 static void test_without_profile_nothing_else_is_explained(void **state)
