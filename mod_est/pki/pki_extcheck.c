@@ -3,33 +3,13 @@
  * SPDX-License-Identifier: Apache-2.0
  */
 #include "pki_extcheck.h"
-#include "pki_der.h"
+#include "pki_ext.h"
 #include "pki_reqext.h"
-
-typedef struct {
-    est_slice_t oid, value;
-    int critical;
-} ext_t;
 
 static const est_slice_t key_usage = PKI_OID("\x55\x1d\x0f"), basic_constraints = PKI_OID("\x55\x1d\x13"),
                          crl_points = PKI_OID("\x55\x1d\x1f"), policies = PKI_OID("\x55\x1d\x20"),
                          purposes = PKI_OID("\x55\x1d\x25"), any_purpose = PKI_OID("\x55\x1d\x25\x00"),
                          info_access = PKI_OID("\x2b\x06\x01\x05\x05\x07\x01\x01");
-
-static ext_t parse(est_slice_t der)
-{
-    ext_t ext = {0};
-    pki_der_t whole, v;
-
-    if (!pki_der_take(&der, PKI_DER_SEQUENCE, &whole))
-        return ext;
-    if (pki_der_take(&whole.body, PKI_DER_OID, &v))
-        ext.oid = v.body;
-    ext.critical = pki_der_take(&whole.body, PKI_DER_BOOLEAN, &v);
-    if (pki_der_take(&whole.body, PKI_DER_OCTET_STRING, &v))
-        ext.value = v.body;
-    return ext;
-}
 
 /* 4.2.1.3: at least one bit; X.690 11.2.2: no bits behind the last that is set */
 static const char *usage_flaw(est_slice_t value)
@@ -65,42 +45,57 @@ static const char *list_flaw(est_slice_t value)
     return list.body.n ? "is malformed" : NULL;
 }
 
-#define USAGE(bit) (1 << (bit)) /* 4.2.1.3: digitalSignature 0, nonRepudiation 1, keyEncipherment 2, keyAgreement 4 */
-
-/* 4.2.1.12: the key usages of which each purpose needs one at least */
+/* The key usages of which each purpose needs one at least: 4.2.1.12 */
 static const struct {
     est_slice_t oid;
-    int usage;
+    unsigned usages;
 } needs[] = {
-    {PKI_OID("\x2b\x06\x01\x05\x05\x07\x03\x01"), USAGE(0) | USAGE(2) | USAGE(4)},            /* serverAuth */
-    {PKI_OID("\x2b\x06\x01\x05\x05\x07\x03\x02"), USAGE(0) | USAGE(4)},                       /* clientAuth */
-    {PKI_OID("\x2b\x06\x01\x05\x05\x07\x03\x03"), USAGE(0)},                                  /* codeSigning */
-    {PKI_OID("\x2b\x06\x01\x05\x05\x07\x03\x04"), USAGE(0) | USAGE(1) | USAGE(2) | USAGE(4)}, /* emailProtection */
-    {PKI_OID("\x2b\x06\x01\x05\x05\x07\x03\x08"), USAGE(0) | USAGE(1)},                       /* timeStamping */
-    {PKI_OID("\x2b\x06\x01\x05\x05\x07\x03\x09"), USAGE(0) | USAGE(1)},                       /* OCSPSigning */
+    {PKI_OID("\x2b\x06\x01\x05\x05\x07\x03\x01"), /* serverAuth */
+     PKI_USAGE_DIGITAL_SIGNATURE | PKI_USAGE_KEY_ENCIPHERMENT | PKI_USAGE_KEY_AGREEMENT},
+    {PKI_OID("\x2b\x06\x01\x05\x05\x07\x03\x02"), /* clientAuth */
+     PKI_USAGE_DIGITAL_SIGNATURE | PKI_USAGE_KEY_AGREEMENT},
+    {PKI_OID("\x2b\x06\x01\x05\x05\x07\x03\x03"), PKI_USAGE_DIGITAL_SIGNATURE}, /* codeSigning */
+    {PKI_OID("\x2b\x06\x01\x05\x05\x07\x03\x04"),                               /* emailProtection */
+     PKI_USAGE_DIGITAL_SIGNATURE | PKI_USAGE_NON_REPUDIATION | PKI_USAGE_KEY_ENCIPHERMENT | PKI_USAGE_KEY_AGREEMENT},
+    {PKI_OID("\x2b\x06\x01\x05\x05\x07\x03\x08"), /* timeStamping */
+     PKI_USAGE_DIGITAL_SIGNATURE | PKI_USAGE_NON_REPUDIATION},
+    {PKI_OID("\x2b\x06\x01\x05\x05\x07\x03\x09"), /* OCSPSigning */
+     PKI_USAGE_DIGITAL_SIGNATURE | PKI_USAGE_NON_REPUDIATION},
 };
 
-/* "both [...] MUST be processed independently and the certificate MUST only be used for a purpose consistent with
- * both": where there is no such purpose it is of no use */
-static const char *consistency_flaw(const est_slice_t *exts, int n)
+static int is_served(est_slice_t purpose, unsigned usage)
 {
-    int usage = 0;
-    est_slice_t value = {NULL, 0};
-    pki_der_t list, purpose;
+    for (apr_size_t i = 0; i < sizeof(needs) / sizeof(needs[0]); i++)
+        if (est_slice_equal(purpose, needs[i].oid))
+            return (usage & needs[i].usages) != 0;
+    return 1;
+}
+
+int pki_extcheck_serves_purposes(unsigned usage, const est_slice_t *exts, int n)
+{
+    pki_der_t list, oid;
 
     for (int i = 0; i < n; i++) {
-        usage |= pki_reqext_given_key_usage(exts[i]);
-        ext_t ext = parse(exts[i]);
-        if (est_slice_equal(ext.oid, purposes))
-            value = ext.value;
+        pki_ext_t ext = pki_ext_parse(exts[i]);
+
+        if (!est_slice_equal(ext.oid.body, purposes) || !pki_der_take(&ext.value, PKI_DER_SEQUENCE, &list))
+            continue;
+        while (pki_der_next(&list.body, &oid))
+            if (!is_served(oid.body, usage))
+                return 0;
     }
-    if (!usage || !pki_der_take(&value, PKI_DER_SEQUENCE, &list))
-        return NULL;
-    while (pki_der_next(&list.body, &purpose))
-        for (apr_size_t i = 0; i < sizeof(needs) / sizeof(needs[0]); i++)
-            if (est_slice_equal(purpose.body, needs[i].oid) && !(usage & needs[i].usage))
-                return "no key usage goes with one of the extended key usages";
-    return NULL;
+    return 1;
+}
+
+static const char *consistency_flaw(const est_slice_t *exts, int n)
+{
+    unsigned usage = 0;
+
+    for (int i = 0; i < n; i++)
+        usage |= pki_reqext_given_key_usage(exts[i]);
+    return usage && !pki_extcheck_serves_purposes(usage, exts, n)
+               ? "no key usage goes with one of the extended key usages"
+               : NULL;
 }
 
 static int has_any_purpose(est_slice_t value)
@@ -116,21 +111,21 @@ static int has_any_purpose(est_slice_t value)
 
 const char *pki_extcheck_flaw(const est_slice_t *exts, int n)
 {
-    ext_t ext = parse(exts[n - 1]);
+    pki_ext_t ext = pki_ext_parse(exts[n - 1]);
     const char *flaw = NULL;
 
-    if (est_slice_equal(ext.oid, crl_points) || est_slice_equal(ext.oid, info_access)) {
+    if (est_slice_equal(ext.oid.body, crl_points) || est_slice_equal(ext.oid.body, info_access)) {
         if (ext.critical) /* 4.2.1.13, 4.2.2.1 */
             flaw = "must not be critical";
-    } else if (est_slice_equal(ext.oid, key_usage)) {
+    } else if (est_slice_equal(ext.oid.body, key_usage)) {
         flaw = usage_flaw(ext.value);
-    } else if (est_slice_equal(ext.oid, policies)) {
+    } else if (est_slice_equal(ext.oid.body, policies)) {
         flaw = list_flaw(ext.value);
-    } else if (est_slice_equal(ext.oid, purposes)) {
+    } else if (est_slice_equal(ext.oid.body, purposes)) {
         flaw = list_flaw(ext.value);
         if (!flaw && ext.critical && has_any_purpose(ext.value)) /* 4.2.1.12 */
             flaw = "anyExtendedKeyUsage must not be critical";
-    } else if (est_slice_equal(ext.oid, basic_constraints)) {
+    } else if (est_slice_equal(ext.oid.body, basic_constraints)) {
         if (ext.value.n != 2) /* cA FALSE is the default, and pathLenConstraint is for CAs: an empty SEQUENCE */
             flaw = "holds more than CA:FALSE";
     }
