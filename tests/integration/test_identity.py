@@ -294,7 +294,7 @@ def test_the_log_says_why_a_certificate_counts_as_none(place):
     offset = place.httpd.log.size()
     assert enroll(place, place.cert, identity=place.pki.foreign.issue("CN=lost")).reason == "certificate_required"
     assert enroll(place, place.either, identity=place.pki.foreign.issue("CN=lost")).status == 401
-    lines = [line for line in place.log_lines(offset) if f'"CN=lost", is under no trust anchor of alias "' in line]
+    lines = [line for line in place.log_lines(offset) if '"CN=lost", is under no trust anchor of alias "' in line]
     assert len(lines) == 2 and "EST1052" in lines[0] and "EST1050" in lines[1]
     offset = place.httpd.log.size()
     assert "anchor" not in enroll(place, place.cert).text
