@@ -34,6 +34,11 @@ Modules
     site        Site: .db, .httpd, .client(...), .sql(sql, *params) (as admin; returns when the child has the new policy),
                 .alias(name, **columns), .register(user, names=..., ...), .user (a registered RA: names *), .counts()
     client      EstClient, Answer, curl(), raw(): see there
+    form        requests octet by octet, for raw(); the form that every answer and every refusal has
+    bound       BoundConnection: TLS of which everything about channel binding is known, over HTTP/1.1 and HTTP/2
+    hello       a ClientHello of one's own making, and what the server does about it
+    openssl     s_client() and SClient: the program, for one exchange or as at a terminal
+    cms         certs-only messages, read by an implementation that is not ours
     names       requests with names written octet by octet, and the checks of what becomes of them
     lint        lint(cert, issuer): RFC 5280 and profile checks by an implementation that is not ours. When a site is closed,
                 every certificate on record is checked; site.except_lint(name, reason) for what is made on purpose
