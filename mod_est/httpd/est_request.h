@@ -25,8 +25,7 @@ typedef struct {
 
 /* The request's, NULL when it is not in an EST location or est_request_make was not called */
 est_request_t *est_request_get(request_rec *r);
-/* Gathers everything but the body. Fails with tls_required, internal, and as
- * est_proxy_certificate does. */
+/* Gathers everything but the body. Fails with tls_required, internal, and as est_proxy_certificate does. */
 est_err_t *est_request_make(est_request_t **out, request_rec *r, est_service_t *service);
 
 /* Path behind the mount point of the location; "" when it is the mount point itself */

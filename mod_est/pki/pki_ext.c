@@ -4,7 +4,6 @@
  */
 #include "pki_ext.h"
 
-#include "pki_der.h"
 #include "pki_ossl.h"
 #include "pki_text.h"
 
@@ -37,6 +36,19 @@ est_slice_t pki_ext_ski(est_slice_t spki, apr_pool_t *pool)
         key = est_slice(bits.body.p + 1, bits.body.n - 1);
     EVP_Digest(key.p, key.n, value + 2, NULL, EVP_sha1(), NULL);
     return pki_ext_encode("2.5.29.14", 0, est_slice(value, sizeof(value)), pool);
+}
+
+pki_ext_t pki_ext_parse(est_slice_t extension)
+{
+    pki_ext_t ext = {0};
+    pki_der_t whole, v;
+
+    if (!pki_der_take(&extension, PKI_DER_SEQUENCE, &whole) || !pki_der_take(&whole.body, PKI_DER_OID, &ext.oid))
+        return ext;
+    ext.critical = pki_der_take(&whole.body, PKI_DER_BOOLEAN, &v);
+    if (pki_der_take(&whole.body, PKI_DER_OCTET_STRING, &v))
+        ext.value = v.body;
+    return ext;
 }
 
 /* ---- From a profile's text ---- */

@@ -7,12 +7,21 @@
 
 /* Extensions of certificates: each a whole Extension, DER. */
 
-#include "base/est_bytes.h"
+#include "pki_der.h"
 
 /* oid: dotted; value: contents of extnValue */
 est_slice_t pki_ext_encode(const char *oid, int critical, est_slice_t value, apr_pool_t *pool);
 /* SubjectKeyIdentifier: SHA-1 of the subjectPublicKey bits (RFC 5280 4.2.1.2 method 1) */
 est_slice_t pki_ext_ski(est_slice_t spki, apr_pool_t *pool);
+
+/* An Extension taken apart, borrowed from it */
+typedef struct {
+    pki_der_t oid;     /* tag 0: it was none */
+    int critical;      /* as it stands there; FALSE, which DER leaves out, is not looked for */
+    est_slice_t value; /* contents of extnValue */
+} pki_ext_t;
+
+pki_ext_t pki_ext_parse(est_slice_t extension);
 
 /* A row of a profile's extension table */
 typedef struct {

@@ -3,33 +3,13 @@
  * SPDX-License-Identifier: Apache-2.0
  */
 #include "pki_extcheck.h"
-#include "pki_der.h"
+#include "pki_ext.h"
 #include "pki_reqext.h"
-
-typedef struct {
-    est_slice_t oid, value;
-    int critical;
-} ext_t;
 
 static const est_slice_t key_usage = PKI_OID("\x55\x1d\x0f"), basic_constraints = PKI_OID("\x55\x1d\x13"),
                          crl_points = PKI_OID("\x55\x1d\x1f"), policies = PKI_OID("\x55\x1d\x20"),
                          purposes = PKI_OID("\x55\x1d\x25"), any_purpose = PKI_OID("\x55\x1d\x25\x00"),
                          info_access = PKI_OID("\x2b\x06\x01\x05\x05\x07\x01\x01");
-
-static ext_t parse(est_slice_t der)
-{
-    ext_t ext = {0};
-    pki_der_t whole, v;
-
-    if (!pki_der_take(&der, PKI_DER_SEQUENCE, &whole))
-        return ext;
-    if (pki_der_take(&whole.body, PKI_DER_OID, &v))
-        ext.oid = v.body;
-    ext.critical = pki_der_take(&whole.body, PKI_DER_BOOLEAN, &v);
-    if (pki_der_take(&whole.body, PKI_DER_OCTET_STRING, &v))
-        ext.value = v.body;
-    return ext;
-}
 
 /* 4.2.1.3: at least one bit; X.690 11.2.2: no bits behind the last that is set */
 static const char *usage_flaw(est_slice_t value)
@@ -65,48 +45,58 @@ static const char *list_flaw(est_slice_t value)
     return list.body.n ? "is malformed" : NULL;
 }
 
-#define USAGE(bit) (1 << (bit)) /* 4.2.1.3: digitalSignature 0, nonRepudiation 1, keyEncipherment 2, keyAgreement 4 */
-
-/* 4.2.1.12: the key usages of which each purpose needs one at least */
+/* The key usages of which each purpose needs one at least: 4.2.1.12 */
 static const struct {
     est_slice_t oid;
-    int usage;
+    unsigned usages;
     const char *flaw;
 } needs[] = {
-    {PKI_OID("\x2b\x06\x01\x05\x05\x07\x03\x01"), USAGE(0) | USAGE(2) | USAGE(4),
+    {PKI_OID("\x2b\x06\x01\x05\x05\x07\x03\x01"),
+     PKI_USAGE_DIGITAL_SIGNATURE | PKI_USAGE_KEY_ENCIPHERMENT | PKI_USAGE_KEY_AGREEMENT,
      "serverAuth needs one of the key usages digitalSignature, keyEncipherment and keyAgreement"},
-    {PKI_OID("\x2b\x06\x01\x05\x05\x07\x03\x02"), USAGE(0) | USAGE(4),
+    {PKI_OID("\x2b\x06\x01\x05\x05\x07\x03\x02"), PKI_USAGE_DIGITAL_SIGNATURE | PKI_USAGE_KEY_AGREEMENT,
      "clientAuth needs one of the key usages digitalSignature and keyAgreement"},
-    {PKI_OID("\x2b\x06\x01\x05\x05\x07\x03\x03"), USAGE(0), "codeSigning needs the key usage digitalSignature"},
-    {PKI_OID("\x2b\x06\x01\x05\x05\x07\x03\x04"), USAGE(0) | USAGE(1) | USAGE(2) | USAGE(4),
+    {PKI_OID("\x2b\x06\x01\x05\x05\x07\x03\x03"), PKI_USAGE_DIGITAL_SIGNATURE,
+     "codeSigning needs the key usage digitalSignature"},
+    {PKI_OID("\x2b\x06\x01\x05\x05\x07\x03\x04"),
+     PKI_USAGE_DIGITAL_SIGNATURE | PKI_USAGE_NON_REPUDIATION | PKI_USAGE_KEY_ENCIPHERMENT | PKI_USAGE_KEY_AGREEMENT,
      "emailProtection needs one of the key usages digitalSignature, nonRepudiation, keyEncipherment and keyAgreement"},
-    {PKI_OID("\x2b\x06\x01\x05\x05\x07\x03\x08"), USAGE(0) | USAGE(1),
+    {PKI_OID("\x2b\x06\x01\x05\x05\x07\x03\x08"), PKI_USAGE_DIGITAL_SIGNATURE | PKI_USAGE_NON_REPUDIATION,
      "timeStamping needs one of the key usages digitalSignature and nonRepudiation"},
-    {PKI_OID("\x2b\x06\x01\x05\x05\x07\x03\x09"), USAGE(0) | USAGE(1),
+    {PKI_OID("\x2b\x06\x01\x05\x05\x07\x03\x09"), PKI_USAGE_DIGITAL_SIGNATURE | PKI_USAGE_NON_REPUDIATION,
      "OCSPSigning needs one of the key usages digitalSignature and nonRepudiation"},
 };
 
-/* "both [...] MUST be processed independently and the certificate MUST only be used for a purpose consistent with
- * both": where there is no such purpose it is of no use */
-static const char *consistency_flaw(const est_slice_t *exts, int n)
+/* NULL: each purpose that exts have is served by one of usage */
+static const char *purpose_flaw(unsigned usage, const est_slice_t *exts, int n)
 {
-    int usage = 0;
-    est_slice_t value = {NULL, 0};
     pki_der_t list, purpose;
 
     for (int i = 0; i < n; i++) {
-        usage |= pki_reqext_given_key_usage(exts[i]);
-        ext_t ext = parse(exts[i]);
-        if (est_slice_equal(ext.oid, purposes))
-            value = ext.value;
+        pki_ext_t ext = pki_ext_parse(exts[i]);
+
+        if (!est_slice_equal(ext.oid.body, purposes) || !pki_der_take(&ext.value, PKI_DER_SEQUENCE, &list))
+            continue;
+        while (pki_der_next(&list.body, &purpose))
+            for (apr_size_t k = 0; k < sizeof(needs) / sizeof(needs[0]); k++)
+                if (est_slice_equal(purpose.body, needs[k].oid) && !(usage & needs[k].usages))
+                    return needs[k].flaw;
     }
-    if (!usage || !pki_der_take(&value, PKI_DER_SEQUENCE, &list))
-        return NULL;
-    while (pki_der_next(&list.body, &purpose))
-        for (apr_size_t i = 0; i < sizeof(needs) / sizeof(needs[0]); i++)
-            if (est_slice_equal(purpose.body, needs[i].oid) && !(usage & needs[i].usage))
-                return needs[i].flaw;
     return NULL;
+}
+
+int pki_extcheck_serves_purposes(unsigned usage, const est_slice_t *exts, int n)
+{
+    return !purpose_flaw(usage, exts, n);
+}
+
+static const char *consistency_flaw(const est_slice_t *exts, int n)
+{
+    unsigned usage = 0;
+
+    for (int i = 0; i < n; i++)
+        usage |= pki_reqext_given_key_usage(exts[i]);
+    return usage ? purpose_flaw(usage, exts, n) : NULL;
 }
 
 static int has_any_purpose(est_slice_t value)
@@ -122,21 +112,21 @@ static int has_any_purpose(est_slice_t value)
 
 const char *pki_extcheck_flaw(const est_slice_t *exts, int n)
 {
-    ext_t ext = parse(exts[n - 1]);
+    pki_ext_t ext = pki_ext_parse(exts[n - 1]);
     const char *flaw = NULL;
 
-    if (est_slice_equal(ext.oid, crl_points) || est_slice_equal(ext.oid, info_access)) {
+    if (est_slice_equal(ext.oid.body, crl_points) || est_slice_equal(ext.oid.body, info_access)) {
         if (ext.critical) /* 4.2.1.13, 4.2.2.1 */
             flaw = "must not be critical";
-    } else if (est_slice_equal(ext.oid, key_usage)) {
+    } else if (est_slice_equal(ext.oid.body, key_usage)) {
         flaw = usage_flaw(ext.value);
-    } else if (est_slice_equal(ext.oid, policies)) {
+    } else if (est_slice_equal(ext.oid.body, policies)) {
         flaw = list_flaw(ext.value);
-    } else if (est_slice_equal(ext.oid, purposes)) {
+    } else if (est_slice_equal(ext.oid.body, purposes)) {
         flaw = list_flaw(ext.value);
         if (!flaw && ext.critical && has_any_purpose(ext.value)) /* 4.2.1.12 */
             flaw = "anyExtendedKeyUsage must not be critical";
-    } else if (est_slice_equal(ext.oid, basic_constraints)) {
+    } else if (est_slice_equal(ext.oid.body, basic_constraints)) {
         if (ext.value.n != 2) /* cA FALSE is the default, and pathLenConstraint is for CAs: an empty SEQUENCE */
             flaw = "holds more than CA:FALSE";
     }

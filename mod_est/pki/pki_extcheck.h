@@ -14,4 +14,8 @@
  * says what is wrong with it. */
 const char *pki_extcheck_flaw(const est_slice_t *exts, int n);
 
+/* Is one of these key usages (PKI_USAGE_...) at least consistent, as RFC 5280 4.2.1.12 has it, with each purpose that
+ * the extendedKeyUsage among exts names? Purposes of which that says nothing go with any. */
+int pki_extcheck_serves_purposes(unsigned usage, const est_slice_t *exts, int n);
+
 #endif

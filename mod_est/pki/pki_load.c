@@ -21,8 +21,8 @@
 #include <openssl/err.h>
 #include <openssl/pem.h>
 
-/* To be closed by the caller before it returns, not with its pool, which is that of the configuration: httpd's children,
- * and the programs that they start, would have the open file of the CA's key. "e" is O_CLOEXEC. */
+/* To be closed by the caller before it returns, not with its pool, which is that of the configuration: httpd's
+ * children, and the programs that they start, would have the open file of the CA's key. "e" is O_CLOEXEC. */
 static est_err_t *open_file(BIO **out, const char *path, const char *what, apr_pool_t *pool)
 {
     *out = BIO_new_file(path, "re");

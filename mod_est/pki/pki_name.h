@@ -42,7 +42,8 @@ est_err_t *pki_name_check(const pki_name_t *name, apr_pool_t *pool);
 
 /* Encodes attributes (their rdn grouping kept) with UTF8String, or PrintableString for countryName, serialNumber and
  * dnQualifier, IA5String for emailAddress and domainComponent. Upper bounds of RFC 5280 appendix A and countryName of
- * two upper-case letters are enforced, and different types within an RDN: name_invalid. An empty list gives the empty name. */
+ * two upper-case letters are enforced, and different types within an RDN: name_invalid. An empty list gives the empty
+ * name. */
 est_err_t *pki_name_encode(pki_name_t **out, const pki_attr_t *attrs, int n_attrs, apr_pool_t *pool);
 
 /* Same name by RFC 5280 7.1 (case, blanks and string type folded, RDN order kept) */

@@ -3,9 +3,9 @@
  * SPDX-License-Identifier: Apache-2.0
  */
 #include "pki_reqattr.h"
-#include "pki_text.h"
 
 #include "pki_der.h"
+#include "pki_text.h"
 
 #include <stddef.h>
 #include <string.h>

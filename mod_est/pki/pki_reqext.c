@@ -9,9 +9,6 @@
 #include <openssl/asn1.h>
 #include <openssl/objects.h>
 
-#define KEY_USAGE_KEY_CERT_SIGN (1 << 5)
-#define KEY_USAGE_CRL_SIGN (1 << 6)
-
 /* The bits of a keyUsage value (contents of extnValue), -1 when malformed */
 static int usage_bits(est_slice_t value)
 {
@@ -34,8 +31,8 @@ static pki_reqext_kind_t judge_key_usage(const char **what, est_slice_t value)
 
     if (usage < 0)
         return PKI_REQEXT_MALFORMED;
-    if (usage & (KEY_USAGE_KEY_CERT_SIGN | KEY_USAGE_CRL_SIGN)) {
-        *what = usage & KEY_USAGE_KEY_CERT_SIGN ? "keyCertSign" : "cRLSign";
+    if (usage & (PKI_USAGE_KEY_CERT_SIGN | PKI_USAGE_CRL_SIGN)) {
+        *what = usage & PKI_USAGE_KEY_CERT_SIGN ? "keyCertSign" : "cRLSign";
         return PKI_REQEXT_POWER;
     }
     return PKI_REQEXT_PLAIN;
@@ -120,65 +117,51 @@ pki_reqext_kind_t pki_reqext_judge(const char **what, const pki_req_ext_t *ext)
     }
 }
 
-int pki_reqext_key_usage(const pki_req_ext_t *ext)
+unsigned pki_reqext_key_usage(const pki_req_ext_t *ext)
 {
     int usage = ext->nid == NID_key_usage ? usage_bits(ext->value) : 0;
 
-    return usage > 0 ? usage : 0;
+    return usage > 0 ? (unsigned)usage : 0;
 }
 
 /* A whole Extension as if it were asked for; nid NID_undef when it is none. oid stays NULL. */
 static pki_req_ext_t given(est_slice_t extension)
 {
-    pki_req_ext_t ext = {0};
-    pki_der_t whole, oid, item;
+    pki_ext_t parts = pki_ext_parse(extension);
+    pki_req_ext_t ext = {.nid = NID_undef, .critical = parts.critical, .value = parts.value};
     ASN1_OBJECT *object;
 
-    if (!pki_der_take(&extension, PKI_DER_SEQUENCE, &whole) || !pki_der_take(&whole.body, PKI_DER_OID, &oid))
+    if (!parts.value.p)
         return ext;
-    pki_der_take(&whole.body, PKI_DER_BOOLEAN, &item);
-    if (!pki_der_take(&whole.body, PKI_DER_OCTET_STRING, &item))
-        return ext;
-    object = d2i_ASN1_OBJECT(NULL, &oid.whole.p, (long)oid.whole.n);
+    object = d2i_ASN1_OBJECT(NULL, &parts.oid.whole.p, (long)parts.oid.whole.n);
     ext.nid = object ? OBJ_obj2nid(object) : NID_undef;
-    ext.value = item.body;
     ASN1_OBJECT_free(object);
     return ext;
 }
 
-int pki_reqext_given_key_usage(est_slice_t extension)
+unsigned pki_reqext_given_key_usage(est_slice_t extension)
 {
     pki_req_ext_t ext = given(extension);
 
     return pki_reqext_key_usage(&ext);
 }
 
-est_slice_t pki_reqext_given_purposes(est_slice_t extension)
-{
-    pki_req_ext_t ext = given(extension);
-
-    return ext.nid == NID_ext_key_usage ? ext.value : est_slice(NULL, 0);
-}
-
 /* X.690 11.2.2: a BIT STRING with named bits ends with its last bit that is set */
-est_slice_t pki_reqext_with_key_usage(est_slice_t extension, int usage, apr_pool_t *pool)
+est_slice_t pki_reqext_with_key_usage(est_slice_t extension, unsigned usage, apr_pool_t *pool)
 {
     unsigned char value[5] = {PKI_DER_BIT_STRING, 2};
-    pki_der_t whole, oid, critical = {0};
     int last = 0;
 
-    if (!pki_der_take(&extension, PKI_DER_SEQUENCE, &whole) || !pki_der_take(&whole.body, PKI_DER_OID, &oid))
-        return est_slice(NULL, 0);
-    pki_der_take(&whole.body, PKI_DER_BOOLEAN, &critical);
     for (int i = 0; i < 9; i++) {
-        if (usage & 1 << i) {
+        if (usage & 1u << i) {
             value[3 + i / 8] |= (unsigned char)(0x80 >> (i % 8));
             last = i;
         }
     }
     value[1] = (unsigned char)(2 + last / 8);
     value[2] = (unsigned char)(7 - last % 8);
-    return pki_ext_encode("2.5.29.15", critical.whole.n != 0, est_slice(value, (apr_size_t)value[1] + 2), pool);
+    return pki_ext_encode("2.5.29.15", pki_ext_parse(extension).critical, est_slice(value, (apr_size_t)value[1] + 2),
+                          pool);
 }
 
 /* id-kp-cmcCA lets its holder sign answers in the CA's name (RFC 6402 2.10). The other purposes are the profile's to

@@ -19,16 +19,13 @@ typedef enum {
 /* *what names the power ("keyCertSign", "id-kp-cmcRA") or the flaw; static */
 pki_reqext_kind_t pki_reqext_judge(const char **what, const pki_req_ext_t *ext);
 
-/* keyUsage bits that a requested extension asks for: bit i of RFC 5280 4.2.1.3 is 1 << i. 0 when it is another
- * extension or malformed */
-int pki_reqext_key_usage(const pki_req_ext_t *ext);
+/* keyUsage bits that a requested extension asks for, PKI_USAGE_...; 0 when it is another extension or malformed */
+unsigned pki_reqext_key_usage(const pki_req_ext_t *ext);
 
 /* The same of a whole Extension, DER, as a profile gives it */
-int pki_reqext_given_key_usage(est_slice_t extension);
-/* Such an Extension with other bits, as critical as it was; usage must not be 0. Whole, in pool */
-est_slice_t pki_reqext_with_key_usage(est_slice_t extension, int usage, apr_pool_t *pool);
-/* Contents of extnValue of an extendedKeyUsage, borrowed; n == 0 when extension is another */
-est_slice_t pki_reqext_given_purposes(est_slice_t extension);
+unsigned pki_reqext_given_key_usage(est_slice_t extension);
+/* A keyUsage as such an Extension with other bits, as critical as it was; usage must not be 0. Whole, in pool */
+est_slice_t pki_reqext_with_key_usage(est_slice_t extension, unsigned usage, apr_pool_t *pool);
 /* Would such an Extension make its holder a CA? Then *what names the power, static. Purposes (OCSPSigning, id-kp-cmcRA)
  * are a profile's to give. */
 int pki_reqext_given_ca_power(const char **what, est_slice_t extension);

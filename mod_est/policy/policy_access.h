@@ -54,14 +54,13 @@ typedef struct {
 
 /* What a request brought */
 typedef struct {
-    const pki_cert_t *cert; /* verified under the alias's anchors; NULL = none, or of no anchor */
-    const char
-        *cert_ignored;       /* for the log: why one that was sent counts as none; NULL = none was sent, or it counts */
-    est_err_t *cert_error;   /* a certificate of an anchor that is not good: refused whatever else was brought */
-    int has_authorization;   /* an Authorization header is there */
-    const char *user;        /* verified by a provider, or NULL */
-    policy_client_t *client; /* the user's row, or NULL when there is none */
-    apr_sockaddr_t *address; /* of the client */
+    const pki_cert_t *cert;   /* verified under the alias's anchors; NULL = none, or of no anchor */
+    const char *cert_ignored; /* why one that was sent counts as none, for the log; NULL = there is nothing to say */
+    est_err_t *cert_error;    /* a certificate of an anchor that is not good: refused whatever else was brought */
+    int has_authorization;    /* an Authorization header is there */
+    const char *user;         /* verified by a provider, or NULL */
+    policy_client_t *client;  /* the user's row, or NULL when there is none */
+    apr_sockaddr_t *address;  /* of the client */
 } policy_credentials_t;
 
 typedef enum { POLICY_ACCESS_GRANTED, POLICY_ACCESS_NEED_USER, POLICY_ACCESS_DENIED } policy_access_t;

@@ -182,8 +182,7 @@ static est_err_t *rule_key_usage(judge_t *j)
         return EST_FAIL(j->pool, key_not_allowed, "%s; profile \"%s\" gives no purpose that it can serve without %s",
                         j->req->csr->key->label, j->profile->name, usage->left_out);
     if (usage->left_out)
-        j->grant->dropped = apr_psprintf(j->pool, "%s%skeyUsage=%s", j->grant->dropped ? j->grant->dropped : "",
-                                         j->grant->dropped ? ", " : "", usage->left_out);
+        policy_names_add_dropped(&j->grant->dropped, "keyUsage", usage->left_out, j->pool);
     return NULL;
 }
 
@@ -192,7 +191,7 @@ static est_err_t *rule_key_usage(judge_t *j)
 static est_err_t *check_extension(judge_t *j, const pki_req_ext_t *ext)
 {
     const policy_key_usage_t *usage = key_usage(j);
-    unsigned wanted = (unsigned)pki_reqext_key_usage(ext), given = usage ? usage->bits : 0;
+    unsigned wanted = pki_reqext_key_usage(ext), given = usage ? usage->bits : 0;
     const char *what;
 
     switch (pki_reqext_judge(&what, ext)) {
@@ -228,8 +227,10 @@ static est_err_t *rule_attributes(judge_t *j)
 {
     pki_reqattrs_t asked;
 
-    if (!j->req->csr->n_attrs)
+    if (!j->req->csr->n_attrs) {
         j->not_applicable = 1;
+        return NULL;
+    }
     EST_TRY(pki_reqattr_read(&asked, j->req->csr, j->pool));
     const char *challenge = asked.identity_linking ? "estIdentityLinking"
                             : asked.otp            ? "otpChallenge"

@@ -17,7 +17,7 @@ static int looks_like_dns(const char *s)
     return strchr(s, '.') && !s[strspn(s, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_.*")];
 }
 
-static void add_dropped(const char **dropped, const char *type, const char *value, apr_pool_t *pool)
+void policy_names_add_dropped(const char **dropped, const char *type, const char *value, apr_pool_t *pool)
 {
     *dropped = apr_psprintf(pool, "%s%s%s=%s", *dropped ? *dropped : "", *dropped ? ", " : "", type, value);
 }
@@ -68,7 +68,7 @@ est_err_t *policy_names_subject(const pki_name_t **out, const char **dropped, co
         if (!flaw)
             kept[n++] = *attr;
         else if ((rule ? rule->on_violation : profile->subject_other) == POLICY_DROP)
-            add_dropped(dropped, attr->type, attr->value, pool);
+            policy_names_add_dropped(dropped, attr->type, attr->value, pool);
         else
             return EST_FAIL(pool, name_refused, "subject %s=\"%s\": %s in profile \"%s\"", attr->type, attr->value, flaw,
                             profile->name);
@@ -155,7 +155,7 @@ est_err_t *policy_names_san(pki_sans_t *out, const char **dropped, const policy_
         if (!flaw)
             kept[n++] = *san;
         else if ((rule ? rule->on_violation : profile->san_other) == POLICY_DROP)
-            add_dropped(dropped, pki_san_type_name(san->type), san->value, pool);
+            policy_names_add_dropped(dropped, pki_san_type_name(san->type), san->value, pool);
         else if (!policy_profile_has_san_type(san->type))
             return EST_FAIL(pool, name_invalid, "%s: this type of subjectAltName is never issued",
                             pki_san_text(san, pool));

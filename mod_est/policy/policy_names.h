@@ -19,6 +19,9 @@ est_err_t *policy_names_subject(const pki_name_t **out, const char **dropped, co
 est_err_t *policy_names_san(pki_sans_t *out, const char **dropped, const policy_profile_t *profile,
                             const pki_sans_t *wanted, apr_pool_t *pool);
 
+/* Adds "TYPE=VALUE" to such a list */
+void policy_names_add_dropped(const char **dropped, const char *type, const char *value, apr_pool_t *pool);
+
 /* The first emailAddress of the subject that is no rfc822Name of san; NULL when there is none */
 const char *policy_names_lone_email(const pki_name_t *subject, const pki_sans_t *san);
 

@@ -3,7 +3,6 @@
  * SPDX-License-Identifier: Apache-2.0
  */
 #include "policy_profile.h"
-#include "pki/pki_der.h"
 #include "pki/pki_extcheck.h"
 #include "pki/pki_name.h"
 #include "pki/pki_reqext.h"
@@ -99,36 +98,21 @@ static est_err_t *make_san_rules(policy_profile_t *profile, const policy_profile
     return NULL;
 }
 
-static est_slice_t oid_of(est_slice_t extension)
-{
-    pki_der_t whole, oid = {0};
-
-    if (pki_der_take(&extension, PKI_DER_SEQUENCE, &whole))
-        pki_der_take(&whole.body, PKI_DER_OID, &oid);
-    return oid.body;
-}
-
 /* Is exts[n] none that the module writes itself, none of a CA, not there before (RFC 5280 4.2), and right? */
 static est_err_t *check_ext(const policy_profile_t *profile, const est_slice_t *exts, int n, const char *name,
                             apr_pool_t *pool)
 {
-    est_slice_t oid = oid_of(exts[n]);
-    const char *what = "is there twice";
-    int bad = 0;
+    est_slice_t oid = pki_ext_parse(exts[n]).oid.body;
+    const char *what = NULL;
 
     for (int i = 0; i < n; i++)
-        bad |= est_slice_equal(oid, oid_of(exts[i]));
-    if (!bad && est_slice_equal(oid, pki_san_oid)) {
+        if (est_slice_equal(oid, pki_ext_parse(exts[i]).oid.body))
+            what = "is there twice";
+    if (est_slice_equal(oid, pki_san_oid))
         what = "holds the names of the request";
-        bad = 1;
-    }
-    if (!bad && !pki_reqext_given_ca_power(&what, exts[n])) {
+    if (!what && !pki_reqext_given_ca_power(&what, exts[n]))
         what = pki_extcheck_flaw(exts, n + 1);
-        bad = what != NULL;
-    } else {
-        bad = 1;
-    }
-    if (bad)
+    if (what)
         return EST_FAIL(pool, config, "extension %s of profile \"%s\" is not possible: %s", name, profile->name, what);
     return NULL;
 }
@@ -144,43 +128,6 @@ static est_err_t *make_exts(policy_profile_t *profile, const policy_profile_rows
     profile->exts = exts;
     profile->n_exts = rows->n_exts;
     return NULL;
-}
-
-/* One bit at least for each purpose: RFC 5280 4.2.1.12, whose "consistent" this is */
-static const struct {
-    est_slice_t oid;
-    unsigned usages;
-} purposes[] = {
-    {PKI_OID("\x2b\x06\x01\x05\x05\x07\x03\x01"), /* serverAuth */
-     PKI_USAGE_DIGITAL_SIGNATURE | PKI_USAGE_KEY_ENCIPHERMENT | PKI_USAGE_KEY_AGREEMENT},
-    {PKI_OID("\x2b\x06\x01\x05\x05\x07\x03\x02"), /* clientAuth */
-     PKI_USAGE_DIGITAL_SIGNATURE | PKI_USAGE_KEY_AGREEMENT},
-    {PKI_OID("\x2b\x06\x01\x05\x05\x07\x03\x03"), PKI_USAGE_DIGITAL_SIGNATURE}, /* codeSigning */
-    {PKI_OID("\x2b\x06\x01\x05\x05\x07\x03\x04"),                               /* emailProtection */
-     PKI_USAGE_DIGITAL_SIGNATURE | PKI_USAGE_NON_REPUDIATION | PKI_USAGE_KEY_ENCIPHERMENT | PKI_USAGE_KEY_AGREEMENT},
-    {PKI_OID("\x2b\x06\x01\x05\x05\x07\x03\x08"), /* timeStamping */
-     PKI_USAGE_DIGITAL_SIGNATURE | PKI_USAGE_NON_REPUDIATION},
-    {PKI_OID("\x2b\x06\x01\x05\x05\x07\x03\x09"), /* OCSPSigning */
-     PKI_USAGE_DIGITAL_SIGNATURE | PKI_USAGE_NON_REPUDIATION},
-};
-
-/* Has cutting before down to after left one of the profile's purposes without a usage that it had? */
-static int cut_breaks_purpose(const policy_profile_t *profile, unsigned before, unsigned after)
-{
-    pki_der_t list, oid;
-
-    for (int i = 0; i < profile->n_exts; i++) {
-        est_slice_t value = pki_reqext_given_purposes(profile->exts[i]);
-
-        if (!pki_der_take(&value, PKI_DER_SEQUENCE, &list))
-            continue;
-        while (pki_der_take(&list.body, PKI_DER_OID, &oid))
-            for (apr_size_t k = 0; k < sizeof(purposes) / sizeof(purposes[0]); k++)
-                if (est_slice_equal(oid.body, purposes[k].oid) && (before & purposes[k].usages) &&
-                    !(after & purposes[k].usages))
-                    return 1;
-    }
-    return 0;
 }
 
 static const char *usage_names(unsigned bits, apr_pool_t *pool)
@@ -204,10 +151,10 @@ static void make_key_usages(policy_profile_t *profile, apr_pool_t *pool)
 
     profile->key_usage_at = -1;
     for (int i = 0; i < profile->n_exts; i++) {
-        int bits = pki_reqext_given_key_usage(profile->exts[i]);
+        unsigned bits = pki_reqext_given_key_usage(profile->exts[i]);
 
         if (bits) {
-            given = (unsigned)bits;
+            given = bits;
             profile->key_usage_at = i;
         }
     }
@@ -220,10 +167,10 @@ static void make_key_usages(policy_profile_t *profile, apr_pool_t *pool)
         usage->left_out = usage_names(given & ~bits, pool);
         if (!usage->left_out)
             usage->ext = profile->exts[profile->key_usage_at];
-        else if (cut_breaks_purpose(profile, given, bits))
-            bits = 0;
+        else if (!pki_extcheck_serves_purposes(bits, profile->exts, profile->n_exts))
+            bits = 0; /* what is left would make the certificate one of no use */
         else if (bits)
-            usage->ext = pki_reqext_with_key_usage(profile->exts[profile->key_usage_at], (int)bits, pool);
+            usage->ext = pki_reqext_with_key_usage(profile->exts[profile->key_usage_at], bits, pool);
         usage->bits = bits;
     }
 }

@@ -143,8 +143,8 @@ static void discard_notifies(store_pg_conn_t *conn)
         PQfreemem(notify);
 }
 
-/* Its disk is full, its memory or its connections are used up (class 53), or its machine fails (58): the statement is not
- * to blame */
+/* Its disk is full, its memory or its connections are used up (class 53), or its machine fails (58): the statement is
+ * not to blame */
 static int is_servers_plight(const char *sqlstate)
 {
     return !strncmp(sqlstate, "53", 2) || !strncmp(sqlstate, "58", 2);

@@ -13,7 +13,7 @@
 #include <openssl/err.h>
 #include <string.h>
 
-#define CA_BITS (1 << 5 | 1 << 6) /* keyCertSign, cRLSign */
+#define CA_BITS (PKI_USAGE_KEY_CERT_SIGN | PKI_USAGE_CRL_SIGN)
 
 DER_MUTATOR(0, DER_MUTATOR_PLAIN)
 

@@ -15,7 +15,7 @@ tap "every source, test, guard, page and schema file stands in Makefile.am" "$fi
 
 findings=$(find mod_est sql tests build-aux conf quickstart runtests .ci configure.ac Makefile.am -type f \
     \( -name '*.[ch]' -o -name '*.def' -o -name '*.sql' -o -name '*.awk' -o -name '*.sh' -o -name '*.py' -o -name '*.java' -o -name '*.conf' \
-    -o -name quickstart -o -name runtests -o -name run -o -name run_store -o -name memory -o -name packages -o -name configure.ac -o -name Makefile.am \) | sort |
+    -o -name quickstart -o -name runtests -o -name run -o -name run_store -o -name memory -o -name hostile -o -name reliability -o -name import-blocked-keys -o -name packages -o -name configure.ac -o -name Makefile.am \) | sort |
     while read -r file; do
         case $file in
         build-aux/tap-driver.sh | build-aux/ltmain.sh) continue ;; # automake's and libtool's

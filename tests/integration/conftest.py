@@ -4,9 +4,7 @@
 
 import os
 import re
-import shutil
 import signal
-import tempfile
 
 import pytest
 
@@ -59,18 +57,13 @@ def pytest_runtest_logreport(report):
 
 @pytest.fixture(scope="session")
 def session_directory():
-    # Short: a socket's path has at most 107 octets
-    path = tempfile.mkdtemp(prefix="mod_est-t.", dir="/tmp")
-    run.own(path, 0o700)
-    yield path
-    shutil.rmtree(path, ignore_errors=True)
+    with run.scratch() as path:
+        yield path
 
 
 @pytest.fixture(scope="session")
 def pki(session_directory):
-    pki_module.Identity.directory = os.path.join(session_directory, "clients")
-    os.mkdir(pki_module.Identity.directory, 0o700)
-    return pki_module.Pki()
+    return pki_module.Pki(session_directory)
 
 
 @pytest.fixture(scope="session")
@@ -125,6 +118,25 @@ def make_site(session_directory, postgres, pki, site_names):
 def site(make_site, request):
     short = request.module.__name__.rpartition(".")[2].replace("test_", "")
     return make_site(short, **getattr(request.module, "SITE", {}))
+
+
+@pytest.fixture(scope="module")
+def same_child(site):
+    """None of the module's tests ends a process."""
+    before = site.httpd.children()
+    yield
+    assert site.httpd.children() == before
+
+
+@pytest.fixture
+def no_row(site):
+    """The test may leave no row, unless it sets site.rows_wanted, and the same child serves at the end."""
+    before, children, site.rows_wanted = site.counts(), site.httpd.children(), False
+    yield
+    with site.client() as client:
+        assert client.get("cacerts").status == 200
+    assert site.counts() == before or site.rows_wanted
+    assert site.httpd.children() == children
 
 
 @pytest.fixture

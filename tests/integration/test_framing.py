@@ -21,6 +21,8 @@ CORE = ("AH00565", "AH00566", "AH00567", "AH00569", "AH02427", "AH01588", "AH015
         "AH10244", "AH02996")
 LISTENING = "\n    <Directory />\n        Require all granted\n    </Directory>"
 
+pytestmark = pytest.mark.usefixtures("same_child")
+
 
 @pytest.fixture(scope="module", params=["on_shared", "off"])
 def place(request, make_site):
@@ -28,14 +30,6 @@ def place(request, make_site):
     options = {"on_shared": {"verify_client": "on shared"}, "off": {"verify": "optional", "verify_client": ""}}[request.param]
     return make_site("framing_" + request.param, locations=LISTENING,
                      vhost="HttpProtocolOptions Strict RegisteredMethods Require1.0", **options)
-
-
-@pytest.fixture(scope="module", autouse=True)
-def same_child(site):
-    """None of this ends a process"""
-    before = site.httpd.children()
-    yield
-    assert site.httpd.children() == before
 
 
 def long_name(site):

@@ -17,10 +17,10 @@ def test_B_10_random_and_nearly_right_bodies(site, seed):
     children = site.httpd.children()
     process = children[0] if children else site.httpd.pid
     battery.run(count // 3)
-    before = hostile.resident(process)
+    before = run.resident(process)
     battery.run(count - count // 3).close()
     assert not battery.surprises, battery.surprises[0]
     assert battery.statuses[400] > count / 2 and battery.statuses[415] > 0
     if not run.SANITIZE and not run.VALGRIND:
-        assert hostile.resident(process) - before < count * 4096
+        assert run.resident(process) - before < count * 4096
     assert site.httpd.children() == children

@@ -348,7 +348,7 @@ def test_N_09_a_holder_keeps_an_odd_name_and_gets_no_new_one(site, taking):
     ("underscore", dns("a_b.example")), ("uri_without_host", x509.UniformResourceIdentifier("urn:uuid:f81d4fae")),
     ("upn", x509.OtherName(x509.ObjectIdentifier(UPN), b"\x0c\x05admin")), ("not_NFC", dns("xn--e-xbb.de"))])
 def test_N_10_a_holder_with_other_names_is_read_and_does_not_get_them_again(site, taking, row, value):
-    old: Identity = site.pki.issuing.issue(f"CN=holder {row}", san=[value])
+    old = site.pki.issuing.issue(f"CN=holder {row}", san=[value])
     with site.client(identity=old) as client:
         assert client.enroll(make_csr(make_key(), f"CN=holder {row}"), taking).status == 200
         answer = client.reenroll(make_csr(make_key(), f"CN=holder {row}", [value]), taking)

@@ -146,13 +146,6 @@ def test_CP_16_an_empty_subjectAltName_is_refused(site, labels):
 
 # --- types that no profile can allow: (GeneralName, what the log calls it)
 
-def nested(depth):
-    data = der.tlv(der.NULL)
-    for _ in range(depth):
-        data = der.seq(data)
-    return data
-
-
 NEVER_ISSUED = {
     "C-09_UPN": der.tlv(OTHER, der.oid(UPN), der.tlv(0xA0, der.tlv(der.UTF8, b"admin@ad.example"))),
     "C-09_SmtpUTF8Mailbox": der.tlv(OTHER, der.oid("1.3.6.1.5.5.7.8.9"), der.tlv(0xA0, der.tlv(der.UTF8, "ü@b.example".encode()))),
@@ -175,7 +168,7 @@ def test_types_that_no_profile_can_allow(site, labels, row):
 
 def test_N_13_otherName_nested_too_deep(site, labels):
     """Depth is bounded before anybody asks what the profile drops"""
-    csr = request(None, der.tlv(OTHER, der.oid("1.2.3"), der.tlv(0xA0, nested(2000))))
+    csr = request(None, der.tlv(OTHER, der.oid("1.2.3"), der.tlv(0xA0, der.nested(2000, inside=der.tlv(der.NULL)))))
     for label in ("wide", "dropping"):
         check_refused(site, csr, label, reasons=("name_invalid", "csr_attribute", "der_invalid"))
 

@@ -9,11 +9,8 @@ import base64
 import contextlib
 import http.client
 import re
-import select
 import socket
 import ssl
-import subprocess
-import time
 
 import pytest
 from cryptography import x509
@@ -21,6 +18,7 @@ from cryptography import x509
 from harness import der, pki as harness_pki
 from harness.client import LIMIT, Answer, b64, basic, context, raw
 from harness.httpd import PASSWORD_MISMATCH, USER_NOT_FOUND
+from harness.openssl import SClient
 from harness.pki import CLIENT_AUTH, CMC_RA, SERVER_AUTH, CertificateAuthority, Identity, days, dns, make_csr, make_key, now
 
 CHALLENGE = 'Basic realm="EST"'
@@ -295,7 +293,7 @@ def test_the_log_says_why_a_certificate_counts_as_none(place):
     offset = place.httpd.log.size()
     assert enroll(place, place.cert, identity=place.pki.foreign.issue("CN=lost")).reason == "certificate_required"
     assert enroll(place, place.either, identity=place.pki.foreign.issue("CN=lost")).status == 401
-    lines = [line for line in place.log_lines(offset) if f'"CN=lost", is under no trust anchor of alias "' in line]
+    lines = [line for line in place.log_lines(offset) if '"CN=lost", is under no trust anchor of alias "' in line]
     assert len(lines) == 2 and "EST1052" in lines[0] and "EST1050" in lines[1]
     offset = place.httpd.log.size()
     assert "anchor" not in enroll(place, place.cert).text
@@ -436,45 +434,6 @@ def test_A_17_the_exact_bytes_of_another(place, tls):
 
 # --- TLS
 
-class SClient:
-    """openssl s_client, spoken to as at a terminal"""
-
-    def __init__(self, site, *arguments):
-        root = site.httpd.put("root.pem", site.pki.root.pem(), 0o644)
-        self.process = subprocess.Popen(
-            ["openssl", "s_client", "-connect", f"127.0.0.1:{site.port}", "-servername", "localhost", "-CAfile", root, *arguments],
-            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
-        self.received = b""
-
-    def read_until(self, pattern, limit=20):
-        end = time.monotonic() + limit
-        while not re.search(pattern, self.received, re.DOTALL):
-            ready = select.select([self.process.stdout], [], [], max(0, end - time.monotonic()))[0]
-            part = self.process.stdout.read1(65536) if ready else b""
-            assert part, self.received.decode(errors="replace")
-            self.received += part
-
-    def write(self, data):
-        with contextlib.suppress(BrokenPipeError):  # what it has to say of that is in its output
-            self.process.stdin.write(data)
-            self.process.stdin.flush()
-
-    def read_all(self):
-        self.received += self.process.stdout.read()
-        self.process.wait(20)
-        return self.received
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        self.process.kill()
-        self.process.wait()
-        with contextlib.suppress(BrokenPipeError):
-            self.process.stdin.close()
-        self.process.stdout.close()
-
-
 @pytest.mark.parametrize("version", ["-tls1", "-tls1_1"])
 def test_AUTH_07_no_password_below_TLS_12(place, version, allow_log):
     allow_log("AH02008", "SSL Library Error")
@@ -487,16 +446,7 @@ def test_AUTH_07_no_password_below_TLS_12(place, version, allow_log):
 
 def with_early_data(pem):
     """The session of a server that would take 16384 octets: element [15] of OpenSSL's SSL_SESSION"""
-    inner = base64.b64decode(b"".join(pem.split(b"\n")[1:-2]))
-    head = 2 + (inner[1] & 0x7f if inner[1] & 0x80 else 0)
-    rest, elements = inner[head:], []
-    while rest:
-        n, skip = rest[1], 2
-        if n & 0x80:
-            skip = 2 + (n & 0x7f)
-            n = int.from_bytes(rest[2:skip], "big")
-        elements.append(rest[:skip + n])
-        rest = rest[skip + n:]
+    elements = der.children(base64.b64decode(b"".join(pem.split(b"\n")[1:-2])))
     added = der.tlv(0xaf, der.tlv(der.INTEGER, b"\x40\x00"))
     before = [element for element in elements if element[0] < 0xaf]
     whole = der.seq(*before, added, *elements[len(before):])

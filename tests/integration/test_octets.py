@@ -12,9 +12,9 @@ from cryptography.hazmat.primitives.serialization import pkcs7, pkcs12
 from harness import der
 from harness.client import b64
 from harness.cms import check_certs_only
+from harness.form import check_refusal
 from harness.pki import (hash_for, make_csr, make_key, now, days, pem, raw_attribute, raw_csr, raw_info, shared_key, sign)
 from harness.run import SLOW, cpu_seconds
-from test_bad_input import check_refusal, long_form, no_row  # noqa: F401 (a fixture)
 
 KEY = make_key()
 CSR = make_csr(KEY)
@@ -23,20 +23,7 @@ OPERATIONS = ("simpleenroll", "simplereenroll")
 LIMIT = 65536  # EstMaxBody's default
 BAD_DER = "der_invalid|csr_invalid"
 
-
-def resigned(info):
-    """A request whose only fault is in info: its signature is right"""
-    algorithm, signature = sign(KEY, info)
-    return der.seq(info, algorithm, der.bit_string(signature))
-
-
-def changed(change):
-    """Around what change makes of version, subject, key and attributes"""
-    return resigned(change(der.children(raw_info(KEY))))
-
-
-def with_parts(change):
-    return changed(lambda parts: der.seq(*change(parts)))
+pytestmark = pytest.mark.usefixtures("no_row")
 
 
 @pytest.fixture(scope="module")
@@ -244,27 +231,18 @@ def test_B_04_as_many_blanks_as_fit(site, where):
         check_refusal(client.post("simpleenroll", body + b" "), 413, "body_too_large")
 
 
-def nest(depth, tag=der.SEQUENCE):
-    """SEQUENCE in SEQUENCE, built from the inside without copying it each time"""
-    heads, size = [], 0
-    for _ in range(depth):
-        heads.append(bytes([tag]) + der.length(size))
-        size += len(heads[-1])
-    return b"".join(reversed(heads))
-
-
 NULL = der.tlv(der.NULL)
 COSTLY = {
-    "B-09_20000_nested": (lambda: nest(20000), BAD_DER),
-    "B-09_20000_nested_in_the_attributes": (lambda: raw_csr(KEY, attributes=[raw_attribute("1.2.3", nest(20000))]), BAD_DER),
-    "B-09_20000_nested_with_contexts": (lambda: nest(20000, 0xA0), BAD_DER),
+    "B-09_20000_nested": (lambda: der.nested(20000), BAD_DER),
+    "B-09_20000_nested_in_the_attributes": (lambda: raw_csr(KEY, attributes=[raw_attribute("1.2.3", der.nested(20000))]), BAD_DER),
+    "B-09_20000_nested_with_contexts": (lambda: der.nested(20000, 0xA0), BAD_DER),
     "B-09_60000_attributes": (lambda: raw_csr(KEY, attributes=[raw_attribute("1.2.3", NULL)] * 60000), BAD_DER + "|csr_attribute"),
     "B-09_60000_values": (lambda: raw_csr(KEY, attributes=[raw_attribute("1.2.3", *[NULL] * 60000)]), BAD_DER + "|csr_attribute"),
     "B-09_60000_extensions": (lambda: raw_csr(KEY, attributes=[raw_attribute("1.2.840.113549.1.9.14", der.seq(*[der.seq(
         der.oid("1.2.3"), der.tlv(der.OCTET_STRING, NULL))] * 60000))]), BAD_DER + "|csr_attribute"),
-    "B-09_30000_names": (lambda: with_parts(lambda p: [p[0], der.seq(*[der.set_of(der.seq(der.oid("2.5.4.3"), der.tlv(
+    "B-09_30000_names": (lambda: raw_csr(KEY, change=lambda p: [p[0], der.seq(*[der.set_of(der.seq(der.oid("2.5.4.3"), der.tlv(
         der.UTF8, b"a")))] * 30000), *p[2:]]), BAD_DER + "|name_invalid"),
-    "DER-03_long_integer": (lambda: with_parts(lambda p: [der.tlv(der.INTEGER, b"\x7f" * 700000), *p[1:]]), BAD_DER),
+    "DER-03_long_integer": (lambda: raw_csr(KEY, change=lambda p: [der.tlv(der.INTEGER, b"\x7f" * 700000), *p[1:]]), BAD_DER),
 }
 
 
@@ -282,7 +260,7 @@ def test_much_of_it_costs_little(site, row):
             before = cpu_seconds(processes)
             check_refusal(client.post("simpleenroll", body), 400, reason)
             costs.append(cpu_seconds(processes) - before)
-    assert 0 < max(costs) < 0.1 * SLOW, costs
+    assert max(costs) < 0.1 * SLOW, costs
     with site.ra() as client:
         assert client.post("simpleenroll", body).status in (400, 413)
 
@@ -294,26 +272,26 @@ RSA_SHA256 = "1.2.840.113549.1.1.11"
 STRUCTURES = {
     "B-05_trailing_zeros": (CSR + b"\0\0", BAD_DER), "B-05_two_requests": (CSR + CSR, BAD_DER),
     "B-05_trailing_in_the_outer_sequence": (der.seq(raw_info(KEY), ALGORITHM, der.bit_string(SIGNATURE), NULL), BAD_DER),
-    "B-05_trailing_in_the_info": (changed(lambda p: der.seq(*p, NULL)), BAD_DER),
+    "B-05_trailing_in_the_info": (raw_csr(KEY, change=lambda p: [*p, NULL]), BAD_DER),
     "DER-01_one_octet_more": (CSR + b"\0", BAD_DER), "DER-01_an_end_of_contents": (CSR + b"\x00\x00", BAD_DER),
-    "B-07_version_with_a_long_length": (with_parts(lambda p: [b"\x02\x84\x00\x00\x00\x01\x00", *p[1:]]), BAD_DER),
-    "B-07_info_with_a_long_length": (resigned(long_form(raw_info(KEY))), BAD_DER),
-    "B-07_length_81_of_a_short_one": (with_parts(lambda p: [b"\x02\x81\x01\x00", *p[1:]]), BAD_DER),
-    "DER-02_indefinite_info": (resigned(b"\x30\x80" + b"".join(der.children(raw_info(KEY))) + b"\0\0"), BAD_DER),
-    "DER-02_indefinite_attributes": (with_parts(lambda p: [*p[:3], b"\xa0\x80\0\0"]), BAD_DER),
-    "DER-02_constructed_string": (with_parts(lambda p: [p[0], der.seq(der.set_of(der.seq(der.oid("2.5.4.3"), der.tlv(
+    "B-07_version_with_a_long_length": (raw_csr(KEY, change=lambda p: [b"\x02\x84\x00\x00\x00\x01\x00", *p[1:]]), BAD_DER),
+    "B-07_info_with_a_long_length": (raw_csr(KEY, der.long_form(raw_info(KEY))), BAD_DER),
+    "B-07_length_81_of_a_short_one": (raw_csr(KEY, change=lambda p: [b"\x02\x81\x01\x00", *p[1:]]), BAD_DER),
+    "DER-02_indefinite_info": (raw_csr(KEY, b"\x30\x80" + b"".join(der.children(raw_info(KEY))) + b"\0\0"), BAD_DER),
+    "DER-02_indefinite_attributes": (raw_csr(KEY, change=lambda p: [*p[:3], b"\xa0\x80\0\0"]), BAD_DER),
+    "DER-02_constructed_string": (raw_csr(KEY, change=lambda p: [p[0], der.seq(der.set_of(der.seq(der.oid("2.5.4.3"), der.tlv(
         0x2C, der.tlv(der.UTF8, b"a"), der.tlv(der.UTF8, b"b"))))), *p[2:]]), BAD_DER + "|name_invalid"),
     "B-08_length_of_4_GiB": (b"\x30\x84\xff\xff\xff\xff" + CSR[4:], BAD_DER),
     "B-08_length_of_2_GiB": (b"\x30\x84\x80\x00\x00\x00" + CSR[4:], BAD_DER),
     "B-08_length_of_8_octets": (b"\x30\x88\x7f\xff\xff\xff\xff\xff\xff\xff" + CSR[4:], BAD_DER),
     "B-08_length_of_127_octets": (b"\x30\xff" + b"\x01" * 127 + CSR[4:], BAD_DER),
-    "B-08_integer_without_octets": (with_parts(lambda p: [b"\x02\x00", *p[1:]]), BAD_DER),
-    "B-08_negative_version": (with_parts(lambda p: [b"\x02\x01\xff", *p[1:]]), BAD_DER),
+    "B-08_integer_without_octets": (raw_csr(KEY, change=lambda p: [b"\x02\x00", *p[1:]]), BAD_DER),
+    "B-08_negative_version": (raw_csr(KEY, change=lambda p: [b"\x02\x01\xff", *p[1:]]), BAD_DER),
     "B-11_version_1": (raw_csr(KEY, version=1), "csr_invalid"), "B-11_version_256": (raw_csr(KEY, version=256), "csr_invalid"),
-    "B-11_version_missing": (changed(lambda p: der.seq(*p[1:])), BAD_DER),
-    "B-11_attributes_as_sequence": (changed(lambda p: der.seq(*p[:3], der.seq())), BAD_DER),
-    "B-11_attributes_as_set": (changed(lambda p: der.seq(*p[:3], der.tlv(der.SET))), BAD_DER),
-    "B-11_attributes_primitive": (changed(lambda p: der.seq(*p[:3], der.tlv(0x80))), BAD_DER),
+    "B-11_version_missing": (raw_csr(KEY, change=lambda p: [*p[1:]]), BAD_DER),
+    "B-11_attributes_as_sequence": (raw_csr(KEY, change=lambda p: [*p[:3], der.seq()]), BAD_DER),
+    "B-11_attributes_as_set": (raw_csr(KEY, change=lambda p: [*p[:3], der.tlv(der.SET)]), BAD_DER),
+    "B-11_attributes_primitive": (raw_csr(KEY, change=lambda p: [*p[:3], der.tlv(0x80)]), BAD_DER),
     "B-12_rsa_algorithm_of_an_ec_key": (raw_csr(KEY, algorithm=der.seq(der.oid(RSA_SHA256), NULL)), "csr_algorithm"),
     "B-12_ec_algorithm_of_an_rsa_key": (raw_csr(RSA, algorithm=der.seq(der.oid("1.2.840.10045.4.3.2"))), "csr_algorithm"),
     "B-12_ed25519_algorithm_of_an_ec_key": (raw_csr(KEY, algorithm=der.seq(der.oid("1.3.101.112"))), "csr_algorithm"),
@@ -338,8 +316,8 @@ def test_B_11_attributes_may_be_missing(site):
     """RFC 2986 4.1 always has them; clients that want none are known to leave them out, and nobody is harmed"""
     site.rows_wanted = True
     with site.ra() as client:
-        assert client.enroll(with_parts(lambda parts: parts[:3])).status == 200
-        assert client.enroll(with_parts(lambda parts: parts)).status == 200, "the tests above change what is good"
+        assert client.enroll(raw_csr(KEY, change=lambda parts: parts[:3])).status == 200
+        assert client.enroll(raw_csr(KEY, change=lambda parts: parts)).status == 200, "the tests above change what is good"
 
 
 def test_B_06_cut_off_at_every_octet(site, holder):

@@ -15,6 +15,8 @@ CSR = make_csr(make_key())
 TEXT = base64.b64encode(CSR)
 LOGGED = ("AH00026", "AH10244", "AH00127")
 
+pytestmark = pytest.mark.usefixtures("same_child")
+
 
 @pytest.fixture(scope="module")
 def site(make_site):
@@ -37,14 +39,6 @@ def place(request, make_site):
     site.config.locations = f'<Directory "{site.httpd.directory}/htdocs">\n        Require all granted\n    </Directory>'
     site.httpd.put("htdocs/file.txt", "a file\n")
     return site.start()
-
-
-@pytest.fixture(scope="module", autouse=True)
-def same_child(site):
-    """None of this ends a process"""
-    before = site.httpd.children()
-    yield
-    assert site.httpd.children() == before
 
 
 def bag(answer):

@@ -97,6 +97,20 @@ static void test_rows_of_a_profile(void **state)
     }
 }
 
+static void test_parts_of_an_extension(void **state)
+{
+    pki_ext_t ext = pki_ext_parse(hex("300b 0603551d0f 0404 030205a0"));
+
+    (void)state;
+    ASSERT_SLICE(ext.oid.body, hex("551d0f"));
+    assert_int_equal(ext.critical, 0);
+    ASSERT_SLICE(ext.value, hex("030205a0"));
+    assert_int_equal(pki_ext_parse(hex("300e 0603551d0f 0101ff 0404 030205a0")).critical, 1);
+    assert_null(pki_ext_parse(hex("3005 0603551d0f")).value.p);
+    assert_int_equal(pki_ext_parse(hex("3002 0500")).oid.tag, 0);
+    assert_int_equal(pki_ext_parse(hex("")).oid.tag, 0);
+}
+
 /* docs/sql.md, profile_extension: what a configuration file would do with such text */
 static void test_text_is_never_more_than_text(void **state)
 {
@@ -186,9 +200,13 @@ static void test_sections_that_refer_to_themselves(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        EST_TEST(test_an_extension_by_hand),  EST_TEST(test_subject_key_identifier),
-        EST_TEST(test_rows_of_a_profile),     EST_TEST(test_text_is_never_more_than_text),
-        EST_TEST(test_rows_that_are_refused), EST_TEST(test_sections_that_refer_to_themselves),
+        EST_TEST(test_an_extension_by_hand),
+        EST_TEST(test_subject_key_identifier),
+        EST_TEST(test_parts_of_an_extension),
+        EST_TEST(test_rows_of_a_profile),
+        EST_TEST(test_text_is_never_more_than_text),
+        EST_TEST(test_rows_that_are_refused),
+        EST_TEST(test_sections_that_refer_to_themselves),
     };
     return EST_TEST_RUN(tests);
 }

@@ -353,6 +353,24 @@ static void test_encoding_keeps_the_grouping(void **state)
     ASSERT_FAILS(pki_name_encode(&name, too_many, PKI_NAME_MAX_ATTRIBUTES + 1, pool), name_invalid, "more than");
 }
 
+/* X.501 9.3, also where another type stands between. Certificates that have it can be read. */
+static void test_an_rdn_has_each_type_once(void **state)
+{
+    (void)state;
+    const pki_attr_t across[] = {attr(NID_commonName, "CN", "a", 0), attr(NID_organizationName, "O", "a", 0),
+                                 attr(NID_commonName, "CN", "b", 1)};
+    const pki_attr_t within[] = {attr(NID_commonName, "CN", "a", 0), attr(NID_organizationName, "O", "a", 0),
+                                 attr(NID_commonName, "CN", "b", 0)};
+    const pki_attr_t unknown[] = {attr(NID_undef, "1.2.840.55555", "a", 0), attr(NID_undef, "1.2.840.55555", "b", 0)};
+    pki_name_t *name;
+
+    ASSERT_OK(pki_name_encode(&name, across, 3, pool));
+    ASSERT_FAILS(pki_name_encode(&name, within, 3, pool), name_invalid, "CN stands twice");
+    ASSERT_FAILS(pki_name_encode(&name, unknown, 2, pool), name_invalid, "1.2.840.55555 stands twice");
+    name = decoded(tlv(0x30, rdn(join(2, ava(CN, UTF8, text("a")), ava(CN, UTF8, text("b"))))));
+    ASSERT_FAILS(pki_name_encode(&name, name->attrs, name->n_attrs, pool), name_invalid, "CN stands twice");
+}
+
 /* N-03, CP-20 */
 static void test_decoding_and_encoding_makes_a_name_canonical(void **state)
 {
@@ -417,6 +435,7 @@ int main(void)
         EST_TEST(test_encoding_chooses_the_string_type),
         EST_TEST(test_encoding_enforces_bounds),
         EST_TEST(test_encoding_keeps_the_grouping),
+        EST_TEST(test_an_rdn_has_each_type_once),
         EST_TEST(test_decoding_and_encoding_makes_a_name_canonical),
         EST_TEST(test_the_check_of_a_new_name),
         EST_TEST(test_string_types_that_only_certificates_have),

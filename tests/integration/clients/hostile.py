@@ -11,7 +11,8 @@ from cryptography.hazmat.primitives.serialization import Encoding, pkcs7
 
 from harness import der
 from harness.client import basic, connect
-from harness.pki import make_csr, make_key, raw_csr, raw_info, sign
+from harness.form import chunked
+from harness.pki import make_csr, make_key, raw_csr, raw_info
 
 OPERATIONS = (b"simpleenroll", b"simplereenroll")
 REFUSED = {400, 413, 415}
@@ -92,9 +93,7 @@ class Bodies:
         if kind == 2:  # the base64 is wrong, or white space was added to it
             return self.change(base64.b64encode(pick.choice(self.seeds))), JUDGED
         if kind == 3:  # well signed, so that all the rules behind the signature are met
-            info = self.change(pick.choice(self.infos))
-            algorithm, signature = sign(self.key, info)
-            return base64.b64encode(der.seq(info, algorithm, der.bit_string(signature))), JUDGED
+            return base64.b64encode(raw_csr(self.key, self.change(pick.choice(self.infos)))), JUDGED
         data = pick.choice(self.seeds)
         for _ in range(pick.randint(1, 4)):
             data = self.change(data)
@@ -119,8 +118,7 @@ class Battery:
         if pick.randrange(4):
             return head + b"Content-Length: %d\r\n\r\n%s" % (len(body), body)
         half = pick.randint(0, len(body))
-        chunks = b"".join(b"%x\r\n%s\r\n" % (len(part), part) for part in (body[:half], body[half:]) if part)
-        return head + b"Transfer-Encoding: chunked\r\n\r\n" + chunks + b"0\r\n\r\n"
+        return head + b"Transfer-Encoding: chunked\r\n\r\n" + chunked(*filter(None, (body[:half], body[half:])))
 
     def answer(self):
         """(status, body, whether the connection ends) of the next answer"""
@@ -164,9 +162,3 @@ class Battery:
     def enter(self, text):
         for cert in pkcs7.load_der_pkcs7_certificates(base64.b64decode(text)):
             self.site.ledger.add(cert.public_bytes(Encoding.DER))
-
-
-def resident(pid):
-    """Octets of memory that a process has in use"""
-    with open(f"/proc/{pid}/status", encoding="ascii") as file:
-        return next(int(line.split()[1]) * 1024 for line in file if line.startswith("VmRSS:"))

@@ -12,6 +12,8 @@ Fixtures (conftest.py)
     expect_log  function: expect_log("EST1076", "text", ...): lines of level warning or above which MUST appear in this test
     allow_log   function: the same for lines which may appear
 
+    same_child  module: no test of the module ends a process; no_row: nor leaves a certificate. For usefixtures
+
 After each test everything written meanwhile to the logs of httpd and PostgreSQL is read: a line of level warning or above that
 was not announced fails the test, and so does a difference between rows of est.certificate and certificates handed out by
 200 answers (site.ledger; Answer objects enter it by themselves, other clients call site.ledger.add(der)).
@@ -23,7 +25,7 @@ Modules
                 us, stop(process), free_port(), own(path) (gives a file to the servers' user), SLOW (factor for limits)
     pki         make_key("ec:P-256" | "rsa:2048" | "ed25519"...), make_csr(key, "CN=a,O=b", san=[dns("a")], ...) -> DER,
                 CertificateAuthority(...).issue("CN=x", ...) -> Identity(key, cert, chain), raw CSRs, names
-    hostile     keys that nobody should have, and requests signed by them
+    weak_keys   keys that nobody should have, and requests signed by them
     der         a small DER encoder, to write what no library wants to write
     postgres    PostgresServer(directory, durable=False), Database: .url(user), .execute(sql, *params), .rows, .value;
                 role "admin" by default (a member of est_admin), user="postgres" for the superuser
@@ -32,6 +34,11 @@ Modules
     site        Site: .db, .httpd, .client(...), .sql(sql, *params) (as admin; returns when the child has the new policy),
                 .alias(name, **columns), .register(user, names=..., ...), .user (a registered RA: names *), .counts()
     client      EstClient, Answer, curl(), raw(): see there
+    form        requests octet by octet, for raw(); the form that every answer and every refusal has
+    bound       BoundConnection: TLS of which everything about channel binding is known, over HTTP/1.1 and HTTP/2
+    hello       a ClientHello of one's own making, and what the server does about it
+    openssl     s_client() and SClient: the program, for one exchange or as at a terminal
+    cms         certs-only messages, read by an implementation that is not ours
     names       requests with names written octet by octet, and the checks of what becomes of them
     lint        lint(cert, issuer): RFC 5280 and profile checks by an implementation that is not ours. When a site is closed,
                 every certificate on record is checked; site.except_lint(name, reason) for what is made on purpose

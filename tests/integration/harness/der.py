@@ -47,6 +47,21 @@ def oid(dotted):
     return tlv(OID, out)
 
 
+def nested(depth, tag=SEQUENCE, inside=b""):
+    """An element in an element and so on, put together without copying it each time"""
+    heads, size = [], len(inside)
+    for _ in range(depth):
+        heads.append(bytes([tag]) + length(size))
+        size += len(heads[-1])
+    return b"".join(reversed(heads)) + inside
+
+
+def long_form(data):
+    """The same element with a length in more octets than needed"""
+    start, end = head(data)
+    return data[:1] + bytes([0x84]) + (end - start).to_bytes(4, "big") + data[start:]
+
+
 def head(data):
     """(octets of the first header, octets of the first whole element)"""
     if data[1] < 0x80:

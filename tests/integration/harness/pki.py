@@ -101,13 +101,14 @@ def raw_attribute(oid, *values):
     return der.seq(der.oid(oid), der.tlv(der.SET, *values))
 
 
-def raw_info(key, subject=None, attributes=(), version=0, spki=None):
-    """CertificationRequestInfo; spki: instead of that of key"""
+def raw_info(key, subject=None, attributes=(), version=0, spki=None, change=list):
+    """CertificationRequestInfo; spki: instead of that of key; change: makes other parts of version, subject, key, attributes"""
     subject = raw_name(("2.5.4.3", der.UTF8, b"device-1")) if subject is None else subject
-    return der.seq(der.integer(version), subject, spki or spki_of(key), der.tlv(0xA0, *attributes))
+    return der.seq(*change([der.integer(version), subject, spki or spki_of(key), der.tlv(0xA0, *attributes)]))
 
 
 def raw_csr(key, info=None, algorithm=None, **fields):
+    """A request whose signature is right. fields: of raw_info"""
     info = raw_info(key, **fields) if info is None else info
     own_algorithm, signature = sign(key, info)
     return der.seq(info, algorithm or own_algorithm, der.bit_string(signature))
@@ -207,9 +208,14 @@ class CertificateAuthority:
 
 
 class Pki:
-    """root -> issuing -> server certificate; foreign: another root that nobody here trusts."""
+    """
+    root -> issuing -> server certificate; foreign: another root that nobody here trusts. directory: where the files of
+    clients go.
+    """
 
-    def __init__(self):
+    def __init__(self, directory):
+        Identity.directory = os.path.join(directory, "clients")
+        os.mkdir(Identity.directory, 0o700)
         self.root = CertificateAuthority("O=Test,CN=Root")
         self.issuing = CertificateAuthority("O=Test,CN=Issuing CA", self.root)
         self.foreign = CertificateAuthority("O=Elsewhere,CN=Foreign CA")

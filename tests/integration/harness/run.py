@@ -2,12 +2,14 @@
 # SPDX-License-Identifier: Apache-2.0
 """Processes of the tests: unprivileged, on ports of their own, never outliving us."""
 
+import contextlib
 import os
 import pwd
 import shutil
 import signal
 import socket
 import subprocess
+import tempfile
 import time
 
 SANITIZE = os.environ.get("EST_SANITIZE") == "1"
@@ -43,6 +45,16 @@ def own(path, mode=None):
 def make_directory(path):
     os.mkdir(path)
     return own(path, 0o700)
+
+
+@contextlib.contextmanager
+def scratch():
+    """A directory of the servers' user, gone at the end; short, since a socket's path has at most 107 octets."""
+    path = tempfile.mkdtemp(prefix="mod_est-t.", dir="/tmp")
+    try:
+        yield own(path, 0o700)
+    finally:
+        shutil.rmtree(path, ignore_errors=True)
 
 
 def own_copy(source, path, mode=None):
@@ -94,6 +106,21 @@ def stop(process, how=signal.SIGTERM, limit=20):
             process.wait()
             raise AssertionError(f"process {process.pid} did not end within {limit * SLOW} s") from None
     return process.returncode
+
+
+def cpu_seconds(pids):
+    """How long these processes have worked"""
+    ticks = 0
+    for pid in pids:
+        with open(f"/proc/{pid}/stat", encoding="ascii") as file:
+            ticks += sum(map(int, file.read().rpartition(") ")[2].split()[11:13]))
+    return ticks / os.sysconf("SC_CLK_TCK")
+
+
+def resident(pid):
+    """Octets of memory that a process has in use"""
+    with open(f"/proc/{pid}/status", encoding="ascii") as file:
+        return next(int(line.split()[1]) * 1024 for line in file if line.startswith("VmRSS:"))
 
 
 class Port:
