@@ -224,6 +224,23 @@ static int prepare_error(est_request_t *request, const est_err_t *err, int statu
     return more;
 }
 
+/* Sends what is left of an answer that goes first. A stream of HTTP/2 must not end now; in HTTP/1 an answer without a
+ * body does not leave before its end, and takes no flush with it. */
+static apr_status_t send_now(ap_filter_t *filter, apr_bucket_brigade *brigade, request_rec *r)
+{
+    int is_http2 = r->proto_num >= HTTP_VERSION(2, 0);
+    apr_bucket_alloc_t *alloc = r->connection->bucket_alloc;
+    apr_status_t status;
+
+    APR_BRIGADE_INSERT_TAIL(brigade, is_http2 ? apr_bucket_flush_create(alloc) : apr_bucket_eos_create(alloc));
+    status = ap_pass_brigade(filter, brigade);
+    apr_brigade_cleanup(brigade);
+    if (is_http2 || status != APR_SUCCESS)
+        return status;
+    APR_BRIGADE_INSERT_TAIL(brigade, apr_bucket_flush_create(alloc));
+    return ap_pass_brigade(r->connection->output_filters, brigade);
+}
+
 /* more: the request's body has yet to come */
 static int send_body(request_rec *r, int more, const char *type, const char *body, apr_size_t n)
 {
@@ -233,7 +250,7 @@ static int send_body(request_rec *r, int more, const char *type, const char *bod
         ap_rwrite(body, (int)n, r);
     }
     if (more) {
-        ap_rflush(r);
+        send_now(r->output_filters, apr_brigade_create(r->pool, r->connection->bucket_alloc), r);
         take_rest(r);
     }
     return OK;
@@ -337,7 +354,6 @@ static apr_status_t error_filter(ap_filter_t *f, apr_bucket_brigade *in)
     est_err_t *err = request->err ? request->err : error_of_status(request);
     apr_bucket_brigade *out = apr_brigade_create(r->pool, f->c->bucket_alloc);
     const char *body = error_body(request, err);
-    apr_status_t sent = APR_SUCCESS;
     int more;
 
     if (f->ctx) /* of insert_error_filter() */
@@ -354,13 +370,15 @@ static apr_status_t error_filter(ap_filter_t *f, apr_bucket_brigade *in)
     ap_remove_output_filter(f);
     APR_BRIGADE_INSERT_TAIL(out, apr_bucket_pool_create(body, strlen(body), r->pool, f->c->bucket_alloc));
     if (more) {
-        APR_BRIGADE_INSERT_TAIL(out, apr_bucket_flush_create(f->c->bucket_alloc));
-        sent = ap_pass_brigade(f->next, out);
+        apr_status_t sent = send_now(f->next, out, r);
+
         apr_brigade_cleanup(out);
         take_rest(r);
+        if (sent != APR_SUCCESS || r->proto_num < HTTP_VERSION(2, 0)) /* it has ended */
+            return sent;
     }
     APR_BRIGADE_INSERT_TAIL(out, apr_bucket_eos_create(f->c->bucket_alloc));
-    return sent == APR_SUCCESS ? ap_pass_brigade(f->next, out) : sent;
+    return ap_pass_brigade(f->next, out);
 }
 
 /* httpd would read the whole body, however long, before its answer reaches the filter, unless the connection is to be

@@ -383,12 +383,14 @@ def http2_frames(sock):
         received = received[length:]
 
 
-def test_HTTP_21_an_answer_without_a_look_at_the_body_does_not_wait_for_it(http2):
-    """The stream ends after its request has ended: no RST_STREAM (type 3), which some clients take for a failure"""
+@pytest.mark.parametrize("operation, reason", [("nothing", b"operation_unknown"), ("simpleenroll", b"authentication_required")])
+def test_HTTP_21_an_answer_without_a_look_at_the_body_does_not_wait_for_it(http2, operation, reason):
+    """Of the module, and of httpd's core. The stream ends after its request has ended: no RST_STREAM (type 3), which some clients take
+    for a failure"""
     made = context(http2)
     made.set_alpn_protocols(["h2"])
     with socket.create_connection(("127.0.0.1", http2.port), LIMIT) as sock, made.wrap_socket(sock, server_hostname="localhost") as sock:
-        sock.sendall(http2_head((":method", "POST"), (":path", f"{http2.mount}/nothing"), ("user-agent", "a")))
+        sock.sendall(http2_head((":method", "POST"), (":path", f"{http2.mount}/{operation}"), ("user-agent", "a")))
         sock.settimeout(8 * run.SLOW)  # RequestReadTimeout is 20
         frames = http2_frames(sock)
         content = b""
@@ -396,7 +398,7 @@ def test_HTTP_21_an_answer_without_a_look_at_the_body_does_not_wait_for_it(http2
             kind, flags, payload = next(frames)
             assert kind != 3 and not (kind in (0, 1) and flags & 1)
             content += payload if kind == 0 else b""
-        assert content.startswith(b"operation_unknown: ")
+        assert content.startswith(reason + b": ")
         sock.sendall(frame(0, 1, b"A" * 400))
         ends = next((kind, flags) for kind, flags, _ in frames if kind == 3 or (kind in (0, 1) and flags & 1))
         assert ends == (0, 1)
