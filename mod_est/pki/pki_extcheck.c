@@ -49,42 +49,45 @@ static const char *list_flaw(est_slice_t value)
 static const struct {
     est_slice_t oid;
     unsigned usages;
+    const char *flaw;
 } needs[] = {
-    {PKI_OID("\x2b\x06\x01\x05\x05\x07\x03\x01"), /* serverAuth */
-     PKI_USAGE_DIGITAL_SIGNATURE | PKI_USAGE_KEY_ENCIPHERMENT | PKI_USAGE_KEY_AGREEMENT},
-    {PKI_OID("\x2b\x06\x01\x05\x05\x07\x03\x02"), /* clientAuth */
-     PKI_USAGE_DIGITAL_SIGNATURE | PKI_USAGE_KEY_AGREEMENT},
-    {PKI_OID("\x2b\x06\x01\x05\x05\x07\x03\x03"), PKI_USAGE_DIGITAL_SIGNATURE}, /* codeSigning */
-    {PKI_OID("\x2b\x06\x01\x05\x05\x07\x03\x04"),                               /* emailProtection */
-     PKI_USAGE_DIGITAL_SIGNATURE | PKI_USAGE_NON_REPUDIATION | PKI_USAGE_KEY_ENCIPHERMENT | PKI_USAGE_KEY_AGREEMENT},
-    {PKI_OID("\x2b\x06\x01\x05\x05\x07\x03\x08"), /* timeStamping */
-     PKI_USAGE_DIGITAL_SIGNATURE | PKI_USAGE_NON_REPUDIATION},
-    {PKI_OID("\x2b\x06\x01\x05\x05\x07\x03\x09"), /* OCSPSigning */
-     PKI_USAGE_DIGITAL_SIGNATURE | PKI_USAGE_NON_REPUDIATION},
+    {PKI_OID("\x2b\x06\x01\x05\x05\x07\x03\x01"),
+     PKI_USAGE_DIGITAL_SIGNATURE | PKI_USAGE_KEY_ENCIPHERMENT | PKI_USAGE_KEY_AGREEMENT,
+     "serverAuth needs one of the key usages digitalSignature, keyEncipherment and keyAgreement"},
+    {PKI_OID("\x2b\x06\x01\x05\x05\x07\x03\x02"), PKI_USAGE_DIGITAL_SIGNATURE | PKI_USAGE_KEY_AGREEMENT,
+     "clientAuth needs one of the key usages digitalSignature and keyAgreement"},
+    {PKI_OID("\x2b\x06\x01\x05\x05\x07\x03\x03"), PKI_USAGE_DIGITAL_SIGNATURE,
+     "codeSigning needs the key usage digitalSignature"},
+    {PKI_OID("\x2b\x06\x01\x05\x05\x07\x03\x04"),
+     PKI_USAGE_DIGITAL_SIGNATURE | PKI_USAGE_NON_REPUDIATION | PKI_USAGE_KEY_ENCIPHERMENT | PKI_USAGE_KEY_AGREEMENT,
+     "emailProtection needs one of the key usages digitalSignature, nonRepudiation, keyEncipherment and keyAgreement"},
+    {PKI_OID("\x2b\x06\x01\x05\x05\x07\x03\x08"), PKI_USAGE_DIGITAL_SIGNATURE | PKI_USAGE_NON_REPUDIATION,
+     "timeStamping needs one of the key usages digitalSignature and nonRepudiation"},
+    {PKI_OID("\x2b\x06\x01\x05\x05\x07\x03\x09"), PKI_USAGE_DIGITAL_SIGNATURE | PKI_USAGE_NON_REPUDIATION,
+     "OCSPSigning needs one of the key usages digitalSignature and nonRepudiation"},
 };
 
-static int is_served(est_slice_t purpose, unsigned usage)
+static const char *purpose_flaw(est_slice_t purpose, unsigned usage)
 {
     for (apr_size_t i = 0; i < sizeof(needs) / sizeof(needs[0]); i++)
-        if (est_slice_equal(purpose, needs[i].oid))
-            return (usage & needs[i].usages) != 0;
-    return 1;
+        if (est_slice_equal(purpose, needs[i].oid) && !(usage & needs[i].usages))
+            return needs[i].flaw;
+    return NULL;
 }
 
-int pki_extcheck_serves_purposes(unsigned usage, const est_slice_t *exts, int n)
+const char *pki_extcheck_usage_flaw(unsigned usage, const est_slice_t *exts, int n)
 {
     pki_der_t list, oid;
+    const char *flaw = NULL;
 
-    for (int i = 0; i < n; i++) {
+    for (int i = 0; i < n && !flaw; i++) {
         pki_ext_t ext = pki_ext_parse(exts[i]);
 
-        if (!est_slice_equal(ext.oid.body, purposes) || !pki_der_take(&ext.value, PKI_DER_SEQUENCE, &list))
-            continue;
-        while (pki_der_next(&list.body, &oid))
-            if (!is_served(oid.body, usage))
-                return 0;
+        if (est_slice_equal(ext.oid.body, purposes) && pki_der_take(&ext.value, PKI_DER_SEQUENCE, &list))
+            while (!flaw && pki_der_next(&list.body, &oid))
+                flaw = purpose_flaw(oid.body, usage);
     }
-    return 1;
+    return flaw;
 }
 
 static const char *consistency_flaw(const est_slice_t *exts, int n)
@@ -93,9 +96,7 @@ static const char *consistency_flaw(const est_slice_t *exts, int n)
 
     for (int i = 0; i < n; i++)
         usage |= pki_reqext_given_key_usage(exts[i]);
-    return usage && !pki_extcheck_serves_purposes(usage, exts, n)
-               ? "no key usage goes with one of the extended key usages"
-               : NULL;
+    return usage ? pki_extcheck_usage_flaw(usage, exts, n) : NULL;
 }
 
 static int has_any_purpose(est_slice_t value)

@@ -36,7 +36,7 @@ static const policy_subject_rule_t *subject_rule(const policy_profile_t *profile
 static const char *subject_flaw(const policy_subject_rule_t *rule, const pki_attr_t *attr, int seen, apr_pool_t *pool)
 {
     if (!rule)
-        return "the profile has no rule for it";
+        return "there is no rule for it";
     if (seen >= rule->max_count)
         return apr_psprintf(pool, "at most %d allowed", rule->max_count);
     if (!policy_glob_match(rule->pattern, attr->value, looks_like_dns(attr->value)))
@@ -70,7 +70,8 @@ est_err_t *policy_names_subject(const pki_name_t **out, const char **dropped, co
         else if ((rule ? rule->on_violation : profile->subject_other) == POLICY_DROP)
             policy_names_add_dropped(dropped, attr->type, attr->value, pool);
         else
-            return EST_FAIL(pool, name_refused, "subject %s=\"%s\": %s", attr->type, attr->value, flaw);
+            return EST_FAIL(pool, name_refused, "subject %s=\"%s\": %s in profile \"%s\"", attr->type, attr->value,
+                            flaw, profile->name);
     }
     for (int i = 0; i < profile->n_subject_rules; i++)
         if (profile->subject_rules[i].required && !count_attr(kept, n, profile->subject_rules[i].nid))
@@ -104,7 +105,7 @@ static int san_matches(const policy_san_rule_t *rule, const pki_san_t *san, apr_
 static const char *san_flaw(const policy_san_rule_t **rule, int *counts, const policy_profile_t *profile,
                             const pki_san_t *san, apr_pool_t *pool)
 {
-    const char *flaw = "the profile has no rule for this type";
+    const char *flaw = "there is no rule for this type";
 
     *rule = NULL;
     if (san->type == PKI_SAN_DNS && san->value[0] == '*' && !profile->dns_wildcards)
@@ -159,7 +160,8 @@ est_err_t *policy_names_san(pki_sans_t *out, const char **dropped, const policy_
             return EST_FAIL(pool, name_invalid, "%s: this type of subjectAltName is never issued",
                             pki_san_text(san, pool));
         else
-            return EST_FAIL(pool, name_refused, "%s: %s", pki_san_text(san, pool), flaw);
+            return EST_FAIL(pool, name_refused, "%s: %s in profile \"%s\"", pki_san_text(san, pool), flaw,
+                            profile->name);
     }
     for (int i = 0; i < profile->n_san_rules; i++)
         if (profile->san_rules[i].required && !counts[i])

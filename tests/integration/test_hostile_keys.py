@@ -212,17 +212,18 @@ def test_keys_that_are_accepted(site, row):
 @pytest.mark.row("K-08")
 def test_large_keys_cost_nothing(site, bits):
     """8192 bits are below the ceiling and above what the profile allows here: their arithmetic is 90 ms in the quality check."""
-    rounds, request = 20, weak_keys.large_csr(bits)
+    request, costs = weak_keys.large_csr(bits), []
+    processes = [site.httpd.pid, *site.httpd.children()]
     site.sql("UPDATE certificate_profile SET keys = %s WHERE name = 'device'", ["ec:P-256,P-384,P-521", "rsa:2048-4096", "ed25519"])
     with site.ra() as client:
         client.enroll(request)
-        before = cpu_seconds(site.httpd.children())
-        for _ in range(rounds):
+        for _ in range(20):
+            before = cpu_seconds(processes)
             answer = client.enroll(request)
+            costs.append(cpu_seconds(processes) - before)
             assert (answer.status, answer.reason) == (400, "key_rejected" if bits > 8192 else "key_not_allowed"), answer.text
-        spent = (cpu_seconds(site.httpd.children()) - before) / rounds
     site.sql("UPDATE certificate_profile SET keys = %s WHERE name = 'device'", ["ec:P-256,P-384,P-521", "rsa:2048-8192", "ed25519"])
-    assert spent < 0.05 * SLOW, f"{spent * 1000:.1f} ms of the server's CPU for each"
+    assert 0 < max(costs) < 0.05 * SLOW, costs
 
 
 # --- keys of the server and of its CAs

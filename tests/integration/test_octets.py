@@ -110,6 +110,7 @@ def test_B64_02_white_space_anywhere(site, holder, operation):
         assert post(site, holder, operation, body).status == 200, name
 
 
+@pytest.mark.row("B-03")
 @pytest.mark.parametrize("form", ["pem", "pem_new", "der"])
 @pytest.mark.parametrize("operation", OPERATIONS)
 def test_B64_05_other_forms(site, holder, operation, form):
@@ -248,16 +249,18 @@ COSTLY = {
 @pytest.mark.row("DER-03")
 @pytest.mark.parametrize("row", COSTLY)
 def test_much_of_it_costs_little(site, row):
-    """Less than 100 ms of the children's time each, told over ten: the clock of a process has ticks of 10 ms"""
+    """Less than 100 ms of the server's time for each of ten"""
     make, reason = COSTLY[row]
-    body, count = b64(make()), 10
+    body, costs = b64(make()), []
+    processes = [site.httpd.pid, *site.httpd.children()]
     assert len(body) <= 1048576
     with site.ra(mount="/large") as client:
         check_refusal(client.post("simpleenroll", body), 400, reason)
-        before = cpu_seconds([site.httpd.pid, *site.httpd.children()])
-        for _ in range(count):
+        for _ in range(10):
+            before = cpu_seconds(processes)
             check_refusal(client.post("simpleenroll", body), 400, reason)
-        assert (cpu_seconds([site.httpd.pid, *site.httpd.children()]) - before) / count < 0.1 * SLOW
+            costs.append(cpu_seconds(processes) - before)
+    assert 0 < max(costs) < 0.1 * SLOW, costs
     with site.ra() as client:
         assert client.post("simpleenroll", body).status in (400, 413)
 

@@ -50,8 +50,8 @@ static void test_what_rfc_5280_forbids(void **state)
         {"1.2.3.4=critical,DER:0500", NULL, NULL},
         {"keyUsage=digitalSignature", "extendedKeyUsage=clientAuth,codeSigning,1.2.3", NULL},
         {"keyUsage=keyEncipherment", "extendedKeyUsage=serverAuth,emailProtection", NULL},
-        {"keyUsage=keyEncipherment", "extendedKeyUsage=serverAuth,clientAuth", "no key usage goes"},
-        {"extendedKeyUsage=codeSigning", "keyUsage=keyAgreement", "no key usage goes"},
+        {"keyUsage=keyEncipherment", "extendedKeyUsage=serverAuth,clientAuth", "clientAuth needs"},
+        {"extendedKeyUsage=codeSigning", "keyUsage=keyAgreement", "codeSigning needs"},
         {"extendedKeyUsage=1.2.3", "keyUsage=keyAgreement", NULL},
     };
     (void)state;
