@@ -67,27 +67,27 @@ static const struct {
      "OCSPSigning needs one of the key usages digitalSignature and nonRepudiation"},
 };
 
-/* NULL: each purpose that exts have is served by one of usage */
-static const char *purpose_flaw(unsigned usage, const est_slice_t *exts, int n)
+static const char *purpose_flaw(est_slice_t purpose, unsigned usage)
 {
-    pki_der_t list, purpose;
-
-    for (int i = 0; i < n; i++) {
-        pki_ext_t ext = pki_ext_parse(exts[i]);
-
-        if (!est_slice_equal(ext.oid.body, purposes) || !pki_der_take(&ext.value, PKI_DER_SEQUENCE, &list))
-            continue;
-        while (pki_der_next(&list.body, &purpose))
-            for (apr_size_t k = 0; k < sizeof(needs) / sizeof(needs[0]); k++)
-                if (est_slice_equal(purpose.body, needs[k].oid) && !(usage & needs[k].usages))
-                    return needs[k].flaw;
-    }
+    for (apr_size_t i = 0; i < sizeof(needs) / sizeof(needs[0]); i++)
+        if (est_slice_equal(purpose, needs[i].oid) && !(usage & needs[i].usages))
+            return needs[i].flaw;
     return NULL;
 }
 
-int pki_extcheck_serves_purposes(unsigned usage, const est_slice_t *exts, int n)
+const char *pki_extcheck_usage_flaw(unsigned usage, const est_slice_t *exts, int n)
 {
-    return !purpose_flaw(usage, exts, n);
+    pki_der_t list, oid;
+    const char *flaw = NULL;
+
+    for (int i = 0; i < n && !flaw; i++) {
+        pki_ext_t ext = pki_ext_parse(exts[i]);
+
+        if (est_slice_equal(ext.oid.body, purposes) && pki_der_take(&ext.value, PKI_DER_SEQUENCE, &list))
+            while (!flaw && pki_der_next(&list.body, &oid))
+                flaw = purpose_flaw(oid.body, usage);
+    }
+    return flaw;
 }
 
 static const char *consistency_flaw(const est_slice_t *exts, int n)
@@ -96,7 +96,7 @@ static const char *consistency_flaw(const est_slice_t *exts, int n)
 
     for (int i = 0; i < n; i++)
         usage |= pki_reqext_given_key_usage(exts[i]);
-    return usage ? purpose_flaw(usage, exts, n) : NULL;
+    return usage ? pki_extcheck_usage_flaw(usage, exts, n) : NULL;
 }
 
 static int has_any_purpose(est_slice_t value)

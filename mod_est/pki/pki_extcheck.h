@@ -14,8 +14,9 @@
  * says what is wrong with it. */
 const char *pki_extcheck_flaw(const est_slice_t *exts, int n);
 
-/* Is one of these key usages (PKI_USAGE_...) at least consistent, as RFC 5280 4.2.1.12 has it, with each purpose that
- * the extendedKeyUsage among exts names? Purposes of which that says nothing go with any. */
-int pki_extcheck_serves_purposes(unsigned usage, const est_slice_t *exts, int n);
+/* NULL where each purpose that the extendedKeyUsage among exts names goes with one of these key usages (PKI_USAGE_...)
+ * at least, as RFC 5280 4.2.1.12 has it; else a static text about the first that does not. Purposes of which that says
+ * nothing go with any. */
+const char *pki_extcheck_usage_flaw(unsigned usage, const est_slice_t *exts, int n);
 
 #endif

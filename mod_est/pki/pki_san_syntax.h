@@ -5,7 +5,8 @@
 #ifndef PKI_SAN_SYNTAX_H
 #define PKI_SAN_SYNTAX_H
 
-/* What RFC 5280 4.2.1.6 and 7.2 ask of a dNSName, iPAddress, uniformResourceIdentifier or rfc822Name, and more: */
+/* What RFC 5280 4.2.1.6 and 7.2 ask of a dNSName, iPAddress, uniformResourceIdentifier or rfc822Name, and what is asked
+ * here besides. */
 
 #include "pki_san.h"
 

@@ -70,8 +70,8 @@ est_err_t *policy_names_subject(const pki_name_t **out, const char **dropped, co
         else if ((rule ? rule->on_violation : profile->subject_other) == POLICY_DROP)
             policy_names_add_dropped(dropped, attr->type, attr->value, pool);
         else
-            return EST_FAIL(pool, name_refused, "subject %s=\"%s\": %s in profile \"%s\"", attr->type, attr->value, flaw,
-                            profile->name);
+            return EST_FAIL(pool, name_refused, "subject %s=\"%s\": %s in profile \"%s\"", attr->type, attr->value,
+                            flaw, profile->name);
     }
     for (int i = 0; i < profile->n_subject_rules; i++)
         if (profile->subject_rules[i].required && !count_attr(kept, n, profile->subject_rules[i].nid))
@@ -160,7 +160,8 @@ est_err_t *policy_names_san(pki_sans_t *out, const char **dropped, const policy_
             return EST_FAIL(pool, name_invalid, "%s: this type of subjectAltName is never issued",
                             pki_san_text(san, pool));
         else
-            return EST_FAIL(pool, name_refused, "%s: %s in profile \"%s\"", pki_san_text(san, pool), flaw, profile->name);
+            return EST_FAIL(pool, name_refused, "%s: %s in profile \"%s\"", pki_san_text(san, pool), flaw,
+                            profile->name);
     }
     for (int i = 0; i < profile->n_san_rules; i++)
         if (profile->san_rules[i].required && !counts[i])

@@ -167,7 +167,7 @@ static void make_key_usages(policy_profile_t *profile, apr_pool_t *pool)
         usage->left_out = usage_names(given & ~bits, pool);
         if (!usage->left_out)
             usage->ext = profile->exts[profile->key_usage_at];
-        else if (!pki_extcheck_serves_purposes(bits, profile->exts, profile->n_exts))
+        else if (pki_extcheck_usage_flaw(bits, profile->exts, profile->n_exts))
             bits = 0; /* what is left would make the certificate one of no use */
         else if (bits)
             usage->ext = pki_reqext_with_key_usage(profile->exts[profile->key_usage_at], bits, pool);

@@ -88,12 +88,8 @@ def test_strongswan_enrols_and_renews(site, ca_file, tmp_path, kind):
     second = call([*common, "--cert", str(cert), "--key", write_key(tmp_path / "key.pem", key)])
     assert b"Issued certificate is trusted" in second.stderr
     assert strongswan(site, second.stdout, key, "CN=swan").serial_number != enrolled.serial_number
-    assert site.db.value("SELECT count(*) FROM certificate WHERE replaces IS NOT NULL AND serial = encode(%s, 'hex')",
-                         integer_octets(x509.load_pem_x509_certificate(second.stdout).serial_number)) == 1
-
-
-def integer_octets(number):
-    return number.to_bytes(number.bit_length() // 8 + 1, "big")
+    assert site.db.value("SELECT count(*) FROM certificate WHERE replaces IS NOT NULL AND serial = est.serial_parse(%s)",
+                         format(x509.load_pem_x509_certificate(second.stdout).serial_number, "x"), user="postgres") == 1
 
 
 # --- Bouncy Castle

@@ -108,15 +108,6 @@ def stop(process, how=signal.SIGTERM, limit=20):
     return process.returncode
 
 
-def cpu_seconds(pids):
-    """How long these processes have worked"""
-    ticks = 0
-    for pid in pids:
-        with open(f"/proc/{pid}/stat", encoding="ascii") as file:
-            ticks += sum(map(int, file.read().rpartition(") ")[2].split()[11:13]))
-    return ticks / os.sysconf("SC_CLK_TCK")
-
-
 def resident(pid):
     """Octets of memory that a process has in use"""
     with open(f"/proc/{pid}/status", encoding="ascii") as file:
