@@ -58,6 +58,20 @@ const char *est_proxy_read_networks(apr_array_header_t **out, int argc, char *co
     return NULL;
 }
 
+/* Headers that are taken out of every request must not be those that make it one */
+static int is_needed(const char *name)
+{
+    static const char *const needed[] = {
+        "Authorization",  "Connection", "Content-Encoding", "Content-Length",    "Content-Type", "Cookie",     "Expect",
+        "Host",           "TE",         "Trailer",          "Transfer-Encoding", "Upgrade",      "User-Agent", "Via",
+        "X-Forwarded-For"};
+
+    for (apr_size_t i = 0; i < sizeof(needed) / sizeof(needed[0]); i++)
+        if (!apr_cstr_casecmp(name, needed[i]))
+            return 1;
+    return 0;
+}
+
 const char *est_proxy_read_header(const est_cert_header_t **out, int argc, char *const argv[], apr_pool_t *pool)
 {
     static const struct {
@@ -78,6 +92,8 @@ const char *est_proxy_read_header(const est_cert_header_t **out, int argc, char 
     if (argc == 2) {
         if (!*argv[1] || strspn(argv[1], NAME_CHARACTERS) != strlen(argv[1]))
             return apr_psprintf(pool, "EstClientCertHeader: \"%s\" is not the name of a header", argv[1]);
+        if (is_needed(argv[1]))
+            return apr_psprintf(pool, "EstClientCertHeader: requests need their \"%s\" for something else", argv[1]);
         header->name = apr_pstrdup(pool, argv[1]);
         if (header->chain_name)
             header->chain_name = apr_pstrcat(pool, argv[1], "-Chain", NULL);

@@ -369,6 +369,7 @@ WRONG = {
     "no_network": ("EstTrustedProxy", ["EstTrustedProxy"]),
     "form": ("EstClientCertHeader der", ["EstClientCertHeader", "rfc9440, pem or xfcc"]),
     "header_name": ('EstClientCertHeader pem "X Cert"', ["EstClientCertHeader", "X Cert"]),
+    "header_of_http": ("EstClientCertHeader pem host", ["EstClientCertHeader", "for something else"]),
     "too_many_words": ("EstClientCertHeader pem X-Cert more", ["EstClientCertHeader"]),
     "in_a_location": ("<Location />\nEstTrustedProxy 127.0.0.1\n</Location>", ["EstTrustedProxy"]),
 }
