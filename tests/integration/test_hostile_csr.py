@@ -327,7 +327,7 @@ WRONG_ROWS = {
 }
 # and the module the rest: (extensions, a part of the detail)
 WRONG_PROFILES = {
-    "CP-11_server_that_signs_mail": ([("keyUsage", True, "nonRepudiation"), ("extendedKeyUsage", False, "serverAuth")], "goes with"),
+    "CP-11_server_that_signs_mail": ([("keyUsage", True, "nonRepudiation"), ("extendedKeyUsage", False, "serverAuth")], "serverAuth needs one of the key usages"),
     "CP-24_crldp_critical": ([("crlDistributionPoints", True, "URI:http://crl.example/")], "must not be critical"),
 }
 

@@ -5,6 +5,7 @@
 import base64
 import gzip
 import re
+import socket
 
 import pytest
 
