@@ -298,7 +298,7 @@ def test_httpd_starts_without_database(make_fragile, allow_log, record_property)
 
 
 def test_a_policy_too_old_is_not_used(make_fragile, allow_log, record_property):
-    site = make_fragile("aged", extra="EstPolicyMaxAge 6")
+    site = make_fragile("aged", extra=f"EstPolicyMaxAge {6 * run.SLOW}")
     allow_log(*outage.AWAY)
     assert enrol(site).status == 200
     with outage.stopped(site.postgres):
