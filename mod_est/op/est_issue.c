@@ -46,7 +46,7 @@ static est_err_t *make_serial(unsigned char serial[20], const est_env_t *env, ap
 typedef struct {
     policy_grant_t *grant;
     ca_t *ca;
-    unsigned char idem_key[PKI_SHA256_SIZE], spki_hash[PKI_SHA256_SIZE], holder_hash[PKI_SHA256_SIZE];
+    unsigned char idem_key[PKI_SHA256_SIZE], holder_hash[PKI_SHA256_SIZE];
     unsigned char modulus_hash[PKI_KEY_MODULUS_HASH_SIZE];
     est_slice_t der;
 } attempt_t;
@@ -128,8 +128,7 @@ static est_err_t *record(store_outcome_t *outcome, attempt_t *a, est_req_t *req,
     row.serial = pki_cert_serial(a->der);
     row.subject = a->grant->subject->text;
     row.san = &a->grant->san;
-    pki_sha256(a->spki_hash, csr->key->spki);
-    row.spki_hash = a->spki_hash;
+    row.spki_hash = a->grant->spki_hash;
     if (csr->key->type == PKI_KEY_RSA) {
         if (!pki_key_modulus_hash(a->modulus_hash, csr->key, req->pool))
             return EST_FAIL(req->pool, internal, "no SHA-1, by which lists of weak keys name RSA moduli");

@@ -49,13 +49,13 @@ static est_err_t *rule_key(judge_t *j)
 static est_err_t *rule_key_reserved(judge_t *j)
 {
     est_slice_t spki = j->req->csr->key->spki;
-    unsigned char hash[PKI_SHA256_SIZE];
+    unsigned char *hash = j->grant->spki_hash;
 
     if (est_slice_equal(spki, j->req->ca->certs[0]->spki))
         return EST_FAIL(j->pool, key_reserved, "the key is the CA's own");
     pki_sha256(hash, spki);
     for (int i = 0; i < j->req->n_reserved_keys; i++)
-        if (!memcmp(hash, j->req->reserved_keys[i], sizeof(hash)))
+        if (!memcmp(hash, j->req->reserved_keys[i], PKI_SHA256_SIZE))
             return EST_FAIL(j->pool, key_reserved, "the key is that of a CA or a TLS server of this httpd");
     return NULL;
 }

@@ -33,6 +33,7 @@ typedef struct {
     pki_sans_t san;
     apr_time_t not_before, not_after;
     pki_digest_t digest;
+    unsigned char spki_hash[PKI_SHA256_SIZE]; /* of the request's SubjectPublicKeyInfo */
     est_slice_t exts[POLICY_MAX_EXTS];
     int n_exts;
     const char *dropped; /* what was left out of the request, for the log; NULL = nothing */
