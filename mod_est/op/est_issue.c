@@ -159,23 +159,23 @@ static est_err_t *refusal(const store_outcome_t *outcome, apr_pool_t *pool)
     return EST_FAIL(pool, store_failed, "refused by unknown rule \"%s\"", outcome->rule ? outcome->rule : "");
 }
 
-est_err_t *est_issue(est_slice_t *der, const char **dropped, est_req_t *req, est_service_t *service,
-                     const pki_csr_t *csr)
+est_err_t *est_issue(est_issued_t *out, est_req_t *req, est_service_t *service, const pki_csr_t *csr)
 {
+    memset(out, 0, sizeof(*out));
     for (int i = 0; i < MAX_JUDGEMENTS; i++) {
         attempt_t attempt = {0};
         store_outcome_t outcome = {0};
 
         EST_TRY(judge_and_sign(&attempt, req, service, csr));
         EST_TRY(record(&outcome, &attempt, req, service, csr));
-        *dropped = attempt.grant->dropped;
+        out->dropped = attempt.grant->dropped;
         switch (outcome.kind) {
         case STORE_ISSUED:
-            *der = outcome.der.n ? outcome.der : attempt.der;
+            out->der = outcome.der.n ? outcome.der : attempt.der;
             return NULL;
         case STORE_REPLAY: /* what was signed just now is on no record */
-            *der = outcome.der;
-            return der->n ? NULL : EST_FAIL(req->pool, store_failed, "replay without a certificate");
+            out->der = outcome.der;
+            return out->der.n ? NULL : EST_FAIL(req->pool, store_failed, "replay without a certificate");
         case STORE_REFUSED:
             return refusal(&outcome, req->pool);
         case STORE_STALE:
@@ -189,4 +189,12 @@ est_err_t *est_issue(est_slice_t *der, const char **dropped, est_req_t *req, est
         }
     }
     return EST_FAIL(req->pool, policy_changing, "judged %d times, and changed each time", MAX_JUDGEMENTS);
+}
+
+void est_issue_wait(est_resp_t *resp, const est_req_t *req, const est_issued_t *issued, const char *subject)
+{
+    resp->status = 202;
+    resp->no_store = 1;
+    resp->retry_after = issued->pending;
+    resp->summary = apr_psprintf(req->pool, "\"%s\" waits for approval", subject);
 }
