@@ -97,7 +97,9 @@ static int shows_detail(const est_request_t *request, const est_err_t *err)
 {
     const est_req_t *req = &request->req;
 
-    return err->detail && est_err_row(err->code)->status < 500 && req->identity.kind != POLICY_IDENTITY_NONE &&
+    /* Why a code is not accepted would tell who guesses which entities and codes there are */
+    return err->detail && est_err_row(err->code)->status < 500 && err->code != EST_E_code_refused &&
+           req->identity.kind != POLICY_IDENTITY_NONE && !req->identity.code_to_come &&
            (!req->alias || req->alias->reason_text);
 }
 

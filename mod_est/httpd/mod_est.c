@@ -155,6 +155,7 @@ static est_err_t *open_service(est_service_t **out, server_rec *s, apr_pool_t *p
     EST_TRY(open_store(service, global, threads, pchild));
     EST_TRY(est_password_make(&passwords, service->env, threads, pchild));
     est_password_use(passwords);
+    service->guard = est_password_guard();
     *out = service;
     return NULL;
 }

@@ -5,6 +5,7 @@
 #include "op_enroll.h"
 #include "est_auth.h"
 #include "est_body.h"
+#include "est_entity.h"
 #include "est_issue.h"
 #include "pki/pki_cert.h"
 
@@ -34,13 +35,16 @@ est_err_t *op_enroll(est_resp_t *resp, est_req_t *req, est_service_t *service)
 {
     est_slice_t body, message;
     est_issued_t issued;
-    pki_csr_t *csr;
+    const pki_csr_t *csr;
+    pki_csr_t *sent;
 
     if (req->alias->broken)
         return EST_FAIL(req->pool, alias_broken, "%s", req->alias->broken);
     EST_TRY(est_body_read(&body, req));
-    EST_TRY(pki_csr_decode(&csr, body, req->pool));
-    EST_TRY(pki_csr_verify(csr, req->pool));
+    EST_TRY(pki_csr_decode(&sent, body, req->pool));
+    EST_TRY(pki_csr_verify(sent, req->pool));
+    csr = sent;
+    EST_TRY(est_entity_authenticate(&csr, req, service));
     EST_TRY(est_issue(&issued, req, service, csr));
     if (issued.pending) {
         est_issue_wait(resp, req, &issued, csr->subject->text);
