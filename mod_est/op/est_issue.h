@@ -21,6 +21,9 @@ typedef struct {
  * afterwards. */
 est_err_t *est_issue(est_issued_t *out, est_req_t *req, est_service_t *service, const pki_csr_t *csr);
 
+/* What tells one identity of a kind from another: a name, or the fingerprint of a certificate, in pool */
+const char *est_issue_who(const policy_identity_t *identity, apr_pool_t *pool);
+
 /* The answer to a request that has to wait (RFC 7030 4.2.3): 202 without a body. subject: for the log */
 void est_issue_wait(est_resp_t *resp, const est_req_t *req, const est_issued_t *issued, const char *subject);
 
