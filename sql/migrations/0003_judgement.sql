@@ -15,4 +15,6 @@
 \ir 0003/orders.sql
 \ir 0003/maintain.sql
 \ir 0003/explain.sql
+\ir 0003/people.sql
+\ir 0003/decisions.sql
 \ir 0003/privileges.sql

@@ -57,7 +57,7 @@ BEGIN
 END $$;
 
 CREATE FUNCTION est.key_blocked(p_spki_hash bytea, p_modulus_hash bytea) RETURNS text
-LANGUAGE sql STABLE SET search_path = pg_catalog, est, pg_temp
+LANGUAGE sql STABLE
 BEGIN ATOMIC
     SELECT coalesce((SELECT CASE b.kind WHEN 'spki' THEN 'it' ELSE 'its modulus' END || ' is listed (' || b.source || ')'
                      FROM est.blocked_key b WHERE b.fingerprint = ANY (ARRAY[p_spki_hash, p_modulus_hash]) LIMIT 1),

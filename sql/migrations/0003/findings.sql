@@ -3,6 +3,7 @@
 --
 -- The rules that only the database can judge, each a row with its verdict: record_issued() and order_open() ask them,
 -- holding the locks that keep the answers true until the commit; explain_issue() shows them to people.
+-- The functions of this file and of judge.sql run with the search_path that their callers set: setting it takes time.
 
 -- As enrollment has it, of a length that an index takes
 CREATE FUNCTION est.rate_who(identity_kind text, identity text) RETURNS text
@@ -18,7 +19,7 @@ RETURN greatest(0, ceil(extract(epoch FROM full_at + per / rate - per - now())))
 
 -- Counts a request, also one over the rate, up to where nothing is left
 CREATE FUNCTION est.rate_use(p_alias int, p_who text, rate int, per interval) RETURNS timestamptz
-LANGUAGE sql VOLATILE SET search_path = pg_catalog, est, pg_temp
+LANGUAGE sql VOLATILE
 BEGIN ATOMIC
     INSERT INTO est.rate_bucket AS b (alias_id, who, full_at) VALUES (p_alias, p_who, now() + per / rate)
     ON CONFLICT (alias_id, who) DO UPDATE
@@ -33,7 +34,7 @@ RETURN (now() AT TIME ZONE 'UTC')::date;
 
 -- What a group got today: counted once, when the day has no row yet
 CREATE FUNCTION est.group_issued(p_group int) RETURNS bigint
-LANGUAGE sql STABLE SET search_path = pg_catalog, est, pg_temp
+LANGUAGE sql STABLE
 BEGIN ATOMIC
     SELECT coalesce((SELECT d.issued FROM est.group_day d WHERE d.group_id = p_group AND d.day = est.quota_date()),
                     (SELECT sum(c.today) FROM est.end_entity e CROSS JOIN LATERAL (
@@ -46,7 +47,7 @@ END;
 -- Certificates of an entity that count as active: valid, and not renewed by one that is. The one that is being renewed
 -- does not count either
 CREATE FUNCTION est.entity_active(p_entity bigint, p_renewed bigint) RETURNS bigint
-LANGUAGE sql STABLE SET search_path = pg_catalog, est, pg_temp
+LANGUAGE sql STABLE
 BEGIN ATOMIC
     SELECT count(*) FROM est.certificate c
     WHERE c.entity_id = p_entity AND c.status = 'valid' AND c.not_after > now() AND c.id IS DISTINCT FROM p_renewed
@@ -54,13 +55,13 @@ BEGIN ATOMIC
 END;
 
 CREATE FUNCTION est.group_active(p_group int, p_renewed bigint) RETURNS bigint
-LANGUAGE sql STABLE SET search_path = pg_catalog, est, pg_temp
+LANGUAGE sql STABLE
 BEGIN ATOMIC
     SELECT coalesce(sum(est.entity_active(e.id, p_renewed)), 0) FROM est.end_entity e WHERE e.group_id = p_group;
 END;
 
 CREATE FUNCTION est.vendor_allowed(p_alias int, vendor text, patterns text[], devices text[]) RETURNS boolean
-LANGUAGE sql STABLE SET search_path = pg_catalog, est, pg_temp
+LANGUAGE sql STABLE
 BEGIN ATOMIC
     SELECT CASE vendor
         WHEN 'pattern' THEN EXISTS (SELECT FROM unnest(devices) AS d, unnest(patterns) AS p
@@ -82,7 +83,7 @@ CREATE FUNCTION est.issue_findings(
     p_alias int, p_identity_kind text, p_identity text, p_network inet, p_entity bigint, p_name text,
     p_renewed bigint, p_subject text, p_spki_hash bytea, p_code bigint, p_vendor text[], p_ordered boolean)
 RETURNS TABLE (rule text, verdict text, wanted text, got text, retry_after int)
-LANGUAGE plpgsql STABLE SET search_path = pg_catalog, est, pg_temp AS $$
+LANGUAGE plpgsql STABLE AS $$
 BEGIN
     RETURN QUERY
     SELECT f.rule, CASE WHEN f.applies IS NOT TRUE THEN 'n/a' WHEN f.ok THEN 'pass' ELSE 'fail' END,

@@ -20,7 +20,7 @@ CREATE FUNCTION est.judge_issue(
     p_entity_version bigint, p_vendor text[], p_order uuid, p_order_key bytea,
     OUT outcome text, OUT rule text, OUT detail text, OUT der bytea, OUT retry_after int,
     OUT alias text, OUT group_id int, OUT entity bigint, OUT renewed bigint, OUT order_id uuid, OUT special boolean)
-LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, est, pg_temp AS $$
+LANGUAGE plpgsql VOLATILE AS $$
 DECLARE
     v_unknown_holder text;
     v_holder_needed  boolean;
@@ -190,7 +190,7 @@ END $$;
 
 -- What is recorded is on disk, and on the standbys that count, before it is answered
 CREATE FUNCTION est.commit_surely() RETURNS void
-LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, est, pg_temp AS $$
+LANGUAGE plpgsql VOLATILE AS $$
 BEGIN
     -- Not as a SET of the function, which would be undone before the commit
     IF current_setting('synchronous_commit') NOT IN ('on', 'remote_apply') THEN
@@ -205,7 +205,7 @@ END $$;
 -- Code, group and rates of a request, locked
 CREATE FUNCTION est.lock_limits(p_alias int, p_group int, p_code bigint, quotas boolean, rate_alias boolean, client text)
 RETURNS void
-LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, est, pg_temp AS $$
+LANGUAGE plpgsql VOLATILE AS $$
 BEGIN
     IF p_code IS NOT NULL THEN
         PERFORM FROM est.enrollment_code k WHERE k.id = p_code FOR UPDATE;
@@ -228,7 +228,7 @@ END $$;
 CREATE FUNCTION est.order_state(p_alias int, p_outcome text, p_over boolean, p_reason text, p_certificate bigint,
     p_idem_seconds int,
     OUT outcome text, OUT rule text, OUT detail text, OUT der bytea, OUT retry_after int)
-LANGUAGE plpgsql STABLE SET search_path = pg_catalog, est, pg_temp AS $$
+LANGUAGE plpgsql STABLE AS $$
 BEGIN
     IF p_outcome = 'issued' THEN
         SELECT 'replay', c.der INTO outcome, der FROM est.certificate c
@@ -247,7 +247,7 @@ END $$;
 
 -- What is used by a request that is recorded: a use of its code, and of its rates
 CREATE FUNCTION est.use_limits(p_alias int, p_identity_kind text, p_identity text, p_code bigint) RETURNS void
-LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, est, pg_temp AS $$
+LANGUAGE plpgsql VOLATILE AS $$
 DECLARE
     rates record;
 BEGIN

@@ -6,7 +6,7 @@
 
 -- What is wrong when an identity opens one more order at an alias; NULL: nothing
 CREATE FUNCTION est.orders_full(p_alias int, p_identity_kind text, p_identity text) RETURNS text
-LANGUAGE plpgsql STABLE SET search_path = pg_catalog, est, pg_temp AS $$
+LANGUAGE plpgsql STABLE AS $$
 DECLARE
     most int := (SELECT a.max_orders FROM est.alias a WHERE a.id = p_alias);
     open bigint := (SELECT count(*) FROM est.enrollment e

@@ -5,7 +5,7 @@
 
 -- People
 GRANT SELECT ON est.profile_request_extension, est.vendor_device, est.enrollment_code, est.approval, est.rate_bucket,
-    est.group_day, est.maintenance TO est_admin;
+    est.group_day, est.maintenance, est.pending, est.denied_recently, est.should_have_renewed TO est_admin;
 GRANT INSERT, UPDATE, DELETE ON est.profile_request_extension, est.vendor_device TO est_admin;
 GRANT UPDATE (subject, san, valid_until, max_active, description) ON est.end_entity TO est_admin;
 -- To take a code back
@@ -21,7 +21,13 @@ GRANT EXECUTE ON FUNCTION
 
 GRANT EXECUTE ON FUNCTION
     est.explain_issue(int, text, text, text, inet, bytea, text, text, text, bytea, bytea, bigint, text[]),
-    est.maintain()
+    -- What the module asks, to explain what it would answer: people can read the tables anyway
+    est.client_get(text), est.client_by_certificate(bytea, text), est.entity_get(int, text),
+    est.holder_status(int, bytea, text), est.maintain(),
+    est.register_entity(text, text, text, text, text, text, int, timestamptz, text, timestamptz, int, text),
+    est.issue_code(text, text, text, int, timestamptz, text), est.suspend(text, text), est.reinstate(text, text),
+    est.register_client(text, text, text, text, text, timestamptz, text, text), est.approve(text, text),
+    est.deny(text, text)
     TO est_admin;
 
 -- httpd
