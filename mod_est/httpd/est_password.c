@@ -210,7 +210,7 @@ static est_err_t *busy_error(const est_req_t *req)
 static est_err_t *check_secret(int *fits, const char *user, const char *secret, const char *hash, const est_req_t *req)
 {
     const char *compared = hash ? hash : NOBODYS_HASH;
-    unsigned char hashed[32], good;
+    unsigned char hashed[32] = {0}, good;
     est_slice_t key = est_slice(hashed, sizeof(hashed)), value;
     int busy;
 

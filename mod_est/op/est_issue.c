@@ -4,6 +4,7 @@
  */
 #include "est_issue.h"
 #include "est_auth.h"
+#include "est_entity.h"
 #include "est_refusal.h"
 #include "pki/pki_reqattr.h"
 #include "policy/policy_decide.h"
@@ -136,14 +137,6 @@ static est_err_t *make_random(char random[POLICY_RANDOM + 1], const policy_alias
     return NULL;
 }
 
-static est_err_t *est_entity_resolve(est_req_t *req, est_service_t *service, const pki_csr_t *csr)
-{
-    (void)req;
-    (void)service;
-    (void)csr;
-    return NULL;
-}
-
 static est_err_t *judge(attempt_t *a, est_req_t *req, est_service_t *service, const pki_csr_t *csr)
 {
     policy_request_t judged = {
@@ -164,8 +157,9 @@ static est_err_t *judge(attempt_t *a, est_req_t *req, est_service_t *service, co
 
 /* ---- the row: what record_issued and order_open are told */
 
-static void describe_identity(attempt_t *a, const policy_identity_t *identity)
+static void describe_identity(attempt_t *a, const est_req_t *req)
 {
+    const policy_identity_t *identity = &req->identity;
     store_issue_t *row = &a->row;
 
     row->identity = identity;
@@ -175,6 +169,7 @@ static void describe_identity(attempt_t *a, const policy_identity_t *identity)
         pki_sha256(a->holder_hash, identity->cert->issuer);
         row->holder_issuer_hash = a->holder_hash;
     }
+    row->vendor = est_entity_vendor_names(&row->n_vendor, req);
 }
 
 static est_err_t *describe(attempt_t *a, const est_req_t *req, const pki_csr_t *csr)
@@ -187,7 +182,7 @@ static est_err_t *describe(attempt_t *a, const est_req_t *req, const pki_csr_t *
     row->operation = req->op->name;
     row->network = req->network;
     row->entity = a->grant->entity;
-    describe_identity(a, &req->identity);
+    describe_identity(a, req);
     if (req->alias->idempotency) {
         make_idem_key(a->idem_key, req, csr, a->grant);
         row->idem_key = a->idem_key;

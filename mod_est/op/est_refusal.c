@@ -43,11 +43,10 @@ static void remember(int wait, const est_req_t *req, const est_service_t *servic
     service->guard->limit(est_slice(key, sizeof(key)), req->now + apr_time_from_sec(wait));
 }
 
-/* Nobody's row is made by who has not shown yet who he is: a name with an enrolment code that is not verified, say */
+/* Whose enrolment code is not verified yet has not shown who he is */
 static int is_authenticated(const policy_identity_t *identity)
 {
-    return identity->kind != POLICY_IDENTITY_NONE &&
-           !(identity->kind == POLICY_IDENTITY_ENTITY && identity->code_to_come && !identity->entity);
+    return identity->kind != POLICY_IDENTITY_NONE && !identity->code_to_come;
 }
 
 /* Trouble of our own is none. What people have denied is on record already. */

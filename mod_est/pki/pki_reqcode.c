@@ -9,6 +9,7 @@
 
 #include <string.h>
 
+#include <apr_strings.h>
 #include <openssl/objects.h>
 
 #define CONSTRUCTED 0x20

@@ -102,7 +102,7 @@ static void put_code(store_pg_params_t *params, const store_issue_t *issue, apr_
 
 static void put_vendor(store_pg_params_t *params, const store_issue_t *issue, apr_pool_t *pool)
 {
-    store_pg_params_text(params, issue->n_vendor ? text_array(issue->vendor, issue->n_vendor, pool) : NULL);
+    store_pg_params_text(params, issue->vendor ? text_array(issue->vendor, issue->n_vendor, pool) : NULL);
 }
 
 /* ---- the statements */
