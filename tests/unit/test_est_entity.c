@@ -284,7 +284,7 @@ static void test_places_without_codes(void **state)
 static void test_after_a_change_the_code_is_good_while_its_hash_is_the_same(void **state)
 {
     csr_spec_t good = {.subject = "CN=dev1", .challenge = "correct"};
-    policy_entity_t changed = good_entity();
+    policy_entity_t changed = good_entity(), another = good_entity();
     const pki_csr_t *csr;
     est_req_t *req;
 
@@ -297,7 +297,8 @@ static void test_after_a_change_the_code_is_good_while_its_hash_is_the_same(void
     op.store.entity = &changed;
     ASSERT_OK(est_auth_again(req, &op.service));
     assert_int_equal(req->identity.entity->version, 3);
-    changed.code_hash = "another";
+    another.code_hash = "another";
+    op.store.entity = &another;
     ASSERT_FAILS(est_auth_again(req, &op.service), code_refused, "was changed");
     op.store.entity = NULL;
     ASSERT_FAILS(est_auth_again(req, &op.service), code_refused, "was changed");
