@@ -161,12 +161,13 @@ est_err_t *est_password_prepare(est_request_t *request)
     return store_cache_client(request->service->cache, &req->cred.client, request->basic_user, req->pool);
 }
 
-/* Whatever provider refused the pair, and whatever ErrorDocument made of it, the request ends as a 401 */
+/* Whatever provider refused the pair, and whatever ErrorDocument made of it, the request ends as a 401. So does one
+ * with the right code, when it was used up meanwhile: no guess. */
 static int count_failure(request_rec *r)
 {
     const est_request_t *request = est_request_get(r);
 
-    if (request && request->basic_user && the_passwords && r->status == HTTP_UNAUTHORIZED)
+    if (request && request->basic_user && !request->code_verified && the_passwords && r->status == HTTP_UNAUTHORIZED)
         add_failure(&request->req, request->basic_user);
     return DECLINED;
 }
