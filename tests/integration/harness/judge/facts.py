@@ -93,15 +93,16 @@ class Facts:
     extensions: list = None  # (dotted oid, critical, octets of the value)
     challenge: str = None
     odd: str = None  # why nothing is foretold of it: what it has is judged by rules that are not the policy's
+    hopeless: str = None  # why nothing may come of it, whatever the policy says
 
     def attribute(self, kind):
         """Value of the first such attribute of the request, None"""
         return next((attribute.value for attribute in self.subject if attribute.type == kind), None)
 
 
-def read(csr, who, operation="simpleenroll", odd=None):
+def read(csr, who, operation="simpleenroll", odd=None, hopeless=None):
     """Facts of a request in DER. odd: says why its fate is left open; what is issued all the same is judged"""
-    facts = Facts(who, operation, odd=odd)
+    facts = Facts(who, operation, odd=odd, hopeless=hopeless)
     try:
         request = x509.load_der_x509_csr(csr)
         facts.subject, facts.san = attributes_of(request.subject), sans_of(request.extensions)
@@ -111,7 +112,8 @@ def read(csr, who, operation="simpleenroll", odd=None):
         valid = request.is_signature_valid
     except (ValueError, TypeError, x509.DuplicateExtension, x509.UnsupportedGeneralNameType, NotImplementedError) as error:
         facts.odd = facts.odd or f"it cannot be read: {error!r}"
+        facts.subject = None
         return facts
     if not valid:
-        facts.odd = facts.odd or "its signature is wrong"
+        facts.hopeless = facts.hopeless or "its signature is wrong"
     return facts

@@ -6,7 +6,7 @@ import collections
 import re
 
 from . import globs, template
-from .facts import IDENTITY, Attribute
+from .facts import IDENTITY, Attribute, attributes_of, sans_of
 
 # RFC 5280 appendix A: upper bounds in characters
 BOUNDS = {"CN": 64, "O": 64, "OU": 64, "C": 2, "serialNumber": 64, "L": 128, "ST": 128, "title": 64, "UID": 256, "emailAddress": 255,
@@ -216,7 +216,6 @@ def not_own(name, subject, san):
 
 def of_certificate(cert, subject, san):
     """Names that a holder of this certificate may not have"""
-    from .facts import attributes_of, sans_of  # noqa: PLC0415
     have = {normal(*name) for name in sans_of(cert.extensions)}
     same = [(part.type, part.value.lower()) for part in subject] == \
         [(part.type, part.value.lower()) for part in attributes_of(cert.subject)]
@@ -238,6 +237,13 @@ def lone_emails(subject, san):
     return [part.value for part in subject if part.type == "emailAddress" and ("email", part.value) not in san]
 
 
+def judge_renewal(names, facts):
+    """RFC 7030 4.2.2: subject and subjectAltName are those of the certificate that is renewed"""
+    have = sans_of(facts.who.cert.extensions)
+    if of_certificate(facts.who.cert, facts.subject, facts.san) or {normal(*name) for name in have} != {normal(*name) for name in facts.san}:
+        names.refuse("names_differ", "other names than those of the certificate")
+
+
 def judge(policy, facts):
     names = Names()
     judge_subject(names, policy, wanted_subject(names, policy, facts))
@@ -251,4 +257,6 @@ def judge(policy, facts):
             names.refuse("name_refused", f"{text}: not of the group")
     for text in foreign_names(facts.who, names.subject, names.san):
         names.refuse("name_not_yours", text)
+    if facts.operation == "simplereenroll":
+        judge_renewal(names, facts)
     return names

@@ -103,6 +103,8 @@ def judge(policy, facts, issuer, now):
     if named.subject and [(part.type, part.value) for part in named.subject] == \
             [(part.type, part.value) for part in attributes_of(issuer.subject)]:
         refusals.append(("name_invalid", "the CA's own name"))
+    if facts.hopeless:
+        refusals.append(("hopeless", facts.hopeless))
     refusals += named.refusals + extended.refusals + judge_validity(policy, issuer, now)
     return Expected(named, extended, refusals, named.unclear + extended.unclear + ([facts.odd] if facts.odd else []))
 
@@ -217,6 +219,11 @@ def power_complaints(cert, policy):
             speaks = extensions.POWERS & set(extensions.purposes_of(value)) - given
             if speaks or extensions.KP + "27" in extensions.purposes_of(value):
                 yield f"power: purposes {speaks}"
+
+
+def is_ca(cert):
+    found = [extension.value.ca for extension in cert.extensions if isinstance(extension.value, x509.BasicConstraints)]
+    return any(found)
 
 
 def verifies(cert, issuer):
