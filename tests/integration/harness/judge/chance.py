@@ -52,7 +52,7 @@ def violation(chance):
 
 
 def validity(chance):
-    return datetime.timedelta(seconds=chance.choice((60, 3600, 86400 * 7, 86400 * 90, 86400 * 90, 86400 * 365, 86400 * 36500)))
+    return datetime.timedelta(seconds=chance.choice((60, 3600, 86400 * 7, 86400 * 90, 86400 * 90, 86400 * 365, 86400 * 35000)))
 
 
 def profile_row(chance, new):
@@ -132,7 +132,7 @@ def requested_rows(chance):
 
 
 def alias_row(chance, new, authorities):
-    row = {"ca": chance.choice(authorities), "auth_enroll": chance.choice(("basic-or-cert", "basic-or-cert", "basic", "cert")),
+    row = {"ca": chance.choice(authorities), "auth_enroll": chance.choice(("basic-or-cert",) * 12 + ("basic",) * 4 + ("cert",)),
            "profile_active": chance.random() < 0.97, "group_active": chance.random() < 0.97, "enroll_chain": rarely(chance),
            "base64": chance.choice(("auto", "line", "wrap")), "idempotency": datetime.timedelta(minutes=chance.choice((0, 10))),
            "transfer_encoding": chance.random() < 0.8, "reason_text": chance.random() < 0.8,

@@ -178,14 +178,14 @@ def judge_sans(names, policy, wanted):
         if flaw is None:
             taken.add(normal(kind, value))
             names.san.append((kind, value))
-            if malformed:
-                names.refuse("name_invalid", f"{kind}:{value}: {malformed}")
         elif flaw[1] == "drop":
             names.dropped.append(f"{kind}={value}")
-            if malformed:
-                names.leave_open(f"{kind}:{value}, which is left out, is {malformed}")
         else:
             names.refuse("name_refused", f"{kind}:{value}: {flaw[0]}")
+        if malformed and flaw and flaw[1] == "drop":
+            names.leave_open(f"{kind}:{value}, which is left out, is {malformed}")
+        elif malformed:
+            names.refuse("name_invalid", f"{kind}:{value}: {malformed}")
     for rule in policy.san_rules:
         if rule.required and not counts[rule.id]:
             names.refuse("name_invalid", f"a name of type {rule.type} ({rule.pattern}) is required")

@@ -76,7 +76,7 @@ def judge_alias(policy, facts):
         found.append(("certificate_required", "a password is not enough"))
     if who.kind == "certificate" and alias.auth_enroll in ("basic", "basic-and-cert") and facts.operation == "simpleenroll":
         found.append(("authentication_required", "a certificate is not enough"))
-    if facts.challenge is None and alias.binding == "required":
+    if not facts.challenge and alias.binding == "required":
         found.append(("binding_required", "no channel binding"))
     return found
 
