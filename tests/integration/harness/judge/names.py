@@ -57,7 +57,9 @@ def wanted_subject(names, policy, facts):
     """What is judged: the certificate's names at its renewal, the template's result, or those of the request"""
     template_text = policy.profile.subject_template
     if template_text is None or facts.operation == "simplereenroll":
-        return facts.subject
+        # What a holder is called already it gets as it is, and not in another spelling
+        its_name = facts.who.kind == "certificate" and same_subject(facts.who.cert, facts.subject)
+        return attributes_of(facts.who.cert.subject) if its_name else facts.subject
     try:
         return [Attribute(kind, value, number) for number, (kind, value) in enumerate(template.subject(template_text, facts))]
     except template.Absent as error:
@@ -168,6 +170,8 @@ def take(policy, name, counts):
 
 def judge_sans(names, policy, wanted):
     counts, taken = collections.Counter(), set()
+    if len(wanted) > 256:
+        names.refuse("name_invalid", f"{len(wanted)} names")
     for kind, value, source in wanted:
         if normal(kind, value) in taken:
             continue
@@ -181,7 +185,7 @@ def judge_sans(names, policy, wanted):
         elif flaw[1] == "drop":
             names.dropped.append(f"{kind}={value}")
         else:
-            names.refuse("name_refused", f"{kind}:{value}: {flaw[0]}")
+            names.refuse("name_refused" if kind in SAN_TYPES else "name_invalid", f"{kind}:{value}: {flaw[0]}")
         if malformed and flaw and flaw[1] == "drop":
             names.leave_open(f"{kind}:{value}, which is left out, is {malformed}")
         elif malformed:
@@ -214,12 +218,16 @@ def not_own(name, subject, san):
     return [text for dns, text in named if not (text == name or dns and text.lower() == name.lower())]
 
 
+def same_subject(cert, subject):
+    """RFC 5280 7.1, for text in ASCII"""
+    return [(part.type, part.value.lower()) for part in subject] == \
+        [(part.type, part.value.lower()) for part in attributes_of(cert.subject)]
+
+
 def of_certificate(cert, subject, san):
     """Names that a holder of this certificate may not have"""
     have = {normal(*name) for name in sans_of(cert.extensions)}
-    same = [(part.type, part.value.lower()) for part in subject] == \
-        [(part.type, part.value.lower()) for part in attributes_of(cert.subject)]
-    return ([] if same else ["another subject"]) + [value for kind, value in san if normal(kind, value) not in have]
+    return ([] if same_subject(cert, subject) else ["another subject"]) + [value for kind, value in san if normal(kind, value) not in have]
 
 
 def foreign_names(who, subject, san):

@@ -319,15 +319,15 @@ HOSTILE = {
     "a small RSA key": lambda request, _: set_field(key=shared_key("rsa:1024"))(request, None),
     "nsCertType": ask("2.16.840.1.113730.1.1", b"\x03\x02\x00\x07", False), "resources": ask("1.3.6.1.5.5.7.1.7", der.seq(), True),
 }
-# What is never a matter of policy: nothing comes of it wherever it is asked
-HOPELESS = {"an extension twice", "malformed usage", "no usage", "an empty list of purposes", "NUL", "control character", "override", "Greek",
-            "fullwidth", "blanks"}
+# What is refused before any rule is asked, or by rules about text that the judge does not know
+NO_POLICY = {"an extension twice", "malformed usage", "no usage", "an empty list of purposes", "NUL", "control character", "override", "Greek",
+            "fullwidth", "blanks", "an empty name"}
 
 
 def hostile(chance, request, what=None):
     request.kind = what or chance.choice(sorted(HOSTILE))
     HOSTILE[request.kind](request, chance)
-    if request.kind in HOPELESS:
+    if request.kind in NO_POLICY:
         request.odd = request.odd or request.kind
     return request
 

@@ -97,6 +97,8 @@ def judge(policy, facts, issuer, now):
         return Expected(names.Names(), extensions.Extensions(), refusals, [])
     if not key_allowed(policy.profile.keys, facts.key):
         refusals.append(("key_not_allowed", f"{facts.key}"))
+    if facts.key[0] == "rsa" and not 2048 <= facts.key[1] <= 8192:
+        refusals.append(("key_rejected", f"{facts.key}"))
     if facts.spki == spki_of(issuer.public_key()):
         refusals.append(("key_reserved", "the CA's own key"))
     named, extended = names.judge(policy, facts), extensions.judge(policy, facts)
