@@ -177,7 +177,7 @@ def run_cases(world, count):
 
 
 def test_what_is_issued_is_what_the_rows_allow(world, record_property, allow_log):
-    allow_log(DENIED_USER)
+    allow_log(DENIED_USER, "EST1076")
     print(f"EST_SEED={SEED} EST_CASES={CASES}")
     record_property("seed", SEED)
     start = utcnow()
