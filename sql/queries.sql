@@ -60,17 +60,45 @@ FROM est.trust_anchor ORDER BY alias_id, id
 SELECT id, version, user_name, password_hash, names, networks, groups, enabled, valid_from, valid_until
 FROM est.client_get($1::text)
 
+-- name: client_by_certificate
+SELECT id, version, user_name, password_hash, names, networks, groups, enabled, valid_from, valid_until
+FROM est.client_by_certificate($1::bytea, $2::text)
+
+-- name: entity_get
+SELECT id, version, name, status, preregistered, subject, san, valid_until, code_id, code_hash
+FROM est.entity_get($1::int, $2::text)
+
 -- name: record_issued
 -- $1 id, $2 alias, $3 policy version, $4 operation, $5 identity kind, $6 identity, $7 client, $8 client version,
 -- $9 network, $10 SHA-256 of the presented certificate's issuer, $11 its serial, $12 entity, $13 idempotency key,
 -- $14 window in seconds, $15 CA, $16 issuer, $17 SHA-256 of the issuer, $18 serial, $19 subject, $20 SAN,
 -- $21 SHA-256 of the SubjectPublicKeyInfo, $22 not before, $23 not after (seconds since 1970), $24 certificate,
--- $25 fingerprint of the RSA modulus
-SELECT outcome, rule, detail, der
+-- $25 fingerprint of the RSA modulus, $26 what was left out, $27 enrolment code, $28 entity's version, $29 approved
+-- order, $30 names in the vendor's certificate
+SELECT outcome, rule, detail, der, NULL AS order_id, retry_after
 FROM est.record_issued($1::uuid, $2::int, $3::bigint, $4::text, $5::text, $6::text, $7::int, $8::bigint, $9::inet,
                        $10::bytea, $11::text, $12::text, $13::bytea, $14::int, $15::text, $16::text, $17::bytea,
                        $18::text, $19::text, $20::text[], $21::bytea,
-                       to_timestamp($22::bigint), to_timestamp($23::bigint), $24::bytea, $25::bytea)
+                       to_timestamp($22::bigint), to_timestamp($23::bigint), $24::bytea, $25::bytea,
+                       $26::text, $27::bigint, $28::bigint, $29::uuid, $30::text[])
+
+-- name: order_open
+-- $1 to $12 as in record_issued, $13 key of the order, $14 idempotency key, $15 window in seconds, $16 subject, $17 SAN,
+-- $18 SHA-256 of the SubjectPublicKeyInfo, $19 fingerprint of the RSA modulus, $20 request, $21 what was left out,
+-- $22 enrolment code, $23 entity's version, $24 names in the vendor's certificate
+SELECT outcome, rule, detail, der, order_id, retry_after
+FROM est.order_open($1::uuid, $2::int, $3::bigint, $4::text, $5::text, $6::text, $7::int, $8::bigint, $9::inet,
+                    $10::bytea, $11::text, $12::text, $13::bytea, $14::bytea, $15::int, $16::text, $17::text[],
+                    $18::bytea, $19::bytea, $20::bytea, $21::text, $22::bigint, $23::bigint, $24::text[])
+
+-- name: record_refused
+-- $1 id, $2 alias, $3 operation, $4 identity kind, $5 identity, $6 client, $7 network, $8 subject and $9 SAN as
+-- requested, $10 SHA-256 of the SubjectPublicKeyInfo, $11 rule, $12 reason
+SELECT est.record_refused($1::uuid, $2::int, $3::text, $4::text, $5::text, $6::int, $7::inet, $8::text, $9::text[],
+                          $10::bytea, $11::text, $12::text) AS retry_after
+
+-- name: maintain
+SELECT revoked, expired FROM est.maintain()
 
 -- name: holder_status
 SELECT est.holder_status($1::int, $2::bytea, $3::text)

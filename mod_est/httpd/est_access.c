@@ -65,7 +65,9 @@ static est_err_t *require(policy_access_t *access, est_err_t **why, est_request_
     est_req_t *req = &request->req;
 
     req->cred.user = verified_user(request);
-    if (req->cred.user && (!req->cred.client || strcmp(req->cred.client->user, req->cred.user) != 0))
+    req->cred.entity = req->cred.user && request->code_verified ? request->entity : NULL;
+    if (req->cred.user && !req->cred.entity &&
+        (!req->cred.client || strcmp(req->cred.client->user, req->cred.user) != 0))
         EST_TRY(store_cache_client(request->service->cache, &req->cred.client, req->cred.user, req->pool));
     return est_auth_require(access, why, req, request->service);
 }

@@ -97,7 +97,9 @@ static int shows_detail(const est_request_t *request, const est_err_t *err)
 {
     const est_req_t *req = &request->req;
 
-    return err->detail && est_err_row(err->code)->status < 500 && req->identity.kind != POLICY_IDENTITY_NONE &&
+    /* Why a code is not accepted would tell who guesses which entities and codes there are */
+    return err->detail && est_err_row(err->code)->status < 500 && err->code != EST_E_code_refused &&
+           req->identity.kind != POLICY_IDENTITY_NONE && !req->identity.code_to_come &&
            (!req->alias || req->alias->reason_text);
 }
 
@@ -292,7 +294,7 @@ int est_answer_send(est_request_t *request, const est_resp_t *resp)
     request_rec *r = request->r;
     int more = dispose_of_body(request, resp->status);
 
-    set_env(request, "ok", resp->serial, NULL);
+    set_env(request, resp->status == HTTP_ACCEPTED ? "pending" : "ok", resp->serial, NULL);
     if (resp->summary)
         ap_log_rerror(APLOG_MARK, APLOG_INFO, 0, r, "EST: %s %s", resp->summary, context(request));
     r->status = resp->status;
@@ -300,6 +302,11 @@ int est_answer_send(est_request_t *request, const est_resp_t *resp)
         apr_table_setn(r->headers_out, "Cache-Control", "no-store");
     if (resp->transfer_encoding)
         apr_table_setn(r->headers_out, "Content-Transfer-Encoding", "base64");
+    if (resp->retry_after)
+        apr_table_setn(r->headers_out, "Retry-After", apr_itoa(r->pool, resp->retry_after));
+    if (resp->status ==
+        HTTP_ACCEPTED) /* Bouncy Castle's client reads no body here, and wants to be told that (PE-09) */
+        ap_set_content_length(r, 0);
     return send_body(r, more, resp->content_type, resp->body, resp->length);
 }
 

@@ -22,7 +22,7 @@ typedef enum { EST_VERIFY_OFF, EST_VERIFY_ON, EST_VERIFY_SHARED } est_verify_t;
 /* Once per server process: belongs to the main server */
 typedef struct {
     const char *database;
-    int database_pool, database_timeout, policy_max_age;
+    int database_pool, database_timeout, policy_max_age, maintenance_interval, refusal_limit;
     apr_array_header_t *ca_configs; /* of ca_config_t */
     apr_array_header_t *locations;  /* of est_location_t *: every block with EstEngine on */
     ca_t **cas;                     /* opened by est_config_check */

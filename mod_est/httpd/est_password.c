@@ -4,6 +4,7 @@
  */
 #include "est_password.h"
 #include "est_failures.h"
+#include "est_guard.h"
 #include "pki/pki_cert.h"
 #include "pki/pki_digest.h"
 
@@ -74,18 +75,25 @@ static est_slice_t failure_key(unsigned char key[32], const char *network, const
     return est_slice(key, 32);
 }
 
-static est_err_t *check_failures(const est_request_t *request, const char *user)
+static est_err_t *check_failures(const est_req_t *req, const char *user)
 {
     unsigned char hash[32];
-    est_slice_t key = failure_key(hash, request->req.network, user, request->req.pool);
+    est_slice_t key = failure_key(hash, req->network, user, req->pool);
     est_err_t *err;
     int left;
 
-    if (est_failures_count(key, request->req.now, &left) < FAILURES_MAX)
+    if (est_failures_count(key, req->now, &left) < FAILURES_MAX)
         return NULL;
-    err = EST_FAIL(request->req.pool, too_many_failures, "%d within a minute", FAILURES_MAX);
+    err = EST_FAIL(req->pool, too_many_failures, "%d within a minute", FAILURES_MAX);
     err->retry_after = left;
     return err;
+}
+
+static void add_failure(const est_req_t *req, const char *user)
+{
+    unsigned char hash[32];
+
+    est_failures_add(failure_key(hash, req->network, user, req->pool), req->now);
 }
 
 /* RFC 7617 2, strictly: httpd would take the first of two headers, which it makes one of with a comma, and a name up to
@@ -121,6 +129,22 @@ static est_err_t *read_user(const char **user, const est_request_t *request)
     return read_pair(user, line, pool);
 }
 
+/* A user name is that of an end entity first, if there is a code for it here, and of a client else: one bcrypt for
+ * either, and for neither */
+static est_err_t *find_entity(est_request_t *request)
+{
+    const est_req_t *req = &request->req;
+    store_t *store = request->service->store;
+    policy_entity_t *entity;
+
+    if (req->alias->mode != POLICY_MODE_CLIENT || req->alias->code_source != POLICY_CODE_BASIC)
+        return NULL;
+    EST_TRY(store->vt->entity_get(store, &entity, req->alias->id, request->basic_user, req->pool));
+    if (entity && entity->code_hash)
+        request->entity = entity;
+    return NULL;
+}
+
 est_err_t *est_password_prepare(est_request_t *request)
 {
     est_req_t *req = &request->req;
@@ -130,7 +154,10 @@ est_err_t *est_password_prepare(est_request_t *request)
     request->bad_credentials = read_user(&request->basic_user, request);
     if (!request->basic_user)
         return NULL;
-    EST_TRY(check_failures(request, request->basic_user));
+    EST_TRY(check_failures(req, request->basic_user));
+    EST_TRY(find_entity(request));
+    if (request->entity)
+        return NULL;
     return store_cache_client(request->service->cache, &req->cred.client, request->basic_user, req->pool);
 }
 
@@ -138,11 +165,9 @@ est_err_t *est_password_prepare(est_request_t *request)
 static int count_failure(request_rec *r)
 {
     const est_request_t *request = est_request_get(r);
-    unsigned char hash[32];
 
     if (request && request->basic_user && the_passwords && r->status == HTTP_UNAUTHORIZED)
-        est_failures_add(failure_key(hash, request->req.network, request->basic_user, request->req.pool),
-                         request->req.now);
+        add_failure(&request->req, request->basic_user);
     return DECLINED;
 }
 
@@ -172,42 +197,79 @@ static int verify(int *busy, const char *password, const char *hash)
     return good;
 }
 
-static est_err_t *busy_error(const est_request_t *request)
+static est_err_t *busy_error(const est_req_t *req)
 {
     est_err_t *err =
-        EST_FAIL(request->req.pool, busy, "%d passwords are being verified already", (int)the_passwords->hashing_max);
+        EST_FAIL(req->pool, busy, "%d passwords are being verified already", (int)the_passwords->hashing_max);
 
     err->retry_after = BUSY_RETRY;
     return err;
 }
 
-static int is_good(est_request_t *request, const char *user, const char *password)
+/* hash NULL: of nobody, and never good */
+static est_err_t *check_secret(int *fits, const char *user, const char *secret, const char *hash, const est_req_t *req)
 {
-    const policy_client_t *client = request->req.cred.client;
-    const char *hash = client && client->hash ? client->hash : NOBODYS_HASH;
-    int known = client && client->hash, busy;
-    unsigned char hashed[32], good;
+    const char *compared = hash ? hash : NOBODYS_HASH;
+    unsigned char hashed[32] = {0}, good;
     est_slice_t key = est_slice(hashed, sizeof(hashed)), value;
-    apr_time_t now = request->req.now;
+    int busy;
 
+    *fits = 0;
     /* As dear as any other failure: free ones could flush what is remembered of the others */
-    if (strlen(password) > PASSWORD_MAX) {
+    if (strlen(secret) > PASSWORD_MAX) {
         verify(&busy, "", NOBODYS_HASH);
-        if (busy)
-            request->err = busy_error(request);
-        return 0;
+        return busy ? busy_error(req) : NULL;
     }
-    if (!verdict_key(hashed, user, password, hash, request->req.pool))
-        return 0;
-    if (est_lru_get(the_passwords->verdicts, key, now, &value, request->req.pool) && value.n == 1)
-        return value.p[0];
-    good = verify(&busy, password, hash) && known;
-    if (busy) {
-        request->err = busy_error(request);
-        return 0;
+    if (!verdict_key(hashed, user, secret, compared, req->pool))
+        return EST_FAIL(req->pool, internal, "no digest of a password");
+    if (est_lru_get(the_passwords->verdicts, key, req->now, &value, req->pool) && value.n == 1) {
+        *fits = value.p[0] && hash;
+        return NULL;
     }
-    est_lru_put(the_passwords->verdicts, key, now + (good ? GOOD_TTL : BAD_TTL), est_slice(&good, 1));
-    return good;
+    good = verify(&busy, secret, compared) && hash;
+    if (busy)
+        return busy_error(req);
+    est_lru_put(the_passwords->verdicts, key, req->now + (good ? GOOD_TTL : BAD_TTL), est_slice(&good, 1));
+    *fits = good;
+    return NULL;
+}
+
+/* ---- for codes that come in requests */
+
+static est_err_t *verify_code(int *good, const char *secret, const char *hash, const est_req_t *req)
+{
+    if (!the_passwords)
+        return EST_FAIL(req->pool, internal, "nothing verifies passwords in this process");
+    return check_secret(good, "", secret, hash, req);
+}
+
+const est_guard_t *est_password_guard(void)
+{
+    est_guard.verify = verify_code;
+    est_guard.check_failures = check_failures;
+    est_guard.add_failure = add_failure;
+    return &est_guard;
+}
+
+/* ---- the provider */
+
+/* The hash that this user's password has to fit; NULL when there is none. Whose it is stays in request. */
+static est_err_t *find_hash(const char **hash, est_request_t *request, const char *user)
+{
+    policy_credentials_t *cred = &request->req.cred;
+
+    request->code_verified = 0;
+    *hash = NULL;
+    if (request->entity && !strcmp(request->entity->name, user)) {
+        *hash = request->entity->code_hash;
+        return NULL;
+    }
+    request->entity = NULL;
+    if (!cred->client || strcmp(cred->client->user, user) != 0)
+        EST_TRY(store_cache_client(request->service->cache, &cred->client, user, request->r->pool));
+    if (cred->client)
+        *hash = cred->client->hash;
+    return NULL;
 }
 
 /* Trouble is AUTH_DENIED with request->err set: a general error would make httpd answer 500. A user who has no password
@@ -215,20 +277,22 @@ static int is_good(est_request_t *request, const char *user, const char *passwor
 static authn_status check_password(request_rec *r, const char *user, const char *password)
 {
     est_request_t *request = est_request_get(r);
-    const policy_client_t *client;
+    const char *hash;
+    int good = 0;
 
     if (!request || !the_passwords) {
         ap_log_rerror(APLOG_MARK, APLOG_ERR, 0, r, "AuthBasicProvider est works only where EstEngine is on");
         return AUTH_DENIED;
     }
-    if (!request->req.cred.client || strcmp(request->req.cred.client->user, user) != 0)
-        request->err = store_cache_client(request->service->cache, &request->req.cred.client, user, r->pool);
+    request->err = find_hash(&hash, request, user);
+    if (!request->err)
+        request->err = check_secret(&good, user, password, hash, &request->req);
     if (request->err)
         return AUTH_DENIED;
-    if (is_good(request, user, password))
-        return AUTH_GRANTED;
-    client = request->req.cred.client;
-    return request->err || (client && client->hash) ? AUTH_DENIED : AUTH_USER_NOT_FOUND;
+    if (!good)
+        return hash ? AUTH_DENIED : AUTH_USER_NOT_FOUND;
+    request->code_verified = request->entity != NULL;
+    return AUTH_GRANTED;
 }
 
 static const authn_provider provider = {check_password, NULL};

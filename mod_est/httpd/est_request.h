@@ -16,8 +16,10 @@ typedef struct {
     const est_location_t *location;
     est_service_t *service;
     int body_was_read;
-    const char *authorization;  /* header as the client sent it; NULL = none */
-    const char *basic_user;     /* of the Authorization header, where a password can play a role; NULL = none */
+    const char *authorization;     /* header as the client sent it; NULL = none */
+    const char *basic_user;        /* of the Authorization header, where a password can play a role; NULL = none */
+    const policy_entity_t *entity; /* client mode: whose code the password has to be; NULL = it is a client's */
+    int code_verified;             /* and it is */
     est_err_t *bad_credentials; /* the Authorization header cannot be understood; NULL = it can, or does not matter */
     est_err_t *err;             /* what this request is refused with, once that is known */
     int logged;

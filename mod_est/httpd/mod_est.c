@@ -9,9 +9,12 @@
 #include "est_answer.h"
 #include "est_config.h"
 #include "est_failures.h"
+#include "est_guard.h"
 #include "est_log.h"
+#include "est_maintain.h"
 #include "est_password.h"
 #include "est_proxy.h"
+#include "est_refusals.h"
 #include "est_tls.h"
 #include "op/est_serve.h"
 #include "store/store_pg.h"
@@ -96,6 +99,9 @@ static int post_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp, s
         return OK;
     if ((err = est_failures_make(pconf)))
         est_log_error(s, EST_LOG_ERROR, err, "failed logins are not limited");
+    if ((err = est_refusals_make(global->refusal_limit, pconf)))
+        est_log_error(s, EST_LOG_ERROR, err, "rows of refusals are not limited");
+    est_maintain_start(&config, make_env(s, pconf), s, pconf);
     apr_pool_create(&snapshot_pool, pconf);
     err = store_pg_probe(&snapshot, &config, snapshot_pool, ptemp);
     est_tls_clear_errors();
@@ -155,6 +161,8 @@ static est_err_t *open_service(est_service_t **out, server_rec *s, apr_pool_t *p
     EST_TRY(open_store(service, global, threads, pchild));
     EST_TRY(est_password_make(&passwords, service->env, threads, pchild));
     est_password_use(passwords);
+    est_password_guard();
+    service->guard = &est_guard;
     *out = service;
     return NULL;
 }

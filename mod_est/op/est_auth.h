@@ -14,8 +14,9 @@
  * through. Fails on trouble of our own: store_unavailable and the like. */
 est_err_t *est_auth_require(policy_access_t *access, est_err_t **why, est_req_t *req, est_service_t *service);
 
-/* Judges anew under the policy and with the client's row as they are now: after `stale`. The verified password stays
- * good only while the row's hash is the same; otherwise authentication_required. */
+/* Judges anew under the policy and with the rows of client and end entity as they are now: after `stale`. A verified
+ * password or code stays good only while the row's hash is the same; otherwise authentication_required or
+ * code_refused. */
 est_err_t *est_auth_again(est_req_t *req, est_service_t *service);
 
 /* The CA of an alias: alias_broken when none is set or configured. alias NULL: the only one. */

@@ -4,6 +4,9 @@
  */
 #include "est_issue.h"
 #include "est_auth.h"
+#include "est_entity.h"
+#include "est_refusal.h"
+#include "pki/pki_reqattr.h"
 #include "policy/policy_decide.h"
 
 #include <apr_strings.h>
@@ -12,47 +15,81 @@
 /* How often policy may change under one request before it is told to come back */
 #define MAX_JUDGEMENTS 4
 
-/* Everything that makes two requests the same (decision 7): who asks, where, for which key and names, under
+/* One judgement and, when it is favourable, one signature */
+typedef struct {
+    policy_grant_t *grant;
+    ca_t *ca;
+    store_issue_t row;
+    char random[POLICY_RANDOM + 1];
+    unsigned char idem_key[PKI_SHA256_SIZE], order_key[PKI_SHA256_SIZE], holder_hash[PKI_SHA256_SIZE];
+    unsigned char modulus_hash[PKI_KEY_MODULUS_HASH_SIZE];
+} attempt_t;
+
+/* ---- what makes two requests the same */
+
+const char *est_issue_who(const policy_identity_t *identity, apr_pool_t *pool)
+{
+    return identity->kind == POLICY_IDENTITY_USER || identity->kind == POLICY_IDENTITY_ENTITY
+               ? identity->name
+               : est_hex(est_slice(identity->cert->fingerprint, PKI_SHA256_SIZE), pool);
+}
+
+/* Of a request that is answered with the same certificate (decision 7): who asks, where, for which key and names, under
  * which policy */
 static void make_idem_key(unsigned char key[PKI_SHA256_SIZE], const est_req_t *req, const pki_csr_t *csr,
                           const policy_grant_t *grant)
 {
-    const policy_identity_t *identity = &req->identity;
     est_slice_t spki = csr->key->spki, subject = grant->subject->der, san = pki_san_encode(&grant->san, req->pool);
-    const char *who = identity->kind == POLICY_IDENTITY_USER
-                          ? identity->name
-                          : est_hex(est_slice(identity->cert->fingerprint, PKI_SHA256_SIZE), req->pool);
     const char *head = apr_psprintf(req->pool, "%d %d %" APR_INT64_T_FMT " %d %d %d %d %s", req->alias->id, req->op->op,
-                                    policy_snapshot_version(req->snapshot), identity->kind, (int)spki.n, (int)subject.n,
-                                    (int)san.n, who);
+                                    policy_snapshot_version(req->snapshot), req->identity.kind, (int)spki.n,
+                                    (int)subject.n, (int)san.n, est_issue_who(&req->identity, req->pool));
     const est_slice_t parts[] = {est_slice(head, strlen(head) + 1), spki, subject, san};
 
     pki_sha256_parts(key, parts, 4);
 }
 
-/* 159 random bits: 20 octets with the sign bit clear, and not 0 (RFC 5280 4.1.2.2) */
-static est_err_t *make_serial(unsigned char serial[20], const est_env_t *env, apr_pool_t *pool)
+/* Of a request that somebody has to approve: the same, but the names are those asked for, and policy may change while
+ * it waits. Nor do the octets of the request count: it is signed anew for each connection that it is bound to (PE-04)
+ */
+static est_err_t *make_order_key(unsigned char key[PKI_SHA256_SIZE], const est_req_t *req, const pki_csr_t *csr)
 {
-    if (!env->random(env, serial, 20))
-        return EST_FAIL(pool, internal, "no random numbers");
-    serial[0] &= 0x7f;
-    for (int i = 0; i < 20; i++)
-        if (serial[i])
-            return NULL;
-    return EST_FAIL(pool, internal, "the random numbers are all zero");
+    pki_reqattrs_t attrs = {0};
+    est_slice_t parts[6];
+    const char *head;
+
+    if (req->alias->change_subject)
+        EST_TRY(pki_reqattr_read(&attrs, csr, req->pool));
+    parts[1] = csr->key->spki;
+    parts[2] = csr->subject->der;
+    parts[3] = pki_san_encode(&csr->san, req->pool);
+    parts[4] = attrs.subject ? attrs.subject->der : est_slice("", 0);
+    parts[5] = pki_san_encode(&attrs.san, req->pool);
+    head = apr_psprintf(req->pool, "%d %d %d %d %d %d %d %d %d %s", req->alias->id, req->op->op, req->identity.kind,
+                        (int)parts[1].n, (int)parts[2].n, (int)parts[3].n, attrs.has_change, (int)parts[4].n,
+                        (int)parts[5].n, est_issue_who(&req->identity, req->pool));
+    parts[0] = est_slice(head, strlen(head) + 1);
+    pki_sha256_parts(key, parts, 6);
+    return NULL;
 }
 
-/* One judgement and, when it is favourable, one signature */
-typedef struct {
-    policy_grant_t *grant;
-    ca_t *ca;
-    unsigned char idem_key[PKI_SHA256_SIZE], holder_hash[PKI_SHA256_SIZE];
-    unsigned char modulus_hash[PKI_KEY_MODULUS_HASH_SIZE];
-    est_slice_t der;
-} attempt_t;
+/* ---- judging */
 
 /* RFC 7030 3.5: a challengePassword is the channel binding value of this very connection, in base64. Verified whenever
- * it is there. */
+ * it is there, unless it is something else: an enrolment code, or the value of a connection that an RA vouches for. */
+static int is_binding(const est_req_t *req)
+{
+    return req->alias->mode != POLICY_MODE_CLIENT || req->alias->code_source != POLICY_CODE_CHALLENGE;
+}
+
+static est_err_t *check_foreign_binding(const est_req_t *req, const pki_csr_t *csr)
+{
+    est_slice_t value;
+
+    if (est_base64_decode(&value, est_slice_of(csr->challenge), req->pool) || !value.n)
+        return EST_FAIL(req->pool, binding_failed, "challengePassword is not base64");
+    return NULL;
+}
+
 static est_err_t *check_binding(const est_req_t *req, const pki_csr_t *csr)
 {
     policy_binding_t wanted = req->alias->binding;
@@ -60,10 +97,12 @@ static est_err_t *check_binding(const est_req_t *req, const pki_csr_t *csr)
     const char *expected;
     apr_size_t n;
 
-    if (!csr->challenge && wanted != POLICY_BINDING_REQUIRED)
+    if (!is_binding(req) || (!csr->challenge && wanted != POLICY_BINDING_REQUIRED))
         return NULL;
     if (wanted == POLICY_BINDING_OFF)
         return EST_FAIL(req->pool, binding_failed, "alias \"%s\" takes no challengePassword", req->alias->name);
+    if (csr->challenge && req->identity.kind == POLICY_IDENTITY_RA && req->alias->ra_binding)
+        return check_foreign_binding(req, csr);
     if (req->behind_proxy)
         return wanted == POLICY_BINDING_REQUIRED
                    ? EST_FAIL(req->pool, binding_unreachable, "alias \"%s\"", req->alias->name)
@@ -81,20 +120,104 @@ static est_err_t *check_binding(const est_req_t *req, const pki_csr_t *csr)
     return NULL;
 }
 
-static est_err_t *judge_and_sign(attempt_t *a, est_req_t *req, est_service_t *service, const pki_csr_t *csr)
+/* Letters and digits for names that have some in them; 32 of them, so that each is as likely as the others */
+static est_err_t *make_random(char random[POLICY_RANDOM + 1], const policy_alias_t *alias, const est_env_t *env,
+                              apr_pool_t *pool)
+{
+    static const char letters[] = "abcdefghijklmnopqrstuvwxyz234567";
+    unsigned char octets[POLICY_RANDOM];
+
+    if (alias->name_scheme != POLICY_NAME_RANDOM && !strstr(alias->name_prefix, "${RANDOM}") &&
+        !strstr(alias->name_postfix, "${RANDOM}"))
+        return NULL;
+    if (!env->random(env, octets, sizeof(octets)))
+        return EST_FAIL(pool, internal, "no random numbers");
+    for (int i = 0; i < POLICY_RANDOM; i++)
+        random[i] = letters[octets[i] % 32];
+    return NULL;
+}
+
+static est_err_t *judge(attempt_t *a, est_req_t *req, est_service_t *service, const pki_csr_t *csr)
 {
     policy_request_t judged = {
         .alias = req->alias, .op = req->op->op, .identity = &req->identity, .csr = csr, .now = req->now};
-    pki_tbs_t tbs;
 
     if (req->alias->broken)
         return EST_FAIL(req->pool, alias_broken, "%s", req->alias->broken);
     EST_TRY(check_binding(req, csr));
+    EST_TRY(est_entity_resolve(req, service, csr));
     EST_TRY(est_auth_ca(&a->ca, req->alias, service, req->pool));
+    EST_TRY(make_random(a->random, req->alias, service->env, req->pool));
     judged.ca = &a->ca->issuer;
     judged.reserved_keys = service->reserved_keys;
     judged.n_reserved_keys = service->n_reserved_keys;
-    EST_TRY(policy_decide(&a->grant, &judged, req->pool));
+    judged.random = a->random;
+    return policy_decide(&a->grant, &judged, req->pool);
+}
+
+/* ---- the row: what record_issued and order_open are told */
+
+static void describe_identity(attempt_t *a, const est_req_t *req)
+{
+    const policy_identity_t *identity = &req->identity;
+    store_issue_t *row = &a->row;
+
+    row->identity = identity;
+    if (identity->kind == POLICY_IDENTITY_ENTITY && identity->entity)
+        row->code = identity->entity->code_id;
+    if (identity->cert && identity->cert_kind == POLICY_ANCHOR_HOLDER) {
+        pki_sha256(a->holder_hash, identity->cert->issuer);
+        row->holder_issuer_hash = a->holder_hash;
+    }
+    row->vendor = est_entity_vendor_names(&row->n_vendor, req);
+}
+
+static est_err_t *describe(attempt_t *a, const est_req_t *req, const pki_csr_t *csr)
+{
+    store_issue_t *row = &a->row;
+
+    row->id = req->id;
+    row->alias = req->alias->id;
+    row->policy_version = policy_snapshot_version(req->snapshot);
+    row->operation = req->op->name;
+    row->network = req->network;
+    row->entity = a->grant->entity;
+    describe_identity(a, req);
+    if (req->alias->idempotency) {
+        make_idem_key(a->idem_key, req, csr, a->grant);
+        row->idem_key = a->idem_key;
+        row->idem_seconds = req->alias->idempotency;
+    }
+    row->subject = a->grant->subject->text;
+    row->san = &a->grant->san;
+    row->spki_hash = a->grant->spki_hash;
+    row->dropped = a->grant->dropped;
+    if (csr->key->type != PKI_KEY_RSA)
+        return NULL;
+    if (!pki_key_modulus_hash(a->modulus_hash, csr->key, req->pool))
+        return EST_FAIL(req->pool, internal, "no SHA-1, by which lists of weak keys name RSA moduli");
+    row->modulus_hash = a->modulus_hash;
+    return NULL;
+}
+
+/* ---- signing */
+
+/* 159 random bits: 20 octets with the sign bit clear, and not 0 (RFC 5280 4.1.2.2) */
+static est_err_t *make_serial(unsigned char serial[20], const est_env_t *env, apr_pool_t *pool)
+{
+    if (!env->random(env, serial, 20))
+        return EST_FAIL(pool, internal, "no random numbers");
+    serial[0] &= 0x7f;
+    for (int i = 0; i < 20; i++)
+        if (serial[i])
+            return NULL;
+    return EST_FAIL(pool, internal, "the random numbers are all zero");
+}
+
+static est_err_t *sign(attempt_t *a, const est_req_t *req, const est_service_t *service, const pki_csr_t *csr)
+{
+    store_issue_t *row = &a->row;
+    pki_tbs_t tbs;
 
     memset(&tbs, 0, sizeof(tbs));
     EST_TRY(make_serial(tbs.serial, service->env, req->pool));
@@ -105,88 +228,129 @@ static est_err_t *judge_and_sign(attempt_t *a, est_req_t *req, est_service_t *se
     tbs.exts = a->grant->exts;
     tbs.n_exts = a->grant->n_exts;
     tbs.digest = a->grant->digest;
-    return a->ca->driver->issue(a->ca, &a->der, &tbs, req->pool);
+    EST_TRY(a->ca->driver->issue(a->ca, &row->der, &tbs, req->pool));
+    row->ca = a->ca->name;
+    row->issuer = a->ca->issuer.certs[0]->subject->text;
+    row->issuer_hash = a->ca->issuer_hash;
+    row->serial = pki_cert_serial(row->der);
+    row->not_before = a->grant->not_before;
+    row->not_after = a->grant->not_after;
+    return NULL;
 }
 
-static est_err_t *record(store_outcome_t *outcome, attempt_t *a, est_req_t *req, est_service_t *service,
-                         const pki_csr_t *csr)
-{
-    store_issue_t row = {
-        .id = req->id, .alias = req->alias->id, .operation = req->op->name, .identity = &req->identity};
+/* ---- what the database says */
 
-    row.policy_version = policy_snapshot_version(req->snapshot);
-    row.network = req->network;
-    row.entity = a->grant->entity;
-    if (req->alias->idempotency) {
-        make_idem_key(a->idem_key, req, csr, a->grant);
-        row.idem_key = a->idem_key;
-        row.idem_seconds = req->alias->idempotency;
-    }
-    row.ca = a->ca->name;
-    row.issuer = a->ca->issuer.certs[0]->subject->text;
-    row.issuer_hash = a->ca->issuer_hash;
-    row.serial = pki_cert_serial(a->der);
-    row.subject = a->grant->subject->text;
-    row.san = &a->grant->san;
-    row.spki_hash = a->grant->spki_hash;
-    if (csr->key->type == PKI_KEY_RSA) {
-        if (!pki_key_modulus_hash(a->modulus_hash, csr->key, req->pool))
-            return EST_FAIL(req->pool, internal, "no SHA-1, by which lists of weak keys name RSA moduli");
-        row.modulus_hash = a->modulus_hash;
-    }
-    row.not_before = a->grant->not_before;
-    row.not_after = a->grant->not_after;
-    row.der = a->der;
-    if (req->identity.cert) {
-        pki_sha256(a->holder_hash, req->identity.cert->issuer);
-        row.holder_issuer_hash = a->holder_hash;
-    }
-    return service->store->vt->record_issued(service->store, outcome, &row, req->pool);
-}
+/* Errors that are also the names of its rules */
+static const est_err_code_t rules[] = {
+    EST_E_certificate_revoked, EST_E_certificate_unknown, EST_E_key_blocked,     EST_E_name_refused,
+    EST_E_entity_unknown,      EST_E_entity_suspended,    EST_E_code_refused,    EST_E_vendor_refused,
+    EST_E_name_taken,          EST_E_key_taken,           EST_E_active_limit,    EST_E_quota_exceeded,
+    EST_E_rate_exceeded,       EST_E_approval_denied,     EST_E_too_many_orders,
+};
 
 static est_err_t *refusal(const store_outcome_t *outcome, apr_pool_t *pool)
 {
-    const char *detail = outcome->detail ? outcome->detail : "";
+    for (apr_size_t i = 0; outcome->rule && i < sizeof(rules) / sizeof(rules[0]); i++)
+        if (!strcmp(outcome->rule, est_err_row(rules[i])->name)) {
+            est_err_t *err =
+                est_err_make(pool, rules[i], __FILE__, __LINE__, outcome->detail ? "%s" : NULL, outcome->detail);
 
-    if (outcome->rule && !strcmp(outcome->rule, "certificate_revoked"))
-        return EST_FAIL(pool, certificate_revoked, "%s", detail);
-    if (outcome->rule && !strcmp(outcome->rule, "certificate_unknown"))
-        return EST_FAIL(pool, certificate_unknown, "%s", detail);
-    if (outcome->rule && !strcmp(outcome->rule, "name_refused"))
-        return EST_FAIL(pool, name_refused, "%s", detail);
-    if (outcome->rule && !strcmp(outcome->rule, "key_blocked"))
-        return EST_FAIL(pool, key_blocked, "%s", detail);
+            err->retry_after = outcome->retry_after;
+            return err;
+        }
     return EST_FAIL(pool, store_failed, "refused by unknown rule \"%s\"", outcome->rule ? outcome->rule : "");
 }
 
-est_err_t *est_issue(est_slice_t *der, const char **dropped, est_req_t *req, est_service_t *service,
-                     const pki_csr_t *csr)
+static int is_rule(const store_outcome_t *outcome, const char *rule)
 {
+    return outcome->rule && !strcmp(outcome->rule, rule);
+}
+
+/* Asks for what the row describes: whether it has to wait, and then, signed, whether it is on record */
+static est_err_t *put_on_record(store_outcome_t *outcome, attempt_t *a, int needs_order, est_req_t *req,
+                                est_service_t *service, const pki_csr_t *csr)
+{
+    store_t *store = service->store;
+
+    if (needs_order) {
+        EST_TRY(make_order_key(a->order_key, req, csr));
+        a->row.order_key = a->order_key;
+        a->row.csr = csr->der;
+        EST_TRY(store->vt->order_open(store, outcome, &a->row, req->pool));
+        if (outcome->kind != STORE_GO)
+            return NULL;
+        a->row.order = outcome->order;
+    }
+    EST_TRY(sign(a, req, service, csr));
+    EST_TRY(store->vt->record_issued(store, outcome, &a->row, req->pool));
+    if (outcome->kind == STORE_GO)
+        return EST_FAIL(req->pool, store_failed, "record_issued answered as if it had been asked for an order");
+    return NULL;
+}
+
+/* What was judged is no longer so */
+static est_err_t *read_anew(const store_outcome_t *outcome, est_req_t *req, est_service_t *service)
+{
+    if (is_rule(outcome, "policy"))
+        EST_TRY(store_cache_reload(service->cache, req->pool));
+    return est_auth_again(req, service);
+}
+
+static est_err_t *issue(est_issued_t *out, est_req_t *req, est_service_t *service, const pki_csr_t *csr)
+{
+    int needs_order = 0;
+
     for (int i = 0; i < MAX_JUDGEMENTS; i++) {
-        attempt_t attempt = {0};
+        attempt_t *attempt = apr_pcalloc(req->pool, sizeof(*attempt));
         store_outcome_t outcome = {0};
 
-        EST_TRY(judge_and_sign(&attempt, req, service, csr));
-        EST_TRY(record(&outcome, &attempt, req, service, csr));
-        *dropped = attempt.grant->dropped;
+        EST_TRY(judge(attempt, req, service, csr));
+        EST_TRY(describe(attempt, req, csr));
+        needs_order |= req->alias->approval != POLICY_APPROVAL_NONE;
+        EST_TRY(put_on_record(&outcome, attempt, needs_order, req, service, csr));
+        out->dropped = attempt->grant->dropped;
         switch (outcome.kind) {
         case STORE_ISSUED:
-            *der = outcome.der.n ? outcome.der : attempt.der;
+            out->der = outcome.der.n ? outcome.der : attempt->row.der;
             return NULL;
         case STORE_REPLAY: /* what was signed just now is on no record */
-            *der = outcome.der;
-            return der->n ? NULL : EST_FAIL(req->pool, store_failed, "replay without a certificate");
+            out->der = outcome.der;
+            return out->der.n ? NULL : EST_FAIL(req->pool, store_failed, "replay without a certificate");
+        case STORE_PENDING:
+            out->pending = outcome.retry_after;
+            return NULL;
         case STORE_REFUSED:
             return refusal(&outcome, req->pool);
         case STORE_STALE:
-            if (outcome.rule && !strcmp(outcome.rule, "policy"))
-                EST_TRY(store_cache_reload(service->cache, req->pool));
-            EST_TRY(est_auth_again(req, service));
+            if (is_rule(&outcome, "approval"))
+                needs_order = 1;
+            else
+                EST_TRY(read_anew(&outcome, req, service));
             break;
-        case STORE_PENDING:
-        case STORE_GO:
-            return EST_FAIL(req->pool, store_failed, "record_issued answered as if it had been asked for an order");
+        case STORE_GO: /* put_on_record() has gone on */
+            break;
         }
     }
     return EST_FAIL(req->pool, policy_changing, "judged %d times, and changed each time", MAX_JUDGEMENTS);
+}
+
+est_err_t *est_issue(est_issued_t *out, est_req_t *req, est_service_t *service, const pki_csr_t *csr)
+{
+    est_err_t *err;
+
+    memset(out, 0, sizeof(*out));
+    err = est_refusal_check_rate(req, service);
+    if (!err)
+        err = issue(out, req, service, csr);
+    if (err)
+        est_refusal_note(err, req, service, csr);
+    return err;
+}
+
+void est_issue_wait(est_resp_t *resp, const est_req_t *req, const est_issued_t *issued, const char *subject)
+{
+    resp->status = 202;
+    resp->no_store = 1;
+    resp->retry_after = issued->pending;
+    resp->summary = apr_psprintf(req->pool, "\"%s\" waits for approval", subject);
 }

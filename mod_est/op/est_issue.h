@@ -10,10 +10,21 @@
 #include "est_op.h"
 #include "pki/pki_csr.h"
 
-/* Judges csr, has it signed, and records it; *der is the certificate, whose row is committed. When the database says
- * that policy or client have changed meanwhile, both are read anew and the request is judged again, so req->alias and
- * req->identity may be others afterwards. *dropped: what policy left out of the request, or NULL. */
-est_err_t *est_issue(est_slice_t *der, const char **dropped, est_req_t *req, est_service_t *service,
-                     const pki_csr_t *csr);
+typedef struct {
+    est_slice_t der;     /* the certificate, whose row is committed; n == 0 when it has to wait */
+    const char *dropped; /* what policy left out of the request, or NULL */
+    int pending;         /* seconds after which the client asks again, since somebody has to approve; 0 = issued */
+} est_issued_t;
+
+/* Judges csr, has it signed, and records it. When the database says that policy, client or entity have changed
+ * meanwhile, they are read anew and the request is judged again, so req->alias and req->identity may be others
+ * afterwards. */
+est_err_t *est_issue(est_issued_t *out, est_req_t *req, est_service_t *service, const pki_csr_t *csr);
+
+/* What tells one identity of a kind from another: a name, or the fingerprint of a certificate, in pool */
+const char *est_issue_who(const policy_identity_t *identity, apr_pool_t *pool);
+
+/* The answer to a request that has to wait (RFC 7030 4.2.3): 202 without a body. subject: for the log */
+void est_issue_wait(est_resp_t *resp, const est_req_t *req, const est_issued_t *issued, const char *subject);
 
 #endif

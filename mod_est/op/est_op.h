@@ -56,6 +56,7 @@ typedef struct {
     apr_size_t length;
     int transfer_encoding; /* send Content-Transfer-Encoding: base64 */
     int no_store;          /* send Cache-Control: no-store */
+    int retry_after;       /* send Retry-After: seconds; 0 = do not */
     /* for the log and the environment; NULL = does not apply */
     const char *serial, *summary;
 } est_resp_t;

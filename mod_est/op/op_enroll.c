@@ -5,6 +5,7 @@
 #include "op_enroll.h"
 #include "est_auth.h"
 #include "est_body.h"
+#include "est_entity.h"
 #include "est_issue.h"
 #include "pki/pki_cert.h"
 
@@ -32,24 +33,31 @@ static est_err_t *wrap(est_slice_t *message, const est_req_t *req, const est_ser
 
 est_err_t *op_enroll(est_resp_t *resp, est_req_t *req, est_service_t *service)
 {
-    est_slice_t body, der, message;
-    const char *dropped;
-    pki_csr_t *csr;
+    est_slice_t body, message;
+    est_issued_t issued;
+    const pki_csr_t *csr;
+    pki_csr_t *sent;
 
     if (req->alias->broken)
         return EST_FAIL(req->pool, alias_broken, "%s", req->alias->broken);
     EST_TRY(est_body_read(&body, req));
-    EST_TRY(pki_csr_decode(&csr, body, req->pool));
-    EST_TRY(pki_csr_verify(csr, req->pool));
-    EST_TRY(est_issue(&der, &dropped, req, service, csr));
-    EST_TRY(wrap(&message, req, service, der));
+    EST_TRY(pki_csr_decode(&sent, body, req->pool));
+    EST_TRY(pki_csr_verify(sent, req->pool));
+    csr = sent;
+    EST_TRY(est_entity_authenticate(&csr, req, service));
+    EST_TRY(est_issue(&issued, req, service, csr));
+    if (issued.pending) {
+        est_issue_wait(resp, req, &issued, csr->subject->text);
+        return NULL;
+    }
+    EST_TRY(wrap(&message, req, service, issued.der));
 
     resp->status = 200;
     resp->content_type = "application/pkcs7-mime; smime-type=certs-only";
     resp->no_store = 1;
-    resp->serial = pki_cert_serial_text(der, req->pool);
+    resp->serial = pki_cert_serial_text(issued.der, req->pool);
     resp->summary = apr_psprintf(req->pool, "certificate %s for \"%s\"%s%s", resp->serial, csr->subject->text,
-                                 dropped ? ", left out: " : "", dropped ? dropped : "");
+                                 issued.dropped ? ", left out: " : "", issued.dropped ? issued.dropped : "");
     est_body_write(resp, req, message);
     return NULL;
 }

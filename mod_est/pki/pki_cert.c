@@ -16,6 +16,9 @@
 #include <openssl/err.h>
 #include <openssl/x509v3.h>
 
+#define HARDWARE_MODULE_NAME "1.3.6.1.5.5.7.8.4" /* id-on-hardwareModuleName */
+#define HARDWARE_SERIAL_MAX 64                   /* octets */
+
 /* ---- Facts ---- */
 
 static est_err_t *refused(const char *what, const est_err_t *err, apr_pool_t *pool)
@@ -25,9 +28,73 @@ static est_err_t *refused(const char *what, const est_err_t *err, apr_pool_t *po
     return EST_FAIL(pool, certificate_refused, "certificate is malformed: %s", what);
 }
 
-/* extensions [3] EXPLICIT SEQUENCE OF Extension; only subjectAltName is of interest here */
-static est_err_t *find_san(pki_cert_t *cert, est_slice_t in, apr_pool_t *pool)
+/* ExtKeyUsageSyntax ::= SEQUENCE SIZE (1..MAX) OF KeyPurposeId (RFC 5280 4.2.1.12) */
+static est_err_t *read_purposes(pki_cert_t *cert, est_slice_t value, apr_pool_t *pool)
 {
+    static const struct {
+        est_slice_t oid;
+        unsigned bit;
+    } known[] = {
+        {PKI_OID("\x2b\x06\x01\x05\x05\x07\x03\x02"), PKI_CERT_CLIENT_AUTH},
+        {PKI_OID("\x2b\x06\x01\x05\x05\x07\x03\x01"), PKI_CERT_SERVER_AUTH},
+        {PKI_OID("\x2b\x06\x01\x05\x05\x07\x03\x1c"), PKI_CERT_CMC_RA},
+        {PKI_OID("\x55\x1d\x25\x00"), PKI_CERT_ANY_PURPOSE},
+    };
+    pki_der_t list, oid;
+
+    if (cert->purposes || !pki_der_take(&value, PKI_DER_SEQUENCE, &list) || value.n || !list.body.n)
+        return refused("extendedKeyUsage", NULL, pool);
+    while (list.body.n) {
+        unsigned bit = PKI_CERT_OTHER_PURPOSE;
+
+        if (!pki_der_take(&list.body, PKI_DER_OID, &oid))
+            return refused("extendedKeyUsage", NULL, pool);
+        for (apr_size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++)
+            if (est_slice_equal(oid.body, known[i].oid))
+                bit = known[i].bit;
+        cert->purposes |= bit;
+    }
+    return NULL;
+}
+
+/*
+ * otherName [0] { type-id id-on-hardwareModuleName, value [0] EXPLICIT
+ *     HardwareModuleName ::= SEQUENCE { hwType OBJECT IDENTIFIER, hwSerialNum OCTET STRING } }  (RFC 4108 5)
+ *
+ * It names one device: two of them in a certificate would be two devices.
+ */
+static est_err_t *read_hardware_name(pki_cert_t *cert, est_slice_t name, apr_pool_t *pool)
+{
+    pki_der_t other, oid, value, module, type, serial;
+
+    if (cert->hardware_type || !pki_der_take(&name, PKI_DER_CONTEXT_CONSTRUCTED(0), &other) ||
+        !pki_der_take(&other.body, PKI_DER_OID, &oid) ||
+        !pki_der_take(&other.body, PKI_DER_CONTEXT_CONSTRUCTED(0), &value) || other.body.n ||
+        !pki_der_take(&value.body, PKI_DER_SEQUENCE, &module) || value.body.n ||
+        !pki_der_take(&module.body, PKI_DER_OID, &type) || !pki_der_take(&module.body, PKI_DER_OCTET_STRING, &serial) ||
+        module.body.n || !serial.body.n || serial.body.n > HARDWARE_SERIAL_MAX)
+        return refused("hardwareModuleName", NULL, pool);
+    cert->hardware_type = pki_oid_to_text(type.body, pool);
+    cert->hardware_serial = est_hex(serial.body, pool);
+    return cert->hardware_type ? NULL : refused("hardwareModuleName", NULL, pool);
+}
+
+static est_err_t *read_san(pki_cert_t *cert, est_slice_t value, apr_pool_t *pool)
+{
+    est_err_t *err = pki_san_decode(&cert->san, value, pool);
+
+    if (err)
+        return refused("subjectAltName", err, pool);
+    for (int i = 0; i < cert->san.n_names; i++)
+        if (cert->san.names[i].type == PKI_SAN_OTHER && !strcmp(cert->san.names[i].value, HARDWARE_MODULE_NAME))
+            EST_TRY(read_hardware_name(cert, cert->san.names[i].der, pool));
+    return NULL;
+}
+
+/* extensions [3] EXPLICIT SEQUENCE OF Extension; of interest here are subjectAltName and extendedKeyUsage */
+static est_err_t *read_extensions(pki_cert_t *cert, est_slice_t in, apr_pool_t *pool)
+{
+    static const est_slice_t ext_key_usage = PKI_OID("\x55\x1d\x25");
     pki_der_t explicit, list, ext, oid, critical, value;
 
     if (in.n == 0)
@@ -38,14 +105,13 @@ static est_err_t *find_san(pki_cert_t *cert, est_slice_t in, apr_pool_t *pool)
     while (list.body.n) {
         if (!pki_der_take(&list.body, PKI_DER_SEQUENCE, &ext) || !pki_der_take(&ext.body, PKI_DER_OID, &oid))
             return refused("extension", NULL, pool);
-        if (!est_slice_equal(oid.body, pki_san_oid))
+        int is_san = est_slice_equal(oid.body, pki_san_oid);
+        if (!is_san && !est_slice_equal(oid.body, ext_key_usage))
             continue;
         pki_der_take(&ext.body, PKI_DER_BOOLEAN, &critical);
-        if (!pki_der_take(&ext.body, PKI_DER_OCTET_STRING, &value) || cert->san.n_names)
-            return refused("subjectAltName", NULL, pool);
-        est_err_t *err = pki_san_decode(&cert->san, value.body, pool);
-        if (err)
-            return refused("subjectAltName", err, pool);
+        if (!pki_der_take(&ext.body, PKI_DER_OCTET_STRING, &value) || (is_san && cert->san.n_names))
+            return refused(is_san ? "subjectAltName" : "extendedKeyUsage", NULL, pool);
+        EST_TRY(is_san ? read_san(cert, value.body, pool) : read_purposes(cert, value.body, pool));
     }
     return NULL;
 }
@@ -68,9 +134,12 @@ static est_err_t *read_tbs(pki_cert_t *cert, est_slice_t in, apr_pool_t *pool)
     est_err_t *err = pki_name_decode(&cert->subject, subject.whole, pool);
     if (err)
         return refused("subject", err, pool);
+    for (int i = cert->subject->n_attrs; i-- > 0;)
+        if (cert->subject->attrs[i].nid == NID_serialNumber)
+            cert->serial_number = cert->subject->attrs[i].value;
     pki_der_take(&in, PKI_DER_CONTEXT(1), &v); /* issuerUniqueID, subjectUniqueID */
     pki_der_take(&in, PKI_DER_CONTEXT(2), &v);
-    return find_san(cert, in, pool);
+    return read_extensions(cert, in, pool);
 }
 
 est_err_t *pki_cert_der(est_slice_t *out, X509 *x509, apr_pool_t *pool)
@@ -132,6 +201,15 @@ const char *pki_cert_serial_text(est_slice_t der, apr_pool_t *pool)
     est_slice_t serial = pki_cert_serial(der);
 
     return serial.n ? est_hex(serial, pool) : "";
+}
+
+int pki_cert_is_issued_by(X509 *x509, X509 *ca)
+{
+    EVP_PKEY *key = X509_get0_pubkey(ca);
+    int is = key && X509_check_issued(ca, x509) == X509_V_OK && X509_verify(x509, key) == 1;
+
+    ERR_clear_error();
+    return is;
 }
 
 int pki_cert_is_ca(X509 *x509)

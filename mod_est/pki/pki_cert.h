@@ -15,6 +15,15 @@
 
 #include <apr_time.h>
 
+/* extendedKeyUsage of a certificate, as bits; a certificate without that extension has none of them */
+enum {
+    PKI_CERT_CLIENT_AUTH = 1, /* id-kp-clientAuth */
+    PKI_CERT_SERVER_AUTH = 2, /* id-kp-serverAuth */
+    PKI_CERT_CMC_RA = 4,      /* id-kp-cmcRA (RFC 6402 2.10) */
+    PKI_CERT_ANY_PURPOSE = 8, /* anyExtendedKeyUsage */
+    PKI_CERT_OTHER_PURPOSE = 16
+};
+
 /* What the judgement needs of a certificate somebody presented */
 typedef struct {
     est_slice_t der;
@@ -25,10 +34,15 @@ typedef struct {
     pki_name_t *subject;
     pki_sans_t san;
     apr_time_t not_before, not_after;
+    unsigned purposes;           /* PKI_CERT_... */
+    const char *serial_number;   /* first serialNumber attribute of the subject; NULL = none */
+    const char *hardware_type;   /* of hardwareModuleName (RFC 4108 5): hwType as dotted OID; NULL = there is none */
+    const char *hardware_serial; /* hwSerialNum in lower-case hex; NULL = none */
 } pki_cert_t;
 
 /* Facts of cert; everything in pool, nothing borrowed from cert. Its names need not be such as we would issue; where
- * pki_name_decode and pki_san_decode cannot read them, it fails with certificate_refused. */
+ * pki_name_decode and pki_san_decode cannot read them, or its extendedKeyUsage or hardwareModuleName is malformed, it
+ * fails with certificate_refused. */
 est_err_t *pki_cert_facts(pki_cert_t **out, X509 *cert, apr_pool_t *pool);
 
 /* A CA as those see it who judge what it would sign */
@@ -40,6 +54,8 @@ typedef struct {
 
 /* DER, in pool; certificate_refused when OpenSSL cannot write it */
 est_err_t *pki_cert_der(est_slice_t *out, X509 *cert, apr_pool_t *pool);
+/* Is cert signed by the key of ca, which it names as its issuer? */
+int pki_cert_is_issued_by(X509 *cert, X509 *ca);
 /* basicConstraints cA, and keyCertSign where there is a keyUsage: RFC 5280 4.2.1.3 restricts nothing without one */
 int pki_cert_is_ca(X509 *cert);
 /* AuthorityKeyIdentifier of what ca signs, a whole Extension, DER: keyIdentifier [0] is the CA's SKI, or what that would

@@ -3,6 +3,7 @@
  * SPDX-License-Identifier: Apache-2.0
  */
 #include "policy_access.h"
+#include "policy_glob.h"
 #include "policy_network.h"
 #include "policy_text.h"
 
@@ -93,13 +94,24 @@ int policy_access_is_anonymous(const policy_alias_t *alias, policy_op_t op)
 /* What this operation asks for */
 static policy_auth_t auth_of(const policy_alias_t *alias, policy_op_t op)
 {
-    return op == POLICY_OP_REENROLL ? POLICY_AUTH_CERT : alias->auth_enroll;
+    if (op != POLICY_OP_REENROLL)
+        return alias->auth_enroll;
+    return alias->reenroll_by_password ? POLICY_AUTH_BASIC_OR_CERT : POLICY_AUTH_CERT;
+}
+
+int policy_access_takes_code(const policy_alias_t *alias, policy_op_t op)
+{
+    return alias->mode == POLICY_MODE_CLIENT && alias->code_source != POLICY_CODE_BASIC &&
+           (op == POLICY_OP_ENROLL || op == POLICY_OP_REENROLL) && auth_of(alias, op) != POLICY_AUTH_CERT;
 }
 
 int policy_access_takes_user(const policy_alias_t *alias, policy_op_t op)
 {
-    return !policy_access_is_anonymous(alias, op) && auth_of(alias, op) != POLICY_AUTH_CERT;
+    return !policy_access_is_anonymous(alias, op) && auth_of(alias, op) != POLICY_AUTH_CERT &&
+           !policy_access_takes_code(alias, op);
 }
+
+/* ---- registered clients */
 
 static est_err_t *check_networks(const policy_client_t *client, apr_sockaddr_t *address, apr_pool_t *pool)
 {
@@ -119,30 +131,124 @@ static est_err_t *check_group(const policy_alias_t *alias, const policy_client_t
                     alias->group ? alias->group->name : "(none set)");
 }
 
-/* Is this user, whose password was verified, registered for the alias? */
-static est_err_t *check_user(const policy_alias_t *alias, const policy_credentials_t *cred, apr_time_t now,
-                             apr_pool_t *pool)
+/* May this client, whoever it is known by, come to the alias? */
+static est_err_t *check_client(const policy_alias_t *alias, const policy_client_t *client, apr_sockaddr_t *address,
+                               apr_time_t now, apr_pool_t *pool)
 {
-    const policy_client_t *client = cred->client;
-
-    if (!client)
-        return alias->other_users
-                   ? NULL
-                   : EST_FAIL(pool, not_authorized, "user \"%s\" is not a registered client", cred->user);
     if (!client->enabled)
         return EST_FAIL(pool, not_authorized, "client \"%s\" is disabled", client->user);
     if (client->valid_from && now < client->valid_from)
         return EST_FAIL(pool, not_authorized, "client \"%s\" is not valid yet", client->user);
     if (client->valid_until && now >= client->valid_until)
         return EST_FAIL(pool, not_authorized, "registration of client \"%s\" has ended", client->user);
-    EST_TRY(check_networks(client, cred->address, pool));
+    EST_TRY(check_networks(client, address, pool));
     return check_group(alias, client, pool);
 }
+
+/* Is this user, whose password was verified, registered for the alias? */
+static est_err_t *check_user(const policy_alias_t *alias, const policy_credentials_t *cred, apr_time_t now,
+                             apr_pool_t *pool)
+{
+    if (cred->client)
+        return check_client(alias, cred->client, cred->address, now, pool);
+    return alias->other_users ? NULL
+                              : EST_FAIL(pool, not_authorized, "user \"%s\" is not a registered client", cred->user);
+}
+
+/* ---- certificates */
+
+int policy_access_is_ra(const policy_alias_t *alias, policy_op_t op, const policy_credentials_t *cred)
+{
+    const unsigned wanted = PKI_CERT_CLIENT_AUTH | PKI_CERT_CMC_RA;
+
+    /* What is renewed is the certificate of its holder, whatever else that is */
+    if (!cred->cert || op == POLICY_OP_REENROLL)
+        return 0;
+    if (cred->cert_kind == POLICY_ANCHOR_RA)
+        return 1;
+    return cred->cert_kind == POLICY_ANCHOR_HOLDER && alias->ra_certificates && cred->cert_is_ours &&
+           (cred->cert->purposes & wanted) == wanted &&
+           !(cred->cert->purposes & (PKI_CERT_SERVER_AUTH | PKI_CERT_ANY_PURPOSE));
+}
+
+static est_err_t *check_ra(const policy_alias_t *alias, const policy_credentials_t *cred, apr_time_t now,
+                           apr_pool_t *pool)
+{
+    const char *subject = cred->cert->subject->text;
+
+    if (cred->cert_kind == POLICY_ANCHOR_RA && (cred->cert->purposes & PKI_CERT_SERVER_AUTH))
+        return EST_FAIL(pool, certificate_refused, "\"%s\" is for a TLS server: no registration authority", subject);
+    if (cred->cert_kind == POLICY_ANCHOR_RA && !cred->ra)
+        return EST_FAIL(pool, not_authorized, "\"%s\" is not registered as a client", subject);
+    return cred->ra ? check_client(alias, cred->ra, cred->address, now, pool) : NULL;
+}
+
+int policy_access_device_names(const char *names[POLICY_ACCESS_DEVICE_NAMES], const pki_cert_t *cert, apr_pool_t *pool)
+{
+    int n = 0;
+
+    if (cert->serial_number)
+        names[n++] = cert->serial_number;
+    if (cert->hardware_type)
+        names[n++] = apr_pstrcat(pool, cert->hardware_type, ":", cert->hardware_serial, NULL);
+    return n;
+}
+
+static est_err_t *check_vendor(const policy_alias_t *alias, const pki_cert_t *cert, apr_pool_t *pool)
+{
+    const char *names[POLICY_ACCESS_DEVICE_NAMES];
+    int n = policy_access_device_names(names, cert, pool);
+
+    if (alias->vendor == POLICY_VENDOR_LISTED) /* the database has the list */
+        return NULL;
+    for (int i = 0; alias->vendor == POLICY_VENDOR_PATTERN && i < n; i++)
+        for (int j = 0; j < alias->n_vendor_patterns; j++)
+            if (policy_glob_match(alias->vendor_patterns[j], names[i], 0))
+                return NULL;
+    return n ? EST_FAIL(pool, vendor_refused, "device \"%s\"", names[0])
+             : EST_FAIL(pool, vendor_refused, "\"%s\" has neither serialNumber nor hardwareModuleName",
+                        cert->subject->text);
+}
+
+/* Is a certificate that authenticates its owner good for that here? */
+static est_err_t *check_certificate(const policy_alias_t *alias, policy_op_t op, const policy_credentials_t *cred,
+                                    apr_time_t now, apr_pool_t *pool)
+{
+    if (policy_access_is_ra(alias, op, cred))
+        return check_ra(alias, cred, now, pool);
+    return cred->cert_kind == POLICY_ANCHOR_VENDOR ? check_vendor(alias, cred->cert, pool) : NULL;
+}
+
+/* Only what the alias has issued, or took over from those who did, can be renewed (conformance TLS-13) */
+static est_err_t *check_renewable(policy_op_t op, const policy_credentials_t *cred, apr_pool_t *pool)
+{
+    if (op != POLICY_OP_REENROLL || !cred->cert || cred->cert_kind == POLICY_ANCHOR_HOLDER)
+        return NULL;
+    return cred->cert_kind == POLICY_ANCHOR_VENDOR
+               ? EST_FAIL(pool, vendor_refused, "it is good for a first enrolment only")
+               : EST_FAIL(pool, not_authorized, "certificate \"%s\" of a registration authority is not renewed here",
+                          cred->cert->subject->text);
+}
+
+static est_err_t *certificate_required(const policy_credentials_t *cred, apr_pool_t *pool)
+{
+    return cred->cert_ignored ? EST_FAIL(pool, certificate_required, "%s", cred->cert_ignored)
+                              : EST_FAIL(pool, certificate_required, NULL);
+}
+
+/* ---- who it is */
 
 static policy_access_t deny(est_err_t **why, est_err_t *err)
 {
     *why = err;
     return POLICY_ACCESS_DENIED;
+}
+
+static policy_access_t grant(policy_identity_t *identity, policy_identity_kind_t kind, const char *name)
+{
+    identity->kind = kind;
+    identity->name = name;
+    return POLICY_ACCESS_GRANTED;
 }
 
 static policy_access_t grant_user(policy_identity_t *identity, est_err_t **why, const policy_alias_t *alias,
@@ -152,29 +258,60 @@ static policy_access_t grant_user(policy_identity_t *identity, est_err_t **why, 
 
     if (err)
         return deny(why, err);
-    identity->kind = POLICY_IDENTITY_USER;
-    identity->name = cred->user;
     identity->client = cred->client;
-    return POLICY_ACCESS_GRANTED;
+    return grant(identity, POLICY_IDENTITY_USER, cred->user);
 }
 
-static policy_access_t grant_cert(policy_identity_t *identity, const policy_credentials_t *cred)
+/* The owner of a certificate that check_certificate() has passed. An IDevID may be without a subject (IEEE 802.1AR). */
+static policy_access_t grant_certificate(policy_identity_t *identity, const policy_alias_t *alias, policy_op_t op,
+                                         const policy_credentials_t *cred, apr_pool_t *pool)
 {
-    identity->kind = POLICY_IDENTITY_CERTIFICATE;
-    identity->name = cred->cert->subject->text;
-    return POLICY_ACCESS_GRANTED;
+    const char *names[POLICY_ACCESS_DEVICE_NAMES], *name = cred->cert->subject->text;
+
+    if (!*name && policy_access_device_names(names, cred->cert, pool))
+        name = names[0];
+    if (policy_access_is_ra(alias, op, cred)) {
+        identity->client = cred->ra;
+        return grant(identity, POLICY_IDENTITY_RA, name);
+    }
+    return grant(identity,
+                 cred->cert_kind == POLICY_ANCHOR_VENDOR ? POLICY_IDENTITY_VENDOR : POLICY_IDENTITY_CERTIFICATE, name);
 }
 
-static est_err_t *certificate_required(const policy_credentials_t *cred, apr_pool_t *pool)
+/* Known by its code, or about to be */
+static policy_access_t grant_entity(policy_identity_t *identity, const policy_entity_t *entity)
 {
-    return cred->cert_ignored ? EST_FAIL(pool, certificate_required, "%s", cred->cert_ignored)
-                              : EST_FAIL(pool, certificate_required, NULL);
+    identity->entity = entity;
+    identity->code_to_come = entity == NULL;
+    return grant(identity, POLICY_IDENTITY_ENTITY, entity ? entity->name : "");
+}
+
+/* What was brought is enough as it stands, and what a certificate has to be is looked at by now where one is needed */
+static policy_access_t access_of(policy_identity_t *identity, est_err_t **why, const policy_alias_t *alias,
+                                 policy_op_t op, const policy_credentials_t *cred, apr_time_t now, apr_pool_t *pool)
+{
+    policy_auth_t auth = auth_of(alias, op);
+    int takes_code = policy_access_takes_code(alias, op);
+    est_err_t *err;
+
+    if (auth != POLICY_AUTH_CERT && cred->entity && alias->mode == POLICY_MODE_CLIENT)
+        return grant_entity(identity, cred->entity);
+    if (auth != POLICY_AUTH_CERT && cred->user && !takes_code)
+        return grant_user(identity, why, alias, cred, now, pool);
+    /* A password that was sent is looked at, so that a wrong one is noticed even beside a good certificate */
+    if (auth == POLICY_AUTH_CERT ||
+        (auth == POLICY_AUTH_BASIC_OR_CERT && cred->cert && (takes_code || !cred->has_authorization))) {
+        err = check_certificate(alias, op, cred, now, pool);
+        return err ? deny(why, err) : grant_certificate(identity, alias, op, cred, pool);
+    }
+    return takes_code ? grant_entity(identity, NULL) : POLICY_ACCESS_NEED_USER;
 }
 
 policy_access_t policy_access(policy_identity_t *identity, est_err_t **why, const policy_alias_t *alias, policy_op_t op,
                               const policy_credentials_t *cred, apr_time_t now, apr_pool_t *pool)
 {
     policy_auth_t auth = auth_of(alias, op);
+    est_err_t *err;
 
     memset(identity, 0, sizeof(*identity));
     *why = NULL;
@@ -183,16 +320,13 @@ policy_access_t policy_access(policy_identity_t *identity, est_err_t **why, cons
     /* An anchor's certificate that is not good is refused even beside a good password (decision 12) */
     if (cred->cert_error)
         return deny(why, cred->cert_error);
+    if ((err = check_renewable(op, cred, pool)))
+        return deny(why, err);
     identity->cert = cred->cert;
-
+    identity->cert_kind = cred->cert_kind;
     if ((auth == POLICY_AUTH_CERT || auth == POLICY_AUTH_BASIC_AND_CERT) && !cred->cert)
         return deny(why, certificate_required(cred, pool));
-    if (auth == POLICY_AUTH_CERT)
-        return grant_cert(identity, cred);
-    if (cred->user)
-        return grant_user(identity, why, alias, cred, now, pool);
-    /* A password that was sent is looked at, so that a wrong one is noticed even beside a good certificate */
-    if (auth == POLICY_AUTH_BASIC_OR_CERT && cred->cert && !cred->has_authorization)
-        return grant_cert(identity, cred);
-    return POLICY_ACCESS_NEED_USER;
+    if (auth == POLICY_AUTH_BASIC_AND_CERT && (err = check_certificate(alias, op, cred, now, pool)))
+        return deny(why, err);
+    return access_of(identity, why, alias, op, cred, now, pool);
 }

@@ -82,13 +82,14 @@ typedef struct {
 typedef struct {
     const pki_cert_t *cert;         /* verified under the alias's anchors; NULL = none, or of no anchor */
     policy_anchor_kind_t cert_kind; /* of the anchor */
+    int cert_is_ours;               /* issued by the alias's own CA, and not only under an anchor of kind holder */
     const char *cert_ignored; /* why one that was sent counts as none, for the log; NULL = there is nothing to say */
     est_err_t *cert_error;    /* a certificate of an anchor that is not good: refused whatever else was brought */
     int has_authorization;    /* an Authorization header is there */
     const char *user;         /* verified by a provider, or NULL */
     policy_client_t *client;  /* the user's row, or NULL when there is none */
-    policy_client_t *ra;      /* the row of cert's owner, an RA under an anchor of that kind; NULL when there is none */
-    const policy_entity_t *entity; /* client mode: user is its name, and the password was its code; NULL otherwise */
+    policy_client_t *ra;      /* the row of cert's owner where policy_access_is_ra; NULL when there is none */
+    const policy_entity_t *entity; /* client mode: its code was verified, as a password or in the request; or NULL */
     apr_sockaddr_t *address;       /* of the client */
 } policy_credentials_t;
 
@@ -98,8 +99,17 @@ typedef enum { POLICY_ACCESS_GRANTED, POLICY_ACCESS_NEED_USER, POLICY_ACCESS_DEN
 int policy_access_is_anonymous(const policy_alias_t *alias, policy_op_t op);
 /* Can a user and password play a role? */
 int policy_access_takes_user(const policy_alias_t *alias, policy_op_t op);
+/* Client mode: can an enrolment code inside the certificate request play a role, in the place of user and password? */
+int policy_access_takes_code(const policy_alias_t *alias, policy_op_t op);
+/* Does cred->cert make its holder a registration authority at this operation? One of the alias's own CA by what it is
+ * for (conformance AUTH-10), any under an anchor of kind ra. cred->ra has to be looked up then. */
+int policy_access_is_ra(const policy_alias_t *alias, policy_op_t op, const policy_credentials_t *cred);
+/* Names of the device in a vendor's certificate: serialNumber and hardwareModuleName as "OID:hex"; at most two */
+#define POLICY_ACCESS_DEVICE_NAMES 2
+int policy_access_device_names(const char *names[POLICY_ACCESS_DEVICE_NAMES], const pki_cert_t *cert, apr_pool_t *pool);
 
-/* GRANTED fills identity; NEED_USER: a password could still help (httpd then asks for one); DENIED fills *why. */
+/* GRANTED fills identity, with code_to_come where a code in the request has yet to be verified; NEED_USER: a password
+ * could still help (httpd then asks for one); DENIED fills *why. */
 policy_access_t policy_access(policy_identity_t *identity, est_err_t **why, const policy_alias_t *alias, policy_op_t op,
                               const policy_credentials_t *cred, apr_time_t now, apr_pool_t *pool);
 

@@ -39,7 +39,7 @@ typedef struct {
     const unsigned char *holder_issuer_hash; /* 32 octets, of the certificate presented; NULL: none */
     const char *dropped;                     /* what policy left out of the request, or NULL */
     apr_int64_t code;                        /* enrolment code that is used up by this; 0 = none */
-    const char *const *vendor; /* names of the device in a vendor's certificate; n_vendor 0: it came without */
+    const char *const *vendor; /* names of the device in the vendor's certificate that was presented; NULL: none was */
     int n_vendor;
     const char *order; /* id of the approved order that this carries out, or NULL */
     /* order_open alone */

@@ -12,7 +12,9 @@
 #include <string.h>
 
 #define MAX_CLIENTS 4096
+#define MAX_CERTIFICATES 1024
 #define ABSENT_TTL apr_time_from_sec(5)
+#define ABSENT_CERTIFICATE_TTL apr_time_from_sec(1)
 #define PATIENCE apr_time_from_sec(5)
 #define WAIT apr_time_from_sec(5) /* for a thread that is asking the store already */
 
@@ -28,7 +30,8 @@ struct store_cache_t {
     store_t *store;
     const est_env_t *env;
     apr_pool_t *pool;
-    est_lru_t *clients;
+    est_lru_t *clients;      /* by user name */
+    est_lru_t *certificates; /* by fingerprint */
 
     apr_thread_mutex_t *lock; /* for all below */
     apr_thread_cond_t *landed;
@@ -93,6 +96,7 @@ est_err_t *store_cache_make(store_cache_t **out, store_t *store, const est_env_t
     cache->pool = pool;
     cache->failed = EST_E__COUNT;
     EST_TRY(est_lru_make(&cache->clients, MAX_CLIENTS, pool));
+    EST_TRY(est_lru_make(&cache->certificates, MAX_CERTIFICATES, pool));
     if (apr_thread_mutex_create(&cache->lock, APR_THREAD_MUTEX_DEFAULT, pool) != APR_SUCCESS ||
         apr_thread_cond_create(&cache->landed, pool) != APR_SUCCESS)
         return EST_FAIL(pool, internal, "no mutex for the policy cache");
@@ -354,6 +358,29 @@ static est_err_t *client_unpack(policy_client_t **out, est_slice_t value, apr_po
     return policy_client_unpack(out, est_slice(value.p, value.n - 1), pool);
 }
 
+static unsigned generation_of(store_cache_t *cache)
+{
+    unsigned generation;
+
+    lock(cache);
+    generation = cache->generation;
+    unlock(cache);
+    return generation;
+}
+
+/* Remembers a row, unless it may have changed after it was read: generation is the one of before */
+static est_slice_t remember(store_cache_t *cache, est_lru_t *lru, est_slice_t key, const policy_client_row_t *row,
+                            unsigned generation, apr_time_t until, apr_pool_t *pool)
+{
+    est_slice_t value = client_pack(row, pool);
+
+    lock(cache);
+    if (generation == cache->generation)
+        est_lru_put(lru, key, until, value);
+    unlock(cache);
+    return value;
+}
+
 est_err_t *store_cache_client(store_cache_t *cache, policy_client_t **out, const char *user, apr_pool_t *pool)
 {
     apr_time_t now = cache->env->now(cache->env);
@@ -364,16 +391,27 @@ est_err_t *store_cache_client(store_cache_t *cache, policy_client_t **out, const
 
     if (est_lru_get(cache->clients, key, now, &value, pool))
         return client_unpack(out, value, pool);
-
-    lock(cache);
-    generation = cache->generation;
-    unlock(cache);
+    generation = generation_of(cache);
     EST_TRY(cache->store->vt->client_get(cache->store, &row, user, pool));
-    value = client_pack(&row, pool);
-    lock(cache);
-    if (generation == cache->generation) /* else it may have changed after it was read */
-        est_lru_put(cache->clients, key, now + (row.id ? STORE_CACHE_CLIENT_TTL : ABSENT_TTL), value);
-    unlock(cache);
+    value = remember(cache, cache->clients, key, &row, generation, now + (row.id ? STORE_CACHE_CLIENT_TTL : ABSENT_TTL),
+                     pool);
+    return client_unpack(out, value, pool);
+}
+
+est_err_t *store_cache_client_by_certificate(store_cache_t *cache, policy_client_t **out, const pki_cert_t *cert,
+                                             apr_pool_t *pool)
+{
+    apr_time_t now = cache->env->now(cache->env);
+    est_slice_t key = est_slice(cert->fingerprint, sizeof(cert->fingerprint)), value;
+    policy_client_row_t row = {0};
+    unsigned generation;
+
+    if (est_lru_get(cache->certificates, key, now, &value, pool))
+        return client_unpack(out, value, pool);
+    generation = generation_of(cache);
+    EST_TRY(cache->store->vt->client_by_certificate(cache->store, &row, cert, pool));
+    value = remember(cache, cache->certificates, key, &row, generation,
+                     now + (row.id ? STORE_CACHE_CERTIFICATE_TTL : ABSENT_CERTIFICATE_TTL), pool);
     return client_unpack(out, value, pool);
 }
 
@@ -387,5 +425,6 @@ void store_cache_drop_client(store_cache_t *cache, const char *user)
         est_lru_drop(cache->clients, client_key(key, user));
     else
         est_lru_drop_all(cache->clients);
+    est_lru_drop_all(cache->certificates);
     unlock(cache);
 }

@@ -16,6 +16,7 @@
 
 #define STORE_CACHE_POLL APR_TIME_C(500000) /* microseconds */
 #define STORE_CACHE_CLIENT_TTL apr_time_from_sec(300)
+#define STORE_CACHE_CERTIFICATE_TTL apr_time_from_sec(60)
 
 typedef struct store_cache_t store_cache_t;
 
@@ -39,6 +40,11 @@ est_err_t *store_cache_policy_at_hand(store_cache_t *cache, const policy_snapsho
 
 /* The client's row, from memory or the store; *out NULL when there is no such client (remembered for 5 seconds). */
 est_err_t *store_cache_client(store_cache_t *cache, policy_client_t **out, const char *user, apr_pool_t *pool);
+/* The same of the client that is registered by a certificate (store_vtable_t.client_by_certificate). Remembered for
+ * STORE_CACHE_CERTIFICATE_TTL, that there is none for a second, and neither beyond a change of any client: who is known
+ * by a certificate does not follow from a user's name. */
+est_err_t *store_cache_client_by_certificate(store_cache_t *cache, policy_client_t **out, const pki_cert_t *cert,
+                                             apr_pool_t *pool);
 void store_cache_drop_client(store_cache_t *cache, const char *user); /* NULL: all */
 
 /* Loads the snapshot anew: after `stale`, and by the listener */

@@ -4,6 +4,8 @@
  */
 #include "store_pg.h"
 
+#include "policy/policy_text.h"
+#include "store_pg_issue.h"
 #include "store_pg_listen.h"
 #include "store_pg_policy.h"
 #include "store_pg_pool.h"
@@ -99,7 +101,7 @@ static est_err_t *policy_version(store_t *store, apr_int64_t *out, apr_pool_t *p
 
 /* --- clients and certificates */
 
-static est_err_t *client_get(store_t *store, policy_client_row_t *row, const char *user, apr_pool_t *pool)
+static est_err_t *read_client(policy_client_row_t *row, const PGresult *result, apr_pool_t *pool)
 {
     const struct {
         const char *column, **member;
@@ -115,6 +117,15 @@ static est_err_t *client_get(store_t *store, policy_client_row_t *row, const cha
         {"valid_from", &row->valid_from},
         {"valid_until", &row->valid_until},
     };
+
+    memset(row, 0, sizeof(*row));
+    for (size_t i = 0; PQntuples(result) && i < sizeof(columns) / sizeof(*columns); i++)
+        EST_TRY(store_pg_column(columns[i].member, result, 0, columns[i].column, pool));
+    return NULL;
+}
+
+static est_err_t *client_get(store_t *store, policy_client_row_t *row, const char *user, apr_pool_t *pool)
+{
     store_pg_params_t params = {0};
     PGresult *result;
 
@@ -124,9 +135,7 @@ static est_err_t *client_get(store_t *store, policy_client_row_t *row, const cha
         return NULL;
     store_pg_params_text(&params, user);
     EST_TRY(call(&result, store, STORE_PG_STMT_CLIENT_GET, &params, pool));
-    for (size_t i = 0; PQntuples(result) && i < sizeof(columns) / sizeof(*columns); i++)
-        EST_TRY(store_pg_column(columns[i].member, result, 0, columns[i].column, pool));
-    return NULL;
+    return read_client(row, result, pool);
 }
 
 static est_err_t *holder_status(store_t *store, store_holder_t *out, int alias, const pki_cert_t *cert,
@@ -151,109 +160,117 @@ static est_err_t *holder_status(store_t *store, store_holder_t *out, int alias, 
     return NULL;
 }
 
-/* --- record_issued */
-
-/* An array literal of text: {"dns:a.example","ip:10.0.0.1"} */
-static const char *san_array(const pki_sans_t *san, apr_pool_t *pool)
+static est_err_t *client_by_certificate(store_t *store, policy_client_row_t *row, const pki_cert_t *cert,
+                                        apr_pool_t *pool)
 {
-    const char **texts = apr_palloc(pool, ((apr_size_t)san->n_names + 1) * sizeof(*texts));
-    apr_size_t size = sizeof("{}");
-    char *array, *p;
+    store_pg_params_t params = {0};
+    PGresult *result;
 
-    for (int i = 0; i < san->n_names; i++) {
-        texts[i] = pki_san_text(&san->names[i], pool);
-        size += 2 * strlen(texts[i]) + 3; /* every octet escaped, quotes, comma */
-    }
-    p = array = apr_palloc(pool, size);
-    *p++ = '{';
-    for (int i = 0; i < san->n_names; i++) {
-        if (i)
-            *p++ = ',';
-        *p++ = '"';
-        for (const char *s = texts[i]; *s; s++) {
-            if (*s == '"' || *s == '\\')
-                *p++ = '\\';
-            *p++ = *s;
-        }
-        *p++ = '"';
-    }
-    *p++ = '}';
-    *p = '\0';
-    return array;
+    store_pg_params_bytes(&params, cert->fingerprint, sizeof(cert->fingerprint));
+    store_pg_params_text(&params, cert->subject->text);
+    EST_TRY(call(&result, store, STORE_PG_STMT_CLIENT_BY_CERTIFICATE, &params, pool));
+    return read_client(row, result, pool);
 }
 
-static const char *number(apr_int64_t n, apr_pool_t *pool)
+static est_err_t *read_entity(policy_entity_t *entity, const PGresult *result, apr_pool_t *pool)
 {
-    return apr_psprintf(pool, "%" APR_INT64_T_FMT, n);
+    const char *id, *version, *status, *preregistered, *san, *valid_until, *code_id;
+    int bad = 0;
+
+    EST_TRY(store_pg_column(&id, result, 0, "id", pool));
+    EST_TRY(store_pg_column(&version, result, 0, "version", pool));
+    EST_TRY(store_pg_column(&entity->name, result, 0, "name", pool));
+    EST_TRY(store_pg_column(&status, result, 0, "status", pool));
+    EST_TRY(store_pg_column(&preregistered, result, 0, "preregistered", pool));
+    EST_TRY(store_pg_column(&entity->subject, result, 0, "subject", pool));
+    EST_TRY(store_pg_column(&san, result, 0, "san", pool));
+    EST_TRY(store_pg_column(&valid_until, result, 0, "valid_until", pool));
+    EST_TRY(store_pg_column(&code_id, result, 0, "code_id", pool));
+    EST_TRY(store_pg_column(&entity->code_hash, result, 0, "code_hash", pool));
+    if (!version || !entity->name || !status)
+        return EST_FAIL(pool, store_failed, "entity_get: an entity without version, name or status");
+    entity->id = apr_atoi64(id);
+    entity->version = apr_atoi64(version);
+    entity->suspended = strcmp(status, "active") != 0;
+    entity->preregistered = policy_text_bool(preregistered);
+    entity->valid_until = policy_text_time(valid_until, &bad);
+    entity->code_id = code_id ? apr_atoi64(code_id) : 0;
+    if (bad)
+        return EST_FAIL(pool, store_failed, "entity_get: valid_until is no time");
+    entity->san = policy_text_list(&entity->n_san, san, pool);
+    return NULL;
 }
 
-/* $1 to $25 of the statement */
-static void issue_params(store_pg_params_t *params, const store_issue_t *issue, apr_pool_t *pool)
+static est_err_t *entity_get(store_t *store, policy_entity_t **out, int alias, const char *name, apr_pool_t *pool)
 {
-    static const char *const kinds[] = {NULL, "user", "certificate"};
-    const policy_identity_t *identity = issue->identity;
-    const policy_client_t *client = identity->client;
-    const pki_cert_t *holder = issue->holder_issuer_hash ? identity->cert : NULL;
+    store_pg_params_t params = {0};
+    PGresult *result;
+    const char *id;
 
-    store_pg_params_text(params, issue->id);
-    store_pg_params_text(params, number(issue->alias, pool));
-    store_pg_params_text(params, number(issue->policy_version, pool));
-    store_pg_params_text(params, issue->operation);
-    store_pg_params_text(params, kinds[identity->kind]);
-    store_pg_params_text(params, identity->name);
-    store_pg_params_text(params, client ? number(client->id, pool) : NULL);
-    store_pg_params_text(params, client ? number(client->version, pool) : NULL);
-    store_pg_params_text(params, issue->network);
-    store_pg_params_bytes(params, holder ? issue->holder_issuer_hash : NULL, HASH);
-    store_pg_params_text(params, holder ? est_hex(holder->serial, pool) : NULL);
-    store_pg_params_text(params, issue->entity);
-    store_pg_params_bytes(params, issue->idem_key, HASH);
-    store_pg_params_text(params, number(issue->idem_seconds, pool));
-    store_pg_params_text(params, issue->ca);
-    store_pg_params_text(params, issue->issuer);
-    store_pg_params_bytes(params, issue->issuer_hash, HASH);
-    store_pg_params_text(params, est_hex(issue->serial, pool));
-    store_pg_params_text(params, issue->subject);
-    store_pg_params_text(params, san_array(issue->san, pool));
-    store_pg_params_bytes(params, issue->spki_hash, HASH);
-    store_pg_params_text(params, number(apr_time_sec(issue->not_before), pool));
-    store_pg_params_text(params, number(apr_time_sec(issue->not_after), pool));
-    store_pg_params_bytes(params, issue->der.p, issue->der.n);
-    store_pg_params_bytes(params, issue->modulus_hash, PKI_KEY_MODULUS_HASH_SIZE);
+    *out = NULL;
+    if (!est_is_utf8(name)) /* as in client_get */
+        return NULL;
+    store_pg_params_text(&params, apr_itoa(pool, alias));
+    store_pg_params_text(&params, name);
+    EST_TRY(call(&result, store, STORE_PG_STMT_ENTITY_GET, &params, pool));
+    if (!PQntuples(result))
+        return NULL;
+    EST_TRY(store_pg_column(&id, result, 0, "id", pool));
+    if (!id)
+        return NULL;
+    *out = apr_pcalloc(pool, sizeof(**out));
+    return read_entity(*out, result, pool);
 }
+
+/* --- what is recorded */
 
 static est_err_t *record_issued(store_t *store, store_outcome_t *out, const store_issue_t *issue, apr_pool_t *pool)
 {
-    static const char *const kinds[] = {"issued", "replay", "refused", "stale"};
     store_pg_params_t params = {0};
     PGresult *result;
-    const char *kind, *der;
-    int k = 0;
 
-    memset(out, 0, sizeof(*out));
-    issue_params(&params, issue, pool);
+    store_pg_issue_params(&params, issue, pool);
     EST_TRY(call(&result, store, STORE_PG_STMT_RECORD_ISSUED, &params, pool));
-    EST_TRY(store_pg_column(&kind, result, 0, "outcome", pool));
-    EST_TRY(store_pg_column(&out->rule, result, 0, "rule", pool));
-    EST_TRY(store_pg_column(&out->detail, result, 0, "detail", pool));
-    EST_TRY(store_pg_column(&der, result, 0, "der", pool));
-    while (k < 4 && kind && strcmp(kind, kinds[k]) != 0)
-        k++;
-    if (!kind || k == 4)
-        return EST_FAIL(pool, store_failed, "record_issued: unknown outcome \"%s\"", kind ? kind : "NULL");
-    out->kind = (store_outcome_kind_t)k;
-    if (der) {
-        size_t n;
-        unsigned char *octets = PQunescapeBytea((const unsigned char *)der, &n);
+    return store_pg_issue_outcome(out, result, "record_issued", pool);
+}
 
-        if (!octets)
-            return EST_FAIL(pool, store_failed, "record_issued: no memory for the certificate");
-        out->der = est_slice_dup(est_slice(octets, n), pool);
-        PQfreemem(octets);
-    }
-    if (out->kind == STORE_REPLAY && !out->der.n)
-        return EST_FAIL(pool, store_failed, "record_issued: replay without a certificate");
+static est_err_t *order_open(store_t *store, store_outcome_t *out, const store_issue_t *issue, apr_pool_t *pool)
+{
+    store_pg_params_t params = {0};
+    PGresult *result;
+
+    store_pg_issue_order_params(&params, issue, pool);
+    EST_TRY(call(&result, store, STORE_PG_STMT_ORDER_OPEN, &params, pool));
+    return store_pg_issue_outcome(out, result, "order_open", pool);
+}
+
+/* A column that is a whole number */
+static est_err_t *read_count(int *out, const PGresult *result, const char *column, apr_pool_t *pool)
+{
+    const char *text;
+
+    EST_TRY(store_pg_column(&text, result, 0, column, pool));
+    *out = text ? atoi(text) : 0;
     return NULL;
+}
+
+static est_err_t *record_refused(store_t *store, int *retry_after, const store_refusal_t *refusal, apr_pool_t *pool)
+{
+    store_pg_params_t params = {0};
+    PGresult *result;
+
+    store_pg_issue_refusal_params(&params, refusal, pool);
+    EST_TRY(call(&result, store, STORE_PG_STMT_RECORD_REFUSED, &params, pool));
+    return read_count(retry_after, result, "retry_after", pool);
+}
+
+static est_err_t *maintain(store_t *store, int *revoked, int *expired, apr_pool_t *pool)
+{
+    PGresult *result;
+
+    EST_TRY(call(&result, store, STORE_PG_STMT_MAINTAIN, NULL, pool));
+    EST_TRY(read_count(revoked, result, "revoked", pool));
+    return read_count(expired, result, "expired", pool);
 }
 
 /* --- the store */
@@ -286,7 +303,12 @@ est_err_t *store_pg_open(store_t **out, const store_pg_config_t *config, const e
                                           .policy_version = policy_version,
                                           .client_get = client_get,
                                           .record_issued = record_issued,
-                                          .holder_status = holder_status};
+                                          .holder_status = holder_status,
+                                          .order_open = order_open,
+                                          .record_refused = record_refused,
+                                          .client_by_certificate = client_by_certificate,
+                                          .entity_get = entity_get,
+                                          .maintain = maintain};
     store_pg_t *pg = apr_pcalloc(pool, sizeof(*pg));
 
     pg->base.vt = &vtable;

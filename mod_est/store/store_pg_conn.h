@@ -29,7 +29,12 @@
     X(policy_groups, POLICY_GROUPS, 0)                                                                                 \
     X(policy_anchors, POLICY_ANCHORS, 0)                                                                               \
     X(client_get, CLIENT_GET, 1)                                                                                       \
+    X(client_by_certificate, CLIENT_BY_CERTIFICATE, 1)                                                                 \
+    X(entity_get, ENTITY_GET, 1)                                                                                       \
     X(record_issued, RECORD_ISSUED, 1)                                                                                 \
+    X(order_open, ORDER_OPEN, 1)                                                                                       \
+    X(record_refused, RECORD_REFUSED, 1)                                                                               \
+    X(maintain, MAINTAIN, 0)                                                                                           \
     X(holder_status, HOLDER_STATUS, 1)                                                                                 \
     X(listen, LISTEN, 0)
 
@@ -65,7 +70,7 @@ int store_pg_conn_is_alive(store_pg_conn_t *conn);
 /* Reads what has arrived, without waiting. Fails with store_unavailable when the connection is lost. */
 est_err_t *store_pg_conn_receive(store_pg_conn_t *conn, apr_pool_t *pool);
 
-#define STORE_PG_MAX_PARAMS 25
+#define STORE_PG_MAX_PARAMS 30
 
 typedef struct {
     int n;

@@ -43,6 +43,16 @@ typedef struct {
     void (*on_issue)(const store_issue_t *issue);
     store_holder_t holder; /* of every certificate */
     int holder_calls;
+
+    store_outcome_t orders[OP_TEST_OUTCOMES]; /* of the first calls of order_open; those after: go, without an order */
+    int n_orders, order_calls;
+    void (*on_order)(const store_issue_t *issue);
+
+    int refusal_calls, refusal_wait; /* what record_refused answers */
+    est_err_t *refusal_error;
+    void (*on_refusal)(const store_refusal_t *refusal);
+    policy_entity_t *entity;       /* whom entity_get finds, whatever the name; NULL: nobody */
+    policy_client_row_t ra_client; /* what client_by_certificate finds */
 } op_store_t;
 
 static struct {
@@ -58,8 +68,12 @@ static struct {
     est_service_t service;
     est_slice_t body; /* what the request carries */
     int body_reads;
-    est_slice_t binding; /* channel binding value of every connection */
-    int behind_proxy;    /* of every request */
+    int full;                               /* the guard lets no refusal be recorded */
+    int wait;                               /* for how many seconds the guard refuses everybody */
+    apr_time_t until;                       /* until when the guard was last told to refuse somebody */
+    unsigned char limited[PKI_SHA256_SIZE]; /* whom */
+    est_slice_t binding;                    /* channel binding value of every connection */
+    int behind_proxy;                       /* of every request */
 } op;
 
 /* ---- the store */
@@ -131,6 +145,73 @@ static est_err_t *op_holder_status(store_t *store, store_holder_t *out, int alia
     return fake->down ? EST_FAIL(request, store_unavailable, "fake is down") : NULL;
 }
 
+static est_err_t *op_order_open(store_t *store, store_outcome_t *out, const store_issue_t *issue, apr_pool_t *request)
+{
+    op_store_t *fake = (op_store_t *)store;
+    int call = fake->order_calls++;
+
+    if (fake->down)
+        return EST_FAIL(request, store_unavailable, "fake is down");
+    if (fake->on_order)
+        fake->on_order(issue);
+    *out = call < fake->n_orders ? fake->orders[call] : (store_outcome_t){.kind = STORE_GO};
+    return NULL;
+}
+
+static est_err_t *op_record_refused(store_t *store, int *retry_after, const store_refusal_t *refusal,
+                                    apr_pool_t *request)
+{
+    op_store_t *fake = (op_store_t *)store;
+
+    fake->refusal_calls++;
+    if (fake->down)
+        return EST_FAIL(request, store_unavailable, "fake is down");
+    if (fake->on_refusal)
+        fake->on_refusal(refusal);
+    *retry_after = fake->refusal_wait;
+    return fake->refusal_error;
+}
+
+static est_err_t *op_client_by_certificate(store_t *store, policy_client_row_t *row, const pki_cert_t *cert,
+                                           apr_pool_t *request)
+{
+    op_store_t *fake = (op_store_t *)store;
+
+    assert_non_null(cert);
+    *row = fake->ra_client;
+    return fake->down ? EST_FAIL(request, store_unavailable, "fake is down") : NULL;
+}
+
+static est_err_t *op_entity_get(store_t *store, policy_entity_t **out, int alias, const char *name, apr_pool_t *request)
+{
+    op_store_t *fake = (op_store_t *)store;
+
+    assert_true(alias > 0 && name);
+    *out = fake->entity;
+    return fake->down ? EST_FAIL(request, store_unavailable, "fake is down") : NULL;
+}
+
+/* ---- the guard */
+
+static int op_may_record(const est_req_t *req)
+{
+    assert_non_null(req);
+    return !op.full;
+}
+
+static int op_limited(est_slice_t key, apr_time_t now)
+{
+    assert_int_equal(key.n, PKI_SHA256_SIZE);
+    assert_int_equal(now, op.now);
+    return op.wait;
+}
+
+static void op_limit(est_slice_t key, apr_time_t until)
+{
+    memcpy(op.limited, key.p, sizeof(op.limited));
+    op.until = until;
+}
+
 /* ---- the environment */
 
 static apr_time_t op_now(const est_env_t *env)
@@ -166,7 +247,11 @@ static inline void op_fill_store(op_store_t *fake)
                                           .policy_version = op_policy_version,
                                           .client_get = op_client_get,
                                           .record_issued = op_record_issued,
-                                          .holder_status = op_holder_status};
+                                          .holder_status = op_holder_status,
+                                          .order_open = op_order_open,
+                                          .record_refused = op_record_refused,
+                                          .client_by_certificate = op_client_by_certificate,
+                                          .entity_get = op_entity_get};
 
     fake->base.vt = &vtable;
     fake->version = 3;
@@ -214,6 +299,8 @@ static inline ca_t *op_ca(const char *name, X509 *cert, EVP_PKEY *key)
 /* The first line of each test */
 static inline void op_start(void)
 {
+    static const est_guard_t guard = {.may_record = op_may_record, .limited = op_limited, .limit = op_limit};
+
     memset(&op, 0, sizeof(op));
     op.now = TEST_NOW;
     op.random_octet = -1;
@@ -224,8 +311,12 @@ static inline void op_start(void)
     op.cas[0] = op_ca("issuing", op.ca_cert, op.ca_key);
     op.key = make_key("P-256");
     ASSERT_OK(store_cache_make(&op.cache, &op.store.base, &op.env, pool));
-    op.service = (est_service_t){
-        .env = &op.env, .store = &op.store.base, .cache = op.cache, .cas = (ca_t *const *)op.cas, .n_cas = 1};
+    op.service = (est_service_t){.env = &op.env,
+                                 .store = &op.store.base,
+                                 .cache = op.cache,
+                                 .cas = (ca_t *const *)op.cas,
+                                 .n_cas = 1,
+                                 .guard = &guard};
     ASSERT_OK(est_lru_make(&op.service.paths, 100, pool));
 }
 

@@ -18,12 +18,11 @@ static int real_random(const est_env_t *env, unsigned char *buf, apr_size_t len)
 /* The serial number of a certificate that is issued now */
 static void next_serial(unsigned char serial[SERIAL_SIZE], const pki_csr_t *csr)
 {
-    const char *dropped;
-    est_slice_t der;
+    est_issued_t issued;
 
-    ASSERT_OK(est_issue(&der, &dropped, op_granted("/simpleenroll", "dev7", NULL), &op.service, csr));
-    const unsigned char *p = der.p;
-    X509 *cert = d2i_X509(NULL, &p, (long)der.n);
+    ASSERT_OK(est_issue(&issued, op_granted("/simpleenroll", "dev7", NULL), &op.service, csr));
+    const unsigned char *p = issued.der.p;
+    X509 *cert = d2i_X509(NULL, &p, (long)issued.der.n);
     assert_non_null(cert);
     const ASN1_INTEGER *encoded = X509_get0_serialNumber(cert);
     BIGNUM *number = ASN1_INTEGER_to_BN(encoded, NULL);

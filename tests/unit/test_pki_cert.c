@@ -373,6 +373,176 @@ static void test_certificates_whose_names_are_refused(void **state)
     free_fixture(&f);
 }
 
+/* Contents octets of the object identifiers below */
+#define CLIENT_AUTH "06082b06010505070302"
+#define SERVER_AUTH "06082b06010505070301"
+#define CMC_RA "06082b0601050507031c"
+#define EMAIL_PROTECTION "06082b06010505070304"
+#define ANY_PURPOSE "0604551d2500"
+#define HARDWARE_NAME "06082b06010505070804"
+#define HARDWARE_TYPE "06062b0601040109"
+
+static est_slice_t key_purposes(const char *oids)
+{
+    return pki_ext_encode("2.5.29.37", 0, tlv(0x30, hex(oids)), pool);
+}
+
+/* value: what stands in HardwareModuleName, in hex */
+static est_slice_t hardware_name(const char *value)
+{
+    return tlv(0xa0, join(2, hex(HARDWARE_NAME), tlv(0xa0, tlv(0x30, hex(value)))));
+}
+
+static est_slice_t alternative_names(est_slice_t names)
+{
+    return pki_ext_encode("2.5.29.17", 0, tlv(0x30, names), pool);
+}
+
+/* The facts of a certificate with these extensions */
+static est_err_t *facts_with(pki_cert_t **facts, fixture_t *f, const est_slice_t *exts, int n_exts)
+{
+    est_err_t *err;
+    X509 *cert;
+
+    f->tbs.exts = exts;
+    f->tbs.n_exts = n_exts;
+    cert = issued(f);
+    err = pki_cert_facts(facts, cert, pool);
+    X509_free(cert);
+    return err;
+}
+
+static void test_what_a_certificate_is_for(void **state)
+{
+    static const struct {
+        const char *oids; /* NULL: without extendedKeyUsage */
+        unsigned purposes;
+    } rows[] = {
+        {NULL, 0},
+        {CLIENT_AUTH, PKI_CERT_CLIENT_AUTH},
+        {CMC_RA, PKI_CERT_CMC_RA},
+        {CMC_RA CLIENT_AUTH, PKI_CERT_CLIENT_AUTH | PKI_CERT_CMC_RA},
+        {SERVER_AUTH CLIENT_AUTH CMC_RA, PKI_CERT_CLIENT_AUTH | PKI_CERT_SERVER_AUTH | PKI_CERT_CMC_RA},
+        {ANY_PURPOSE, PKI_CERT_ANY_PURPOSE},
+        {EMAIL_PROTECTION, PKI_CERT_OTHER_PURPOSE},
+        {"06092b0601050507031c01", PKI_CERT_OTHER_PURPOSE}, /* below cmcRA is not cmcRA */
+    };
+    fixture_t f = make_p256();
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        est_slice_t ext = rows[i].oids ? key_purposes(rows[i].oids) : est_slice(NULL, 0);
+        pki_cert_t *facts;
+
+        ASSERT_OK(facts_with(&facts, &f, &ext, rows[i].oids != NULL));
+        assert_int_equal(facts->purposes, rows[i].purposes);
+    }
+    free_fixture(&f);
+}
+
+static void test_which_device_a_certificate_names(void **state)
+{
+    const pki_attr_t attrs[] = {{NID_commonName, "CN", "box", 0},
+                                {NID_serialNumber, "serialNumber", "S1", 1},
+                                {NID_serialNumber, "serialNumber", "S2", 2}};
+    est_slice_t name = hardware_name(HARDWARE_TYPE "04020aFB");
+    est_slice_t ext = alternative_names(join(2, tlv(0x82, text("a.example")), name));
+    fixture_t f = make_p256();
+    pki_name_t *subject;
+    pki_cert_t *facts;
+
+    (void)state;
+    ASSERT_OK(facts_with(&facts, &f, &ext, 1));
+    assert_string_equal(facts->hardware_type, "1.3.6.1.4.1.9");
+    assert_string_equal(facts->hardware_serial, "0afb");
+    assert_null(facts->serial_number);
+    assert_int_equal(facts->san.n_names, 2);
+
+    ASSERT_OK(pki_name_encode(&subject, attrs, 3, pool));
+    f.tbs.subject = subject->der;
+    /* otherName of another kind */
+    ext = alternative_names(tlv(0xa0, join(2, hex("06082b06010505070805"), tlv(0xa0, tlv(0x0c, text("a"))))));
+    ASSERT_OK(facts_with(&facts, &f, &ext, 1));
+    assert_string_equal(facts->serial_number, "S1");
+    assert_null(facts->hardware_type);
+    assert_null(facts->hardware_serial);
+    free_fixture(&f);
+}
+
+static void test_certificates_that_are_unclear_are_refused(void **state)
+{
+    est_slice_t one = hardware_name(HARDWARE_TYPE "040101"), purposes = key_purposes(CLIENT_AUTH);
+    const struct {
+        est_slice_t exts[2];
+        const char *part, *reason;
+    } rows[] = {
+        {{purposes, purposes}, "extendedKeyUsage", "there twice"},
+        {{key_purposes(""), {0}}, "extendedKeyUsage", "no purpose"},
+        {{key_purposes("0500"), {0}}, "extendedKeyUsage", "no OID"},
+        {{pki_ext_encode("2.5.29.37", 0, hex(CLIENT_AUTH), pool), {0}}, "extendedKeyUsage", "no SEQUENCE"},
+        {{pki_ext_encode("2.5.29.37", 0, join(2, tlv(0x30, hex(CLIENT_AUTH)), hex("0500")), pool), {0}},
+         "extendedKeyUsage",
+         "something behind it"},
+        {{alternative_names(join(2, one, one)), {0}}, "hardwareModuleName", "two devices"},
+        {{alternative_names(hardware_name("")), {0}}, "hardwareModuleName", "empty"},
+        {{alternative_names(hardware_name(HARDWARE_TYPE)), {0}}, "hardwareModuleName", "no serial number"},
+        {{alternative_names(hardware_name("040101")), {0}}, "hardwareModuleName", "no type"},
+        {{alternative_names(hardware_name(HARDWARE_TYPE "0400")), {0}}, "hardwareModuleName", "empty serial number"},
+        {{alternative_names(hardware_name(HARDWARE_TYPE "0c0131")), {0}}, "hardwareModuleName", "a string"},
+        {{alternative_names(hardware_name(HARDWARE_TYPE "0401010500")), {0}}, "hardwareModuleName", "more behind it"},
+        {{alternative_names(tlv(0xa0, join(2, hex(HARDWARE_NAME), tlv(0xa0, hex("040101"))))), {0}},
+         "hardwareModuleName",
+         "no SEQUENCE"},
+    };
+    fixture_t f = make_p256();
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        pki_cert_t *facts;
+
+        ASSERT_ROW(facts_with(&facts, &f, rows[i].exts, rows[i].exts[1].n ? 2 : 1), EST_E_certificate_refused,
+                   rows[i].part, rows[i].reason);
+    }
+    free_fixture(&f);
+}
+
+/* 64 octets are a serial number, 65 are something else */
+static void test_how_long_a_hardware_serial_number_may_be(void **state)
+{
+    fixture_t f = make_p256();
+
+    (void)state;
+    for (apr_size_t n = 64; n <= 65; n++) {
+        unsigned char *octets = apr_pcalloc(pool, n);
+        const char *value =
+            apr_psprintf(pool, HARDWARE_TYPE "04%02x%s", (unsigned)n, est_hex(est_slice(octets, n), pool));
+        est_slice_t ext = alternative_names(hardware_name(value));
+        pki_cert_t *facts;
+        est_err_t *err = facts_with(&facts, &f, &ext, 1);
+
+        if (n == 64)
+            ASSERT_OK(err);
+        else
+            ASSERT_FAILS(err, certificate_refused, "hardwareModuleName");
+    }
+    free_fixture(&f);
+}
+
+static void test_whose_signature_a_certificate_has(void **state)
+{
+    fixture_t f = make_p256(), namesake = make_p256();
+    X509 *cert = issued(&f);
+
+    (void)state;
+    assert_true(pki_cert_is_issued_by(cert, f.ca));
+    assert_false(pki_cert_is_issued_by(cert, namesake.ca));
+    assert_false(pki_cert_is_issued_by(f.ca, cert));
+    assert_int_equal(ERR_peek_error(), 0);
+    X509_free(cert);
+    free_fixture(&f);
+    free_fixture(&namesake);
+}
+
 /* ---- Certs-only ---- */
 
 /* CA-08, B64-07: byte for byte what OpenSSL's CMS writes (its PKCS7 leaves the SET unsorted) */
@@ -421,6 +591,11 @@ int main(void)
         EST_TEST(test_signers_that_are_refused),
         EST_TEST(test_facts_of_a_certificate),
         EST_TEST(test_certificates_whose_names_are_refused),
+        EST_TEST(test_what_a_certificate_is_for),
+        EST_TEST(test_which_device_a_certificate_names),
+        EST_TEST(test_certificates_that_are_unclear_are_refused),
+        EST_TEST(test_how_long_a_hardware_serial_number_may_be),
+        EST_TEST(test_whose_signature_a_certificate_has),
         EST_TEST(test_text_of_no_subject),
         EST_TEST(test_certs_only_message),
     };

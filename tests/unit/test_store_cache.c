@@ -108,10 +108,19 @@ static est_err_t *fake_client(store_t *store, policy_client_row_t *row, const ch
     return NULL;
 }
 
+/* The first octet of the fingerprint is the user's name */
+static est_err_t *fake_by_certificate(store_t *store, policy_client_row_t *row, const pki_cert_t *cert,
+                                      apr_pool_t *pool)
+{
+    return fake_client(store, row, apr_pstrmemdup(pool, (const char *)cert->fingerprint, 1), pool);
+}
+
 static int setup(void **state)
 {
-    static const store_vtable_t vtable = {
-        .load_policy = fake_load, .policy_version = fake_version, .client_get = fake_client};
+    static const store_vtable_t vtable = {.load_policy = fake_load,
+                                          .policy_version = fake_version,
+                                          .client_get = fake_client,
+                                          .client_by_certificate = fake_by_certificate};
 
     (void)state;
     memset(&t, 0, sizeof(t));
@@ -159,6 +168,23 @@ static apr_int64_t client_now(const char *user)
 
     apr_pool_create(&request, t.pool);
     assert_null(store_cache_client(t.cache, &client, user, request));
+    if (client)
+        assert_string_equal(client->user, user);
+    version = client ? client->version : 0;
+    apr_pool_destroy(request);
+    return version;
+}
+
+/* The same of the client whose certificate has a fingerprint that begins with user, of one character */
+static apr_int64_t holder_now(const char *user)
+{
+    pki_cert_t cert = {.fingerprint = {(unsigned char)*user}};
+    policy_client_t *client;
+    apr_pool_t *request;
+    apr_int64_t version;
+
+    apr_pool_create(&request, t.pool);
+    assert_null(store_cache_client_by_certificate(t.cache, &client, &cert, request));
     if (client)
         assert_string_equal(client->user, user);
     version = client ? client->version : 0;
@@ -580,6 +606,67 @@ static void test_long_user_names_are_kept_apart(void **state)
     assert_int_equal(t.store.clients, 3);
 }
 
+/* --- clients known by a certificate */
+
+static void test_a_client_is_known_by_its_certificate_for_a_minute(void **state)
+{
+    (void)state;
+    t.store.row_version = "3";
+    assert_int_equal(holder_now("a"), 3);
+    t.store.row_version = "4";
+    assert_int_equal(holder_now("b"), 4);
+    t.now += STORE_CACHE_CERTIFICATE_TTL - 1;
+    assert_int_equal(holder_now("a"), 3);
+    assert_int_equal(t.store.clients, 2);
+    t.now += 2;
+    assert_int_equal(holder_now("a"), 4);
+}
+
+static void test_an_unknown_certificate_is_remembered_for_a_second(void **state)
+{
+    (void)state;
+    assert_int_equal(holder_now("a"), 0);
+    t.store.row_version = "1";
+    t.now += apr_time_from_sec(1) - 1;
+    assert_int_equal(holder_now("a"), 0);
+    assert_int_equal(t.store.clients, 1);
+    t.now += 2;
+    assert_int_equal(holder_now("a"), 1);
+}
+
+static void test_any_change_of_a_client_forgets_all_certificates(void **state)
+{
+    (void)state;
+    for (int version = 3; version < 5; version++) {
+        t.store.row_version = version == 3 ? "3" : "4";
+        assert_int_equal(holder_now("a"), version);
+        assert_int_equal(holder_now("b"), version);
+        t.store.row_version = "9";
+        store_cache_drop_client(t.cache, version == 3 ? "someone-else" : NULL);
+        assert_int_equal(holder_now("a"), 9);
+        store_cache_drop_client(t.cache, NULL);
+    }
+    t.store.row_version = "3";
+    t.store.during = t.cache; /* changed while it was read */
+    assert_int_equal(holder_now("c"), 3);
+    t.store.during = NULL;
+    t.store.row_version = "4";
+    assert_int_equal(holder_now("c"), 4);
+}
+
+static void test_a_failure_to_fetch_by_certificate_is_not_remembered(void **state)
+{
+    pki_cert_t cert = {.fingerprint = {'a'}};
+    policy_client_t *client;
+
+    (void)state;
+    t.store.failing = 1;
+    assert_int_equal(store_cache_client_by_certificate(t.cache, &client, &cert, t.pool)->code, EST_E_store_unavailable);
+    t.store.failing = 0;
+    t.store.row_version = "3";
+    assert_int_equal(holder_now("a"), 3);
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
@@ -605,6 +692,10 @@ int main(void)
         TEST(test_a_row_read_before_its_change_was_told_is_not_kept),
         TEST(test_a_failure_to_fetch_a_client_is_not_remembered),
         TEST(test_long_user_names_are_kept_apart),
+        TEST(test_a_client_is_known_by_its_certificate_for_a_minute),
+        TEST(test_an_unknown_certificate_is_remembered_for_a_second),
+        TEST(test_any_change_of_a_client_forgets_all_certificates),
+        TEST(test_a_failure_to_fetch_by_certificate_is_not_remembered),
     };
     int failed;
 
