@@ -66,12 +66,11 @@ static const char *lower(est_slice_t s, apr_pool_t *pool)
     return text;
 }
 
-static est_slice_t encode_lower_dns(const char *value, apr_pool_t *pool)
+static est_slice_t encode_primitive(unsigned tag, est_slice_t body, apr_pool_t *pool)
 {
-    apr_size_t n = strlen(value);
-    pki_der_out_t *out = pki_der_out_make(n + 4, pool);
+    pki_der_out_t *out = pki_der_out_make(body.n + 4, pool);
 
-    pki_der_put_value(out, TAG_DNS, est_slice(value, n));
+    pki_der_put_value(out, tag, body);
     return pki_der_result(out);
 }
 
@@ -121,7 +120,7 @@ static est_err_t *decode_text(pki_san_t *san, pki_san_type_t type, est_slice_t b
     san->value = apr_pstrmemdup(pool, (const char *)body.p, body.n);
     if (type == PKI_SAN_DNS) {
         san->value = lower(body, pool);
-        san->der = encode_lower_dns(san->value, pool);
+        san->der = encode_primitive(TAG_DNS, est_slice_of(san->value), pool);
     }
     return NULL;
 }
@@ -198,6 +197,41 @@ est_err_t *pki_san_check(const pki_sans_t *sans, apr_pool_t *pool)
             return EST_FAIL(pool, name_invalid, "subjectAltName %s \"%s\": %s", type_names[san->type],
                             est_escape(est_slice_of(san->value), 64, pool), flaw);
     }
+    return NULL;
+}
+
+/* ---- Making ---- */
+
+static const char *make_ip(pki_san_t *san, const char *value, apr_pool_t *pool)
+{
+    unsigned char octets[16];
+    apr_size_t n = inet_pton(AF_INET, value, octets) == 1 ? 4 : inet_pton(AF_INET6, value, octets) == 1 ? 16 : 0;
+
+    san->der = encode_primitive(TAG_IP, est_slice(octets, n), pool);
+    return n ? decode_ip(san, est_slice(octets, n), pool) : "not an IP address";
+}
+
+est_err_t *pki_san_make(pki_san_t *out, pki_san_type_t type, const char *value, apr_pool_t *pool)
+{
+    const char *flaw = pki_text_flaw(value, strlen(value));
+    pki_san_t san = {.type = type, .value = apr_pstrdup(pool, value)};
+
+    if (!flaw && type == PKI_SAN_IP) {
+        flaw = make_ip(&san, value, pool);
+    } else if (!flaw && type == PKI_SAN_DNS) {
+        san.value = lower(est_slice_of(value), pool);
+        san.der = encode_primitive(TAG_DNS, est_slice_of(san.value), pool);
+    } else if (!flaw && (type == PKI_SAN_URI || type == PKI_SAN_EMAIL)) {
+        san.der = encode_primitive(type == PKI_SAN_URI ? TAG_URI : TAG_EMAIL, est_slice_of(san.value), pool);
+    } else if (!flaw) {
+        flaw = "of a type that is not made from text";
+    }
+    if (!flaw)
+        flaw = pki_san_syntax_flaw(&san);
+    if (flaw)
+        return EST_FAIL(pool, name_invalid, "subjectAltName %s \"%s\": %s", type_names[type],
+                        est_escape(est_slice_of(value), 64, pool), flaw);
+    *out = san;
     return NULL;
 }
 

@@ -63,6 +63,19 @@ static est_err_t *make_subject_rules(policy_profile_t *profile, const policy_pro
     return NULL;
 }
 
+/* Template and source go together */
+static est_err_t *make_source(policy_san_rule_t *rule, const policy_san_row_t *row, apr_pool_t *pool)
+{
+    static const char *const sources[] = {"csr", "template", "entity", NULL};
+    int bad = 0;
+
+    rule->source = (policy_san_source_t)policy_text_word(row->source, sources, &bad);
+    if (bad || (rule->source == POLICY_SAN_TEMPLATE) != (row->template != NULL))
+        return EST_FAIL(pool, config, "source \"%s\" %s template", row->source ? row->source : "",
+                        row->template ? "with" : "without");
+    return row->template ? policy_template_parse(&rule->template, row->template, pool) : NULL;
+}
+
 /* Is this something that policy_names_san can compare an address with? */
 static int is_network(const char *pattern, apr_pool_t *pool)
 {
@@ -82,6 +95,7 @@ static est_err_t *make_san_rules(policy_profile_t *profile, const policy_profile
         const policy_san_row_t *row = &rows->san_rules[i];
         policy_san_rule_t *rule = &rules[i];
         int bad = 0, type = row->type ? pki_san_type_from_name(row->type) : -1;
+        est_err_t *err;
 
         rule->type = (pki_san_type_t)type;
         rule->pattern = row->pattern ? apr_pstrdup(pool, row->pattern) : "";
@@ -92,9 +106,30 @@ static est_err_t *make_san_rules(policy_profile_t *profile, const policy_profile
             (rule->type == PKI_SAN_IP && !is_network(rule->pattern, pool)))
             return EST_FAIL(pool, config, "SAN rule %d (type \"%s\") of profile \"%s\" cannot be understood", i + 1,
                             row->type ? row->type : "", profile->name);
+        err = make_source(rule, row, pool);
+        if (err)
+            return EST_FAIL(pool, config, "SAN rule %d (type \"%s\") of profile \"%s\": %s", i + 1, row->type,
+                            profile->name, est_err_text(err));
+        profile->gives_names |= rule->source != POLICY_SAN_CSR;
+        profile->uses_entity |= rule->template.uses_entity;
     }
     profile->san_rules = rules;
     profile->n_san_rules = rows->n_san_rules;
+    return NULL;
+}
+
+static est_err_t *make_subject_template(policy_profile_t *profile, const char *text, apr_pool_t *pool)
+{
+    policy_subject_template_t *template = apr_palloc(pool, sizeof(*template));
+    est_err_t *err;
+
+    if (!text)
+        return NULL;
+    err = policy_template_parse_subject(template, text, pool);
+    if (err)
+        return EST_FAIL(pool, config, "subject template of profile \"%s\": %s", profile->name, est_err_text(err));
+    profile->subject_template = template;
+    profile->uses_entity |= template->uses_entity;
     return NULL;
 }
 
@@ -120,13 +155,98 @@ static est_err_t *check_ext(const policy_profile_t *profile, const est_slice_t *
 static est_err_t *make_exts(policy_profile_t *profile, const policy_profile_rows_t *rows, apr_pool_t *pool)
 {
     est_slice_t *exts = apr_pcalloc(pool, ((apr_size_t)rows->n_exts + 1) * sizeof(*exts));
+    const char **oids = apr_pcalloc(pool, ((apr_size_t)rows->n_exts + 1) * sizeof(*oids));
 
     for (int i = 0; i < rows->n_exts; i++) {
         EST_TRY(pki_ext_build(&exts[i], &rows->exts[i], rows->sections, rows->n_sections, pool));
         EST_TRY(check_ext(profile, exts, i, rows->exts[i].name, pool));
+        oids[i] = pki_oid_to_text(pki_ext_parse(exts[i]).oid.body, pool);
+        if (!oids[i])
+            return EST_FAIL(pool, config, "extension %s of profile \"%s\" has an OID that cannot be read",
+                            rows->exts[i].name, profile->name);
     }
     profile->exts = exts;
+    profile->ext_oids = oids;
     profile->n_exts = rows->n_exts;
+    return NULL;
+}
+
+/* ---- requested extensions */
+
+/* Those that have a name, of which requests can ask for something */
+static const struct {
+    const char *name, *oid;
+} named_exts[] = {{"keyUsage", "2.5.29.15"}, {"extendedKeyUsage", "2.5.29.37"}, {"tlsfeature", "1.3.6.1.5.5.7.1.24"}};
+
+/* OIDs with a name, with the powers of a CA, or that the module writes itself: the twin of
+ * est.is_reserved_extension() */
+static int is_reserved(const char *oid)
+{
+    static const char *const reserved[] = {
+        "1.3.6.1.5.5.7.1.1",    "1.3.6.1.5.5.7.1.24",      "1.3.6.1.5.5.7.1.7",     "1.3.6.1.5.5.7.1.8",
+        "1.3.6.1.5.5.7.1.11",   "1.3.6.1.5.5.7.1.14",      "1.3.6.1.5.5.7.1.28",    "1.3.6.1.5.5.7.1.29",
+        "1.3.6.1.5.5.7.48.1.5", "1.3.6.1.4.1.11129.2.4.3", "2.16.840.1.113730.1.1", "2.16.840.1.113730.1.13"};
+
+    for (apr_size_t i = 0; i < sizeof(reserved) / sizeof(reserved[0]); i++)
+        if (!strcmp(reserved[i], oid))
+            return 1;
+    return !strncmp(oid, "2.5.29.", 7) && strcmp(oid, "2.5.29.9") != 0 && strcmp(oid, "2.5.29.16") != 0;
+}
+
+static const char *request_oid(const char *name, apr_pool_t *pool)
+{
+    est_slice_t oid;
+
+    for (apr_size_t i = 0; i < sizeof(named_exts) / sizeof(named_exts[0]); i++)
+        if (!strcmp(named_exts[i].name, name))
+            return named_exts[i].oid;
+    oid = pki_oid_from_text(name, pool);
+    if (!oid.n || is_reserved(name))
+        return NULL;
+    return pki_oid_to_text(oid, pool);
+}
+
+const policy_request_ext_t *policy_profile_request_ext(const policy_profile_t *profile, const char *oid)
+{
+    for (int i = 0; i < profile->n_request_exts; i++)
+        if (!strcmp(profile->request_exts[i].oid, oid))
+            return &profile->request_exts[i];
+    return NULL;
+}
+
+static int own_ext(const policy_profile_t *profile, const char *oid)
+{
+    for (int i = 0; i < profile->n_exts; i++)
+        if (!strcmp(profile->ext_oids[i], oid))
+            return i;
+    return -1;
+}
+
+static est_err_t *make_request_exts(policy_profile_t *profile, const policy_profile_rows_t *rows, apr_pool_t *pool)
+{
+    static const char *const actions[] = {"ignore", "copy", "require", "refuse", NULL};
+    policy_request_ext_t *exts = apr_pcalloc(pool, ((apr_size_t)rows->n_request_exts + 1) * sizeof(*exts));
+    int most = profile->n_exts;
+
+    profile->request_exts = exts;
+    for (int i = 0; i < rows->n_request_exts; i++) {
+        const policy_request_ext_row_t *row = &rows->request_exts[i];
+        policy_request_ext_t *ext = &exts[i];
+        int bad = 0;
+
+        ext->name = row->name ? apr_pstrdup(pool, row->name) : "";
+        ext->oid = request_oid(ext->name, pool);
+        ext->action = (policy_request_action_t)policy_text_word(row->action, actions, &bad);
+        if (bad || !ext->oid || policy_profile_request_ext(profile, ext->oid))
+            return EST_FAIL(pool, config, "rule for the requested extension \"%s\" of profile \"%s\" %s", ext->name,
+                            profile->name, bad || !ext->oid ? "cannot be understood" : "is there twice");
+        ext->own = own_ext(profile, ext->oid);
+        most += ext->own < 0 && (ext->action == POLICY_REQUEST_EXT_COPY || ext->action == POLICY_REQUEST_EXT_REQUIRE);
+        profile->n_request_exts++;
+    }
+    if (most > POLICY_PROFILE_MAX_EXTS)
+        return EST_FAIL(pool, config, "profile \"%s\" and requests could have over %d extensions", profile->name,
+                        POLICY_PROFILE_MAX_EXTS);
     return NULL;
 }
 
@@ -198,7 +318,9 @@ est_err_t *policy_profile_make(policy_profile_t **out, const policy_profile_rows
     EST_TRY(make_san_rules(profile, rows, pool));
     if (rows->n_exts > POLICY_PROFILE_MAX_EXTS)
         return EST_FAIL(pool, config, "profile \"%s\" has over %d extensions", profile->name, POLICY_PROFILE_MAX_EXTS);
+    EST_TRY(make_subject_template(profile, row->subject_template, pool));
     EST_TRY(make_exts(profile, rows, pool));
+    EST_TRY(make_request_exts(profile, rows, pool));
     make_key_usages(profile, pool);
     *out = profile;
     return NULL;
