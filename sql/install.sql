@@ -39,6 +39,12 @@ SELECT NOT EXISTS (SELECT FROM est.schema_version WHERE version = 2) AS missing 
     INSERT INTO est.schema_version (version, name) VALUES (2, 'conformance');
 \endif
 
+SELECT NOT EXISTS (SELECT FROM est.schema_version WHERE version = 3) AS missing \gset
+\if :missing
+    \ir migrations/0003_judgement.sql
+    INSERT INTO est.schema_version (version, name) VALUES (3, 'judgement');
+\endif
+
 COMMIT;
 
 \echo 'mod_est: schema is up to date'

@@ -330,11 +330,11 @@ static void test_probe_names_the_migration_of_a_schema_it_does_not_know(void **s
     expect(probe("person", "est", &snapshot), EST_E_schema_version, "has not the rights of est_module");
     sql("GRANT est_module TO person");
     succeed(probe("person", "est", &snapshot));
-    sql("UPDATE est.schema_version SET version = 0 WHERE version = 2");
-    expect(probe("est_module", "est", &snapshot), EST_E_schema_version, "migration 0002");
-    sql("UPDATE est.schema_version SET version = 3 WHERE version = 0");
+    sql("UPDATE est.schema_version SET version = 0 WHERE version = 3");
     expect(probe("est_module", "est", &snapshot), EST_E_schema_version, "migration 0003");
-    sql("UPDATE est.schema_version SET version = 2 WHERE version = 3");
+    sql("UPDATE est.schema_version SET version = 4 WHERE version = 0");
+    expect(probe("est_module", "est", &snapshot), EST_E_schema_version, "migration 0004");
+    sql("UPDATE est.schema_version SET version = 3 WHERE version = 4");
     expect(probe("est_module", "absent", &snapshot), EST_E_store_unavailable, "absent");
     succeed(probe("est_module", "est", &snapshot));
 }
