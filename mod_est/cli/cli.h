@@ -28,11 +28,11 @@ typedef struct {
 typedef struct cli_t cli_t;
 
 typedef struct {
-    const char *name;     /* its words: "client add" */
-    const char *operands; /* for the help: "USER" */
-    int min, max;         /* how many operands; max -1: any number */
-    const char *summary;  /* one line */
-    const char *text;     /* more lines for its help, or NULL */
+    const char *name;            /* its words: "client add" */
+    const char *operands;        /* for the help: "USER" */
+    int min, max;                /* how many operands; max -1: any number */
+    const char *summary;         /* one line */
+    const char *text;            /* more lines for its help, or NULL */
     const cli_option_t *options; /* a row of NULLs at the end; NULL: none */
     est_err_t *(*run)(cli_t *cli);
 } cli_command_t;

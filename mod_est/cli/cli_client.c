@@ -68,8 +68,9 @@ const cli_command_t cli_client_add = {
     .min = 1,
     .max = 1,
     .summary = "Register a client, and print the password that is made for it",
-    .text = "A client may enrol at the aliases of its groups. With names \"own\" it asks for a name equal to USER, with\n"
-            "patterns for names that match, with \"*\" for any: a registration authority. LIST has commas.",
+    .text =
+        "A client may enrol at the aliases of its groups. With names \"own\" it asks for a name equal to USER, with\n"
+        "patterns for names that match, with \"*\" for any: a registration authority. LIST has commas.",
     .options = add_options,
     .run = add};
 
@@ -92,7 +93,8 @@ const cli_command_t cli_client_list = {
     .operands = "[PATTERN]",
     .max = 1,
     .summary = "List clients, all of them or those whose name matches",
-    .text = "In PATTERN * is any run of characters and ? is one; a text without them is looked for anywhere in the name.",
+    .text =
+        "In PATTERN * is any run of characters and ? is one; a text without them is looked for anywhere in the name.",
     .run = list};
 
 /* --- client enable, client disable */
@@ -119,12 +121,8 @@ static est_err_t *disable(cli_t *cli)
     return switch_client(cli, "false", "disabled");
 }
 
-const cli_command_t cli_client_enable = {.name = "client enable",
-                                         .operands = "USER",
-                                         .min = 1,
-                                         .max = 1,
-                                         .summary = "Let a client in again",
-                                         .run = enable};
+const cli_command_t cli_client_enable = {
+    .name = "client enable", .operands = "USER", .min = 1, .max = 1, .summary = "Let a client in again", .run = enable};
 
 const cli_command_t cli_client_disable = {.name = "client disable",
                                           .operands = "USER",

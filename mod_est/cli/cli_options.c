@@ -119,8 +119,7 @@ static est_err_t *check_operands(const cli_t *cli)
     const cli_command_t *command = cli->command;
 
     if (cli->n_operands < command->min)
-        return EST_FAIL(cli->pool, config, "%s is missing%s", command->operands,
-                        help_words(command, cli->pool));
+        return EST_FAIL(cli->pool, config, "%s is missing%s", command->operands, help_words(command, cli->pool));
     if (command->max >= 0 && cli->n_operands > command->max)
         return EST_FAIL(cli->pool, config, "one argument too many: %s%s", cli->operands[command->max],
                         help_words(command, cli->pool));
@@ -165,7 +164,7 @@ static est_err_t *take_command(cli_wish_t *wish, cli_t *cli, int *rest, int argc
 est_err_t *cli_options_parse(cli_wish_t *wish, cli_t *cli, int argc, const char *const *argv)
 {
     char **copy = argv_copy(argc, argv, cli->pool);
-    int rest, n;
+    int rest = 0, n;
 
     *wish = CLI_RUN;
     EST_TRY(take_command(wish, cli, &rest, argc, copy));

@@ -54,12 +54,14 @@ const cli_command_t cli_approve = {
     .min = 1,
     .max = 1,
     .summary = "Approve an order: its client gets the certificate when it asks again",
-    .text = "ID is as estctl pending prints it, or the first digits of it, at least four. Who approves is the database's\n"
-            "user. Where an alias wants several approvals, each has to come from somebody else.",
+    .text =
+        "ID is as estctl pending prints it, or the first digits of it, at least four. Who approves is the database's\n"
+        "user. Where an alias wants several approvals, each has to come from somebody else.",
     .options = approve_options,
     .run = approve};
 
-static const cli_option_t deny_options[] = {{"reason", "TEXT", "why; the client reads it (required)"}, {NULL, NULL, NULL}};
+static const cli_option_t deny_options[] = {{"reason", "TEXT", "why; the client reads it (required)"},
+                                            {NULL, NULL, NULL}};
 
 static est_err_t *deny(cli_t *cli)
 {

@@ -83,9 +83,8 @@ static const char *list_of(const char *cell, apr_pool_t *pool)
         json_decref(array);
         return cell;
     }
-    json_array_foreach(array, i, element)
-        list = apr_pstrcat(pool, list, i ? ", " : "", json_is_string(element) ? json_string_value(element) : "?",
-                           NULL);
+    json_array_foreach(array, i, element) list =
+        apr_pstrcat(pool, list, i ? ", " : "", json_is_string(element) ? json_string_value(element) : "?", NULL);
     json_decref(array);
     return list;
 }
@@ -215,8 +214,8 @@ static void append_records(apr_array_header_t *parts, const layout_t *l)
             append(parts, "\n");
         for (int c = 0; c < t->n_columns; c++)
             if (*l->texts[r * t->n_columns + c])
-                append(parts, apr_psprintf(parts->pool, "%-*s  %s\n", widest, t->names[c],
-                                           l->texts[r * t->n_columns + c]));
+                append(parts,
+                       apr_psprintf(parts->pool, "%-*s  %s\n", widest, t->names[c], l->texts[r * t->n_columns + c]));
     }
 }
 

@@ -12,7 +12,7 @@ static const cli_option_t options[] = {{"reason", "REASON", "of RFC 5280 (defaul
                                        {"ca", "NAME", "EstCA or issuer, where several CAs have used the serial"},
                                        {NULL, NULL, NULL}};
 
-static est_err_t *revoke(cli_t *cli)
+static est_err_t *revoke_certificate(cli_t *cli)
 {
     store_pg_table_t *table;
 
@@ -30,4 +30,4 @@ const cli_command_t cli_revoke = {
             "Reasons: unspecified, keyCompromise, cACompromise, affiliationChanged, superseded, cessationOfOperation,\n"
             "certificateHold, privilegeWithdrawn, aACompromise.",
     .options = options,
-    .run = revoke};
+    .run = revoke_certificate};

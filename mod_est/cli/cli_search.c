@@ -27,8 +27,9 @@ static const cli_option_t options[] = {
     {"pem", NULL, "print the certificates themselves"},
     {NULL, NULL, NULL}};
 
-static const char *const columns[] = {"at",  "outcome",   "alias",  "operation", "identity", "entity", "serial", "subject",
-                                      "san", "not_after", "status", "rule",      "reason",   "id",     NULL};
+static const char *const columns[] = {"at",     "outcome", "alias",   "operation", "identity",
+                                      "entity", "serial",  "subject", "san",       "not_after",
+                                      "status", "rule",    "reason",  "id",        NULL};
 
 static const char *like(const cli_t *cli, const char *option)
 {
@@ -81,7 +82,8 @@ const cli_command_t cli_search = {
     .operands = "[TEXT]",
     .max = 1,
     .summary = "Find certificates and enrolments",
-    .text = "All options that are given have to fit. TEXT is looked for in serial, names, entity and identity. In texts * is\n"
+    .text = "All options that are given have to fit. TEXT is looked for in serial, names, entity and identity. In "
+            "texts * is\n"
             "any run of characters and ? is one; a text without them is looked for anywhere in the value. Letters of\n"
             "either case are the same. TIME is as PostgreSQL takes it: 2026-01-31, '2026-01-31 12:00', yesterday.",
     .options = options,

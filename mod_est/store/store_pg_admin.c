@@ -72,7 +72,8 @@ static const char *remedy(const char *sqlstate)
  * resources, operator, system, internal. A lock that is not given (55P03) is trouble too. */
 static int is_trouble(const char *sqlstate)
 {
-    static const char *const classes[] = {"08", "0A", "25", "28", "3D", "3F", "40", "42", "53", "54", "57", "58", "F0", "XX"};
+    static const char *const classes[] = {"08", "0A", "25", "28", "3D", "3F", "40",
+                                          "42", "53", "54", "57", "58", "F0", "XX"};
 
     for (size_t i = 0; i < sizeof(classes) / sizeof(*classes); i++)
         if (!strncmp(sqlstate, classes[i], 2))
@@ -81,7 +82,8 @@ static int is_trouble(const char *sqlstate)
 }
 
 /* The number behind the first occurrence of mark, 0 when there is none. The words around are translated, these are not:
- * "unnamed portal parameter $7 = ..." and "COPY t, line 3, column c: ...". A context of several lines is a function's. */
+ * "unnamed portal parameter $7 = ..." and "COPY t, line 3, column c: ...". A context of several lines is a function's.
+ */
 static int number_behind(const char *context, const char *mark)
 {
     const char *at = context && !strchr(context, '\n') ? strstr(context, mark) : NULL;
@@ -264,7 +266,7 @@ est_err_t *store_pg_admin_copy(store_pg_admin_t *admin, const char *table, const
 {
     char *buf = apr_palloc(pool, COPY_CHUNK);
     apr_size_t got = 0;
-    const char *sql;
+    const char *sql = NULL;
     est_err_t *err, *ended;
 
     admin->place = (store_pg_place_t){0, 0};

@@ -29,8 +29,8 @@ typedef struct {
     const char **cells;
 } store_pg_table_t;
 
-/* conninfo: a database name, a connection string or URI, or NULL for what the environment says (PGHOST, PGSERVICE, ...).
- * Closed with pool. Fails with config for a conninfo that cannot be read, and store_unavailable. */
+/* conninfo: a database name, a connection string or URI, or NULL for what the environment says (PGHOST, PGSERVICE,
+ * ...). Closed with pool. Fails with config for a conninfo that cannot be read, and store_unavailable. */
 est_err_t *store_pg_admin_open(store_pg_admin_t **out, const char *conninfo, apr_pool_t *pool);
 
 /* Runs the statement of that name with n texts as $1, $2, ...; NULL = SQL's NULL. The table lives in pool. out may be
@@ -48,8 +48,8 @@ store_pg_place_t store_pg_admin_place(const store_pg_admin_t *admin);
 /* Where the octets of a COPY come from: fills buf with at most size of them; *n = 0 at the end */
 typedef est_err_t *store_pg_read_t(void *ctx, char *buf, apr_size_t size, apr_size_t *n);
 
-/* COPY table (columns) FROM STDIN (FORMAT csv, HEADER). table and columns, NULL at the end, are constants of the caller:
- * lower-case letters and underscores. What read fails with ends the COPY, and is returned. */
+/* COPY table (columns) FROM STDIN (FORMAT csv, HEADER). table and columns, NULL at the end, are constants of the
+ * caller: lower-case letters and underscores. What read fails with ends the COPY, and is returned. */
 est_err_t *store_pg_admin_copy(store_pg_admin_t *admin, const char *table, const char *const *columns,
                                store_pg_read_t *read, void *ctx, apr_pool_t *pool);
 
