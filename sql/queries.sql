@@ -16,13 +16,16 @@ SELECT version FROM est.policy_version
 -- name: policy_aliases
 SELECT id, name, enabled, mode, profile_id, profile_active, group_id, group_active, ca, auth_enroll, auth_reenroll,
        auth_cacerts, binding, extract(epoch FROM idempotency)::bigint AS idempotency, unknown_holder, other_users,
-       enroll_chain, base64, transfer_encoding, reason_text, compat
+       enroll_chain, base64, transfer_encoding, reason_text, compat, code_source, entity_from, name_scheme, name_prefix,
+       name_postfix, vendor, array_to_string(vendor_patterns, E'\n') AS vendor_patterns, ra_certificates, ra_binding,
+       same_key, change_subject, extract(epoch FROM renew_window)::bigint AS renew_window,
+       extract(epoch FROM renew_expired)::bigint AS renew_expired, approval, rate_client, rate_alias
 FROM est.alias ORDER BY id
 
 -- name: policy_profiles
 SELECT id, name, extract(epoch FROM validity)::bigint AS validity, extract(epoch FROM backdate)::bigint AS backdate,
        floor(extract(epoch FROM latest_end))::bigint AS latest_end, beyond_ca, array_to_string(keys, E'\n') AS keys,
-       digest, dns_wildcards, subject_other, san_other
+       digest, dns_wildcards, subject_other, san_other, subject_template
 FROM est.certificate_profile ORDER BY id
 
 -- name: policy_subject_rules
@@ -30,7 +33,7 @@ SELECT profile_id, attribute, required, pattern, max_count, on_violation
 FROM est.profile_subject_rule ORDER BY profile_id, id
 
 -- name: policy_san_rules
-SELECT profile_id, type, required, pattern, max_count, on_violation
+SELECT profile_id, type, required, pattern, max_count, on_violation, source, template
 FROM est.profile_san_rule ORDER BY profile_id, id
 
 -- name: policy_extensions
@@ -41,12 +44,16 @@ FROM est.profile_extension ORDER BY profile_id, position, id
 SELECT profile_id, section, name, value
 FROM est.profile_extension_section ORDER BY profile_id, section, position, id
 
+-- name: policy_request_extensions
+SELECT profile_id, name, action
+FROM est.profile_request_extension ORDER BY profile_id, id
+
 -- name: policy_groups
-SELECT id, name, array_to_string(names, E'\n') AS names
+SELECT id, name, array_to_string(names, E'\n') AS names, approval
 FROM est.entity_group ORDER BY id
 
 -- name: policy_anchors
-SELECT alias_id, use, encode(certificate, 'hex') AS certificate
+SELECT alias_id, kind, use, encode(certificate, 'hex') AS certificate
 FROM est.trust_anchor ORDER BY alias_id, id
 
 -- name: client_get

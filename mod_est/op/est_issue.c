@@ -183,6 +183,9 @@ est_err_t *est_issue(est_slice_t *der, const char **dropped, est_req_t *req, est
                 EST_TRY(store_cache_reload(service->cache, req->pool));
             EST_TRY(est_auth_again(req, service));
             break;
+        case STORE_PENDING:
+        case STORE_GO:
+            return EST_FAIL(req->pool, store_failed, "record_issued answered as if it had been asked for an order");
         }
     }
     return EST_FAIL(req->pool, policy_changing, "judged %d times, and changed each time", MAX_JUDGEMENTS);

@@ -20,6 +20,21 @@ enum { EST_METHOD_OTHER = 0, EST_METHOD_GET = 1, EST_METHOD_HEAD = 2, EST_METHOD
 typedef struct est_req_t est_req_t;
 typedef struct est_op_t est_op_t;
 
+/* What the processes of this httpd know together, as pointers, since httpd/ has the memory that they share */
+typedef struct {
+    /* 1 when secret fits the bcrypt hash; hash NULL: the cost of one, and 0. Fails with busy when too many are verified
+     * at the same time. secret is not kept. */
+    est_err_t *(*verify)(int *good, const char *secret, const char *hash, const est_req_t *req);
+    /* Failed attempts to name a secret, by address and who was claimed to be: fails with too_many_failures */
+    est_err_t *(*check_failures)(const est_req_t *req, const char *who);
+    void (*add_failure)(const est_req_t *req, const char *who);
+    /* May one more refusal be recorded in the database? */
+    int (*may_record)(const est_req_t *req);
+    /* Seconds for which who (key: a digest) is to be refused without a question to the database; 0 = none */
+    int (*limited)(est_slice_t key, apr_time_t now);
+    void (*limit)(est_slice_t key, apr_time_t until);
+} est_guard_t;
+
 /* What all requests of a process share. Everything is borrowed and lives as long as the process. */
 typedef struct {
     const est_env_t *env;
@@ -31,6 +46,7 @@ typedef struct {
     est_lru_t *paths;                                      /* verdicts on certificate paths */
     const unsigned char (*reserved_keys)[PKI_SHA256_SIZE]; /* as in policy_request_t */
     int n_reserved_keys;
+    const est_guard_t *guard; /* NULL: nothing is limited, and no secret verified */
 } est_service_t;
 
 typedef struct {

@@ -164,7 +164,6 @@ struct pki_signer_t {
     EVP_PKEY *key;
     const pki_sigalg_t *standard; /* for PKI_DIGEST_DEFAULT */
     est_slice_t issuer;
-    est_slice_t aki;
 };
 
 static const pki_sigalg_t *standard_ecdsa(const EVP_PKEY *key)
@@ -206,24 +205,23 @@ static const pki_sigalg_t *standard_algorithm(const EVP_PKEY *key)
     }
 }
 
-/* keyIdentifier [0] of AuthorityKeyIdentifier: the CA's SKI, or what it would be where its certificate has none */
-static est_err_t *make_aki(pki_signer_t *signer, apr_pool_t *pool)
+est_err_t *pki_cert_aki(est_slice_t *aki, X509 *ca, apr_pool_t *pool)
 {
-    const ASN1_OCTET_STRING *ski = X509_get0_subject_key_id(signer->ca);
+    const ASN1_OCTET_STRING *ski = X509_get0_subject_key_id(ca);
     unsigned char digest[EVP_MAX_MD_SIZE];
     unsigned digest_len;
     est_slice_t id;
 
     if (ski)
         id = est_slice(ASN1_STRING_get0_data(ski), (apr_size_t)ASN1_STRING_length(ski));
-    else if (X509_pubkey_digest(signer->ca, EVP_sha1(), digest, &digest_len))
+    else if (X509_pubkey_digest(ca, EVP_sha1(), digest, &digest_len))
         id = est_slice(digest, digest_len);
     else
         return EST_FAIL(pool, config, "no key identifier of the CA: %s", pki_ossl_reason(pool));
     pki_der_out_t *out = pki_der_out_make(id.n + 8, pool);
     pki_der_put_value(out, PKI_DER_CONTEXT(0), id);
     pki_der_wrap(out, PKI_DER_SEQUENCE, 0);
-    signer->aki = pki_ext_encode("2.5.29.35", 0, pki_der_result(out), pool);
+    *aki = pki_ext_encode("2.5.29.35", 0, pki_der_result(out), pool);
     return NULL;
 }
 
@@ -253,14 +251,8 @@ est_err_t *pki_signer_make(pki_signer_t **out, X509 *ca, EVP_PKEY *key, apr_pool
     X509_up_ref(ca);
     signer->ca = pki_ossl_own_x509(ca, pool);
     signer->key = key;
-    EST_TRY(make_aki(signer, pool));
     *out = signer;
     return NULL;
-}
-
-est_slice_t pki_signer_aki(const pki_signer_t *signer)
-{
-    return signer->aki;
 }
 
 /* ---- Signing ---- */

@@ -42,6 +42,9 @@ typedef struct {
 est_err_t *pki_cert_der(est_slice_t *out, X509 *cert, apr_pool_t *pool);
 /* basicConstraints cA, and keyCertSign where there is a keyUsage: RFC 5280 4.2.1.3 restricts nothing without one */
 int pki_cert_is_ca(X509 *cert);
+/* AuthorityKeyIdentifier of what ca signs, a whole Extension, DER: keyIdentifier [0] is the CA's SKI, or what that would
+ * be where its certificate has none. Fails with config. */
+est_err_t *pki_cert_aki(est_slice_t *aki, X509 *ca, apr_pool_t *pool);
 /* Subject for a message, in the form of RFC 2253, of a certificate that need not pass the rules of pki_name; in pool */
 const char *pki_cert_subject_text(X509 *cert, apr_pool_t *pool);
 
@@ -59,8 +62,6 @@ typedef struct pki_signer_t pki_signer_t;
 /* The CA's certificate must hold the public half of key and be allowed to sign certificates (pki_cert_is_ca): config.
  * RSA, EC P-256/384/521, Ed25519 and Ed448 keys. key is borrowed and must outlive pool. */
 est_err_t *pki_signer_make(pki_signer_t **out, X509 *ca, EVP_PKEY *key, apr_pool_t *pool);
-/* AuthorityKeyIdentifier extension (whole Extension, DER): keyIdentifier = the CA's SKI */
-est_slice_t pki_signer_aki(const pki_signer_t *signer);
 
 /* What goes into a new certificate; version 3 always */
 typedef struct {

@@ -42,25 +42,54 @@ est_err_t *policy_client_make(policy_client_t **out, const policy_client_row_t *
 est_slice_t policy_client_pack(const policy_client_row_t *row, apr_pool_t *pool);
 est_err_t *policy_client_unpack(policy_client_t **out, est_slice_t packed, apr_pool_t *pool);
 
-typedef enum { POLICY_IDENTITY_NONE, POLICY_IDENTITY_USER, POLICY_IDENTITY_CERTIFICATE } policy_identity_kind_t;
+/* A registered end entity: a row of est.end_entity, with its enrolment code for one alias */
+typedef struct {
+    apr_int64_t id, version;
+    const char *name;
+    int suspended;
+    int preregistered;
+    const char *subject; /* as in the row: "CN=dev1,O=Example"; NULL = none */
+    const char *const *san;
+    int n_san;              /* "dns:a.example" */
+    apr_time_t valid_until; /* 0 = unlimited */
+    apr_int64_t code_id;    /* 0 = there is none */
+    const char *code_hash;  /* bcrypt, or NULL */
+} policy_entity_t;
+
+/* ENTITY: known by its enrolment code. VENDOR: by the certificate its maker gave it. RA: a registration authority known
+ * by its certificate. */
+typedef enum {
+    POLICY_IDENTITY_NONE,
+    POLICY_IDENTITY_USER,
+    POLICY_IDENTITY_CERTIFICATE,
+    POLICY_IDENTITY_ENTITY,
+    POLICY_IDENTITY_VENDOR,
+    POLICY_IDENTITY_RA
+} policy_identity_kind_t;
 
 /* Who the request is judged as */
 typedef struct {
     policy_identity_kind_t kind;
-    const char *name;              /* user name, or subject of the certificate */
-    const policy_client_t *client; /* USER: the row; NULL for a user of another provider */
-    const pki_cert_t *cert;        /* the client certificate, also beside a user; NULL = none that counts */
+    const char *name;               /* user name, subject of the certificate, or name of the entity */
+    const policy_client_t *client;  /* USER: the row; NULL for a user of another provider. RA: its row, or NULL */
+    const pki_cert_t *cert;         /* the client certificate, also beside a user; NULL = none that counts */
+    policy_anchor_kind_t cert_kind; /* of the anchor that cert is under */
+    int code_to_come;               /* ENTITY, whose code is in the request: not verified before that is read */
+    const policy_entity_t *entity;  /* client mode, once the request was read: whom the certificate is for */
 } policy_identity_t;
 
 /* What a request brought */
 typedef struct {
-    const pki_cert_t *cert;   /* verified under the alias's anchors; NULL = none, or of no anchor */
+    const pki_cert_t *cert;         /* verified under the alias's anchors; NULL = none, or of no anchor */
+    policy_anchor_kind_t cert_kind; /* of the anchor */
     const char *cert_ignored; /* why one that was sent counts as none, for the log; NULL = there is nothing to say */
     est_err_t *cert_error;    /* a certificate of an anchor that is not good: refused whatever else was brought */
     int has_authorization;    /* an Authorization header is there */
     const char *user;         /* verified by a provider, or NULL */
     policy_client_t *client;  /* the user's row, or NULL when there is none */
-    apr_sockaddr_t *address;  /* of the client */
+    policy_client_t *ra;      /* the row of cert's owner, an RA under an anchor of that kind; NULL when there is none */
+    const policy_entity_t *entity; /* client mode: user is its name, and the password was its code; NULL otherwise */
+    apr_sockaddr_t *address;       /* of the client */
 } policy_credentials_t;
 
 typedef enum { POLICY_ACCESS_GRANTED, POLICY_ACCESS_NEED_USER, POLICY_ACCESS_DENIED } policy_access_t;

@@ -14,6 +14,8 @@
 /* A profile's, and subjectKeyIdentifier, authorityKeyIdentifier, subjectAltName */
 #define POLICY_MAX_EXTS (POLICY_PROFILE_MAX_EXTS + 3)
 
+#define POLICY_RANDOM 24 /* letters and digits of policy_request_t.random */
+
 typedef struct {
     const policy_alias_t *alias;
     policy_op_t op;
@@ -24,6 +26,7 @@ typedef struct {
     /* SHA-256 of SubjectPublicKeyInfos that are nobody's to ask for: of CAs and TLS servers (conformance C-16) */
     const unsigned char (*reserved_keys)[PKI_SHA256_SIZE];
     int n_reserved_keys;
+    const char *random; /* POLICY_RANDOM characters for names that have some in them */
 } policy_request_t;
 
 /* The certificate that may be issued; borrows from request and profile */

@@ -69,14 +69,17 @@ typedef struct {
 /* Rows of the tables as text, NULL where SQL says NULL; the members are named after the columns. */
 typedef struct {
     const char *id, *name, *validity, *backdate, *latest_end, *beyond_ca, *keys, *digest, *subject_other, *san_other,
-        *dns_wildcards;
+        *dns_wildcards, *subject_template;
 } policy_profile_row_t;
 typedef struct {
     const char *attribute, *required, *pattern, *max_count, *on_violation;
 } policy_subject_row_t;
 typedef struct {
-    const char *type, *pattern, *max_count, *required, *on_violation;
+    const char *type, *pattern, *max_count, *required, *on_violation, *source, *template;
 } policy_san_row_t;
+typedef struct {
+    const char *name, *action; /* of a requested extension: keyUsage, extendedKeyUsage, tlsfeature or dotted OID */
+} policy_request_ext_row_t;
 
 typedef struct {
     policy_profile_row_t profile;
@@ -88,6 +91,8 @@ typedef struct {
     int n_exts;
     const pki_ext_section_t *sections;
     int n_sections;
+    const policy_request_ext_row_t *request_exts;
+    int n_request_exts;
 } policy_profile_rows_t;
 
 /* Can a profile allow names of this type at all (column type of profile_san_rule)? */

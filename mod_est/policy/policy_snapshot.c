@@ -4,6 +4,7 @@
  */
 #include "policy_snapshot.h"
 #include "pki/pki_load.h"
+#include "pki/pki_name.h"
 #include "policy_glob.h"
 #include "policy_text.h"
 
@@ -12,7 +13,9 @@
 #include <apr_tables.h>
 #include <string.h>
 
-#define MAX_IDEMPOTENCY 86400 /* seconds, as the table has it */
+#define MAX_IDEMPOTENCY 86400                         /* seconds, as the table has it */
+#define MAX_INTERVAL (APR_INT64_C(100) * 366 * 86400) /* seconds: a hundred years */
+#define MAX_RATE 1000000
 
 struct policy_snapshot_t {
     apr_int64_t version;
@@ -65,6 +68,16 @@ static void make_profiles(builder_t *b)
     }
 }
 
+static int has_long_pattern(const char *const *patterns, int n)
+{
+    for (int i = 0; i < n; i++)
+        if (strlen(patterns[i]) > POLICY_GLOB_MAX)
+            return 1;
+    return 0;
+}
+
+static const char *const approvals[] = {"none", "first", "all", NULL};
+
 static void make_groups(builder_t *b)
 {
     b->groups = apr_pcalloc(b->pool, ((apr_size_t)b->rows->n_groups + 1) * sizeof(*b->groups));
@@ -77,8 +90,8 @@ static void make_groups(builder_t *b)
         group->id = (int)policy_text_int(row->id, 1, APR_INT32_MAX, &bad);
         group->name = row->name ? apr_pstrdup(b->pool, row->name) : "";
         group->names = policy_text_list(&group->n_names, row->names, b->pool);
-        for (int j = 0; j < group->n_names; j++)
-            bad |= strlen(group->names[j]) > POLICY_GLOB_MAX;
+        bad |= has_long_pattern(group->names, group->n_names);
+        group->approval = (policy_approval_t)policy_text_word(row->approval, approvals, &bad);
         if (bad)
             b->group_errors[i] = apr_psprintf(b->pool, "group \"%s\" cannot be understood", group->name);
     }
@@ -117,17 +130,48 @@ static void find_group(builder_t *b, policy_alias_t *alias, const char *id)
         alias->broken = apr_psprintf(b->pool, "group %s does not exist", id);
 }
 
+static int starts_with(const char *s, const char *prefix)
+{
+    return s && !strncmp(s, prefix, strlen(prefix));
+}
+
+/* A subject attribute's short name */
+static const char *attribute(builder_t *b, const char *name, int *bad)
+{
+    if (!name || !pki_name_attr_nid(name))
+        *bad = 1;
+    return name ? apr_pstrdup(b->pool, name) : "";
+}
+
+/* "CN,UID,serialNumber" */
+static const char *const *attribute_list(int *n, builder_t *b, const char *names, int *bad)
+{
+    apr_array_header_t *list = apr_array_make(b->pool, 2, sizeof(const char *));
+    char *state, *rest = apr_pstrdup(b->pool, names);
+
+    for (const char *name = apr_strtok(rest, ", ", &state); name; name = apr_strtok(NULL, ", ", &state))
+        APR_ARRAY_PUSH(list, const char *) = attribute(b, name, bad);
+    *bad |= list->nelts == 0;
+    *n = list->nelts;
+    return (const char *const *)list->elts;
+}
+
 static void make_anchors(builder_t *b, policy_alias_t *alias, const char *alias_id)
 {
     apr_array_header_t *list = apr_array_make(b->pool, 2, sizeof(policy_anchor_t));
 
     for (int i = 0; i < b->rows->n_anchors; i++) {
         const policy_anchor_row_t *row = &b->rows->anchors[i];
+        static const char *const kinds[] = {"holder", "vendor", "ra", NULL};
         policy_anchor_t anchor = {.helper = same(row->use, "helper")};
         est_slice_t der = {0};
+        int bad = 0;
 
         if (!same(row->alias_id, alias_id))
             continue;
+        anchor.kind = (policy_anchor_kind_t)policy_text_word(row->kind, kinds, &bad);
+        if (bad)
+            alias->broken = apr_psprintf(b->pool, "a trust anchor of alias \"%s\" is of an unknown kind", alias->name);
         der.p = row->certificate ? est_unhex(row->certificate, &der.n, b->pool) : NULL;
         if (!der.p || pki_load_der(&anchor.cert, der, b->pool))
             alias->broken = apr_psprintf(b->pool, "a trust anchor of alias \"%s\" is not a certificate", alias->name);
@@ -138,11 +182,69 @@ static void make_anchors(builder_t *b, policy_alias_t *alias, const char *alias_
     alias->n_anchors = list->nelts;
 }
 
+/* How end entities are named and known */
+static void make_entities(builder_t *b, policy_alias_t *alias, const policy_alias_row_t *row, int *bad)
+{
+    static const char *const modes[] = {"ra", "client", NULL};
+    static const char *const sources[] = {"basic", "challenge-password", "otp-challenge", NULL};
+    static const char *const schemes[] = {"username", "random", NULL};
+
+    alias->mode = (policy_mode_t)policy_text_word(row->mode, modes, bad);
+    if (starts_with(row->code_source, "dn:")) {
+        alias->code_source = POLICY_CODE_DN;
+        alias->code_attribute = attribute(b, row->code_source + 3, bad);
+    } else {
+        alias->code_source = (policy_code_source_t)policy_text_word(row->code_source, sources, bad);
+    }
+    if (!same(row->entity_from, "DN"))
+        alias->entity_attribute = attribute(b, row->entity_from, bad);
+    if (starts_with(row->name_scheme, "dn:")) {
+        alias->name_scheme = POLICY_NAME_DN;
+        alias->name_attributes = attribute_list(&alias->n_name_attributes, b, row->name_scheme + 3, bad);
+    } else if (starts_with(row->name_scheme, "fixed:")) {
+        alias->name_scheme = POLICY_NAME_FIXED;
+        alias->fixed_name = apr_pstrdup(b->pool, row->name_scheme + 6);
+        *bad |= !*alias->fixed_name;
+    } else {
+        alias->name_scheme =
+            policy_text_word(row->name_scheme, schemes, bad) ? POLICY_NAME_RANDOM : POLICY_NAME_USERNAME;
+    }
+    alias->name_prefix = row->name_prefix ? apr_pstrdup(b->pool, row->name_prefix) : "";
+    alias->name_postfix = row->name_postfix ? apr_pstrdup(b->pool, row->name_postfix) : "";
+}
+
+/* Whose certificates count, for what, and how they are renewed */
+static void make_certificates(builder_t *b, policy_alias_t *alias, const policy_alias_row_t *row, int *bad)
+{
+    static const char *const vendors[] = {"off", "pattern", "listed", NULL};
+    static const char *const same_keys[] = {"allow", "forbid", "require", NULL};
+
+    alias->vendor = (policy_vendor_t)policy_text_word(row->vendor, vendors, bad);
+    alias->vendor_patterns = policy_text_list(&alias->n_vendor_patterns, row->vendor_patterns, b->pool);
+    *bad |= has_long_pattern(alias->vendor_patterns, alias->n_vendor_patterns);
+    alias->ra_certificates = policy_text_bool(row->ra_certificates);
+    alias->ra_binding = policy_text_bool(row->ra_binding);
+    alias->same_key = (policy_same_key_t)policy_text_word(row->same_key, same_keys, bad);
+    alias->change_subject = policy_text_bool(row->change_subject);
+    alias->renew_window = row->renew_window ? policy_text_int(row->renew_window, 1, MAX_INTERVAL, bad) : 0;
+    alias->renew_expired = row->renew_expired ? policy_text_int(row->renew_expired, 1, MAX_INTERVAL, bad) : 0;
+}
+
+static void make_limits(policy_alias_t *alias, const policy_alias_row_t *row, int *bad)
+{
+    alias->approval = (policy_approval_t)policy_text_word(row->approval, approvals, bad);
+    if (alias->group && alias->group->approval > alias->approval)
+        alias->approval = alias->group->approval;
+    if (row->rate_client)
+        alias->has_rates |= policy_text_int(row->rate_client, 1, MAX_RATE, bad) > 0;
+    if (row->rate_alias)
+        alias->has_rates |= policy_text_int(row->rate_alias, 1, MAX_RATE, bad) > 0;
+}
+
 static void make_alias(builder_t *b, policy_alias_t *alias, const policy_alias_row_t *row)
 {
-    static const char *const modes[] = {"ra", NULL};
     static const char *const auths[] = {"basic", "cert", "basic-or-cert", "basic-and-cert", NULL};
-    static const char *const reenroll_auths[] = {"cert", NULL};
+    static const char *const reenroll_auths[] = {"cert", "cert-or-basic", NULL};
     static const char *const bindings[] = {"if-present", "required", "off", NULL};
     static const char *const base64s[] = {"auto", "line", "wrap", NULL};
     static const char *const compats[] = {"none", "libest", NULL};
@@ -153,14 +255,13 @@ static void make_alias(builder_t *b, policy_alias_t *alias, const policy_alias_r
     alias->id = (int)policy_text_int(row->id, 1, APR_INT32_MAX, &bad);
     alias->name = apr_pstrdup(b->pool, row->name);
     alias->enabled = policy_text_bool(row->enabled);
-    policy_text_word(row->mode, modes, &bad);
     find_profile(b, alias, row->profile_id);
     alias->profile_active = policy_text_bool(row->profile_active);
     find_group(b, alias, row->group_id);
     alias->group_active = policy_text_bool(row->group_active);
     alias->ca = row->ca ? apr_pstrdup(b->pool, row->ca) : NULL;
     alias->auth_enroll = (policy_auth_t)policy_text_word(row->auth_enroll, auths, &bad);
-    policy_text_word(row->auth_reenroll, reenroll_auths, &bad);
+    alias->reenroll_by_password = policy_text_word(row->auth_reenroll, reenroll_auths, &bad) == 1;
     alias->auth_cacerts = policy_text_bool(row->auth_cacerts);
     alias->binding = (policy_binding_t)policy_text_word(row->binding, bindings, &bad);
     alias->idempotency = (int)policy_text_int(row->idempotency, 0, MAX_IDEMPOTENCY, &bad);
@@ -171,6 +272,9 @@ static void make_alias(builder_t *b, policy_alias_t *alias, const policy_alias_r
     alias->transfer_encoding = policy_text_bool(row->transfer_encoding);
     alias->reason_text = policy_text_bool(row->reason_text);
     alias->compat = (policy_compat_t)policy_text_word(row->compat, compats, &bad);
+    make_entities(b, alias, row, &bad);
+    make_certificates(b, alias, row, &bad);
+    make_limits(alias, row, &bad);
     make_anchors(b, alias, row->id);
     if (bad)
         alias->broken = apr_psprintf(b->pool, "a column of alias \"%s\" cannot be understood", alias->name);

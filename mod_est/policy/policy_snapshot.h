@@ -18,6 +18,16 @@ typedef enum {
     POLICY_AUTH_BASIC_OR_CERT,
     POLICY_AUTH_BASIC_AND_CERT
 } policy_auth_t;
+typedef enum { POLICY_MODE_RA, POLICY_MODE_CLIENT } policy_mode_t;
+/* Where the enrolment code of client mode is. DN: in an attribute of the request's subject */
+typedef enum { POLICY_CODE_BASIC, POLICY_CODE_CHALLENGE, POLICY_CODE_OTP, POLICY_CODE_DN } policy_code_source_t;
+/* How RA mode names an end entity. DN: by the first attribute of a list that is there; USERNAME: by the whole subject
+ */
+typedef enum { POLICY_NAME_DN, POLICY_NAME_USERNAME, POLICY_NAME_RANDOM, POLICY_NAME_FIXED } policy_name_scheme_t;
+typedef enum { POLICY_VENDOR_OFF, POLICY_VENDOR_PATTERN, POLICY_VENDOR_LISTED } policy_vendor_t;
+typedef enum { POLICY_SAME_KEY_ALLOW, POLICY_SAME_KEY_FORBID, POLICY_SAME_KEY_REQUIRE } policy_same_key_t;
+/* The greater is the stricter */
+typedef enum { POLICY_APPROVAL_NONE, POLICY_APPROVAL_FIRST, POLICY_APPROVAL_ALL } policy_approval_t;
 typedef enum { POLICY_BINDING_IF_PRESENT, POLICY_BINDING_REQUIRED, POLICY_BINDING_OFF } policy_binding_t;
 typedef enum { POLICY_BASE64_AUTO, POLICY_BASE64_LINE, POLICY_BASE64_WRAP } policy_base64_t;
 typedef enum { POLICY_COMPAT_NONE, POLICY_COMPAT_LIBEST } policy_compat_t;
@@ -27,10 +37,15 @@ typedef struct {
     const char *name;
     const char *const *names; /* patterns that every requested name must match, whatever the profile says */
     int n_names;
+    policy_approval_t approval;
 } policy_group_t;
+
+/* What certificates under an anchor count as */
+typedef enum { POLICY_ANCHOR_HOLDER, POLICY_ANCHOR_VENDOR, POLICY_ANCHOR_RA } policy_anchor_kind_t;
 
 /* A CA certificate that an alias trusts besides its own CA */
 typedef struct {
+    policy_anchor_kind_t kind;
     X509 *cert;
     int helper; /* only an intermediate that clients may leave out, not an anchor */
 } policy_anchor_t;
@@ -45,7 +60,9 @@ typedef struct {
     const policy_group_t *group; /* NULL: none set */
     int group_active;
     const char *ca; /* name of the <EstCA>; NULL: none set */
+    policy_mode_t mode;
     policy_auth_t auth_enroll;
+    int reenroll_by_password; /* a password may stand in for the certificate that is renewed */
     int auth_cacerts;
     policy_binding_t binding;
     int idempotency; /* seconds; 0 = off */
@@ -55,6 +72,23 @@ typedef struct {
     int transfer_encoding;
     int reason_text;
     policy_compat_t compat; /* clients that know few statuses (decision 19) */
+    policy_code_source_t code_source;
+    const char *code_attribute;   /* of POLICY_CODE_DN: short name */
+    const char *entity_attribute; /* client mode: the attribute that names the entity; NULL: the whole subject */
+    policy_name_scheme_t name_scheme;
+    const char *const *name_attributes; /* of POLICY_NAME_DN: short names */
+    int n_name_attributes;
+    const char *fixed_name;                 /* of POLICY_NAME_FIXED */
+    const char *name_prefix, *name_postfix; /* "" or text, ${RANDOM} in it */
+    policy_vendor_t vendor;
+    const char *const *vendor_patterns;
+    int n_vendor_patterns;
+    int ra_certificates, ra_binding;
+    policy_same_key_t same_key;
+    int change_subject;
+    apr_int64_t renew_window, renew_expired; /* seconds; 0 = none */
+    policy_approval_t approval;              /* the stricter of alias and group */
+    int has_rates;
     const policy_anchor_t *anchors;
     int n_anchors;
 } policy_alias_t;
@@ -65,13 +99,15 @@ typedef struct policy_snapshot_t policy_snapshot_t;
 typedef struct {
     const char *id, *name, *enabled, *mode, *profile_id, *profile_active, *group_id, *group_active, *ca, *auth_enroll,
         *auth_reenroll, *auth_cacerts, *binding, *idempotency, *unknown_holder, *other_users, *enroll_chain, *base64,
-        *transfer_encoding, *reason_text, *compat;
+        *transfer_encoding, *reason_text, *compat, *code_source, *entity_from, *name_scheme, *name_prefix,
+        *name_postfix, *vendor, *vendor_patterns, *ra_certificates, *ra_binding, *same_key, *change_subject,
+        *renew_window, *renew_expired, *approval, *rate_client, *rate_alias;
 } policy_alias_row_t;
 typedef struct {
-    const char *id, *name, *names;
+    const char *id, *name, *names, *approval;
 } policy_group_row_t;
 typedef struct {
-    const char *alias_id, *use, *certificate; /* hex of the DER */
+    const char *alias_id, *kind, *use, *certificate; /* hex of the DER */
 } policy_anchor_row_t;
 
 typedef struct {

@@ -37,19 +37,44 @@ typedef struct {
     est_slice_t der;
     const unsigned char *modulus_hash; /* PKI_KEY_MODULUS_HASH_SIZE octets (pki_key.h); NULL: the key is not RSA */
     const unsigned char *holder_issuer_hash; /* 32 octets, of the certificate presented; NULL: none */
+    const char *dropped;                     /* what policy left out of the request, or NULL */
+    apr_int64_t code;                        /* enrolment code that is used up by this; 0 = none */
+    const char *const *vendor; /* names of the device in a vendor's certificate; n_vendor 0: it came without */
+    int n_vendor;
+    const char *order; /* id of the approved order that this carries out, or NULL */
+    /* order_open alone */
+    const unsigned char *order_key; /* 32 octets */
+    est_slice_t csr;                /* for those who approve */
 } store_issue_t;
+
+/* A refusal of somebody who is authenticated, for the records */
+typedef struct {
+    const char *id; /* as in store_issue_t; NULL: refusals that were not recorded one by one, reason says how many */
+    int alias;      /* 0: of all */
+    const char *operation;
+    const policy_identity_t *identity;
+    const char *network;
+    const char *subject; /* requested */
+    const pki_sans_t *san;
+    const unsigned char *spki_hash; /* 32 octets */
+    const char *rule, *reason;
+} store_refusal_t;
 
 typedef enum {
     STORE_ISSUED,  /* the row is committed: the certificate may leave */
     STORE_REPLAY,  /* an earlier certificate is to be handed out: der */
-    STORE_REFUSED, /* rule says which: certificate_revoked, certificate_unknown, key_blocked, name_refused */
-    STORE_STALE    /* rule says what changed meanwhile: policy, client */
+    STORE_REFUSED, /* rule says which: the name of an error */
+    STORE_STALE,   /* rule says what changed meanwhile: policy, client, entity, or approval: open an order first */
+    STORE_PENDING, /* somebody has to approve first: retry_after */
+    STORE_GO       /* order_open: sign, and record it with order, which may be NULL */
 } store_outcome_kind_t;
 
 typedef struct {
     store_outcome_kind_t kind;
     const char *rule, *detail; /* in pool; NULL when the database gave none */
     est_slice_t der;           /* REPLAY; also ISSUED when a retry found another body recorded under the same id */
+    const char *order;         /* GO */
+    int retry_after;           /* PENDING, REFUSED: seconds; 0 = not said */
 } store_outcome_t;
 
 typedef enum { STORE_HOLDER_VALID, STORE_HOLDER_REVOKED, STORE_HOLDER_UNKNOWN } store_holder_t;
@@ -64,6 +89,20 @@ typedef struct {
     /* Status of a presented certificate at an alias */
     est_err_t *(*holder_status)(store_t *store, store_holder_t *out, int alias, const pki_cert_t *cert,
                                 apr_pool_t *pool);
+    /* Where a certificate needs approval: finds or opens the order of issue->order_key, before anything is signed. GO,
+     * PENDING, REFUSED, REPLAY, STALE */
+    est_err_t *(*order_open)(store_t *store, store_outcome_t *out, const store_issue_t *issue, apr_pool_t *pool);
+    /* *retry_after: seconds that the client has to wait by its rate; 0 = none */
+    est_err_t *(*record_refused)(store_t *store, int *retry_after, const store_refusal_t *refusal, apr_pool_t *pool);
+    /* The client registered by this certificate, by its fingerprint or else its subject; row->id NULL when there is
+     * none */
+    est_err_t *(*client_by_certificate)(store_t *store, policy_client_row_t *row, const pki_cert_t *cert,
+                                        apr_pool_t *pool);
+    /* The end entity of that name in the alias's group; NULL when there is none */
+    est_err_t *(*entity_get)(store_t *store, policy_entity_t **out, int alias, const char *name, apr_pool_t *pool);
+    /* What has to be done now and then: how many certificates were revoked since they were replaced long enough ago,
+     * and how many orders have expired */
+    est_err_t *(*maintain)(store_t *store, int *revoked, int *expired, apr_pool_t *pool);
 } store_vtable_t;
 
 /* Implementations put this first in their own struct */

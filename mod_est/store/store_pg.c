@@ -282,7 +282,11 @@ est_err_t *store_pg_probe(policy_snapshot_t **snapshot, const store_pg_config_t 
 
 est_err_t *store_pg_open(store_t **out, const store_pg_config_t *config, const est_env_t *env, apr_pool_t *pool)
 {
-    static const store_vtable_t vtable = {load_policy, policy_version, client_get, record_issued, holder_status};
+    static const store_vtable_t vtable = {.load_policy = load_policy,
+                                          .policy_version = policy_version,
+                                          .client_get = client_get,
+                                          .record_issued = record_issued,
+                                          .holder_status = holder_status};
     store_pg_t *pg = apr_pcalloc(pool, sizeof(*pg));
 
     pg->base.vt = &vtable;

@@ -25,6 +25,7 @@
     X(policy_san_rules, POLICY_SAN_RULES, 0)                                                                           \
     X(policy_extensions, POLICY_EXTENSIONS, 0)                                                                         \
     X(policy_extension_sections, POLICY_EXTENSION_SECTIONS, 0)                                                         \
+    X(policy_request_extensions, POLICY_REQUEST_EXTENSIONS, 0)                                                         \
     X(policy_groups, POLICY_GROUPS, 0)                                                                                 \
     X(policy_anchors, POLICY_ANCHORS, 0)                                                                               \
     X(client_get, CLIENT_GET, 1)                                                                                       \

@@ -9,7 +9,7 @@
 #include <stddef.h>
 #include <string.h>
 
-#define MAX_FIELDS 21
+#define MAX_FIELDS 37
 
 /* A column and the `const char *` member that takes it */
 typedef struct {
@@ -39,13 +39,44 @@ typedef struct {
 static const table_t aliases = {
     STORE_PG_STMT_POLICY_ALIASES,
     sizeof(ROW),
-    21,
-    {FIELD(ROW, id),           FIELD(ROW, name),           FIELD(ROW, enabled),           FIELD(ROW, mode),
-     FIELD(ROW, profile_id),   FIELD(ROW, profile_active), FIELD(ROW, group_id),          FIELD(ROW, group_active),
-     FIELD(ROW, ca),           FIELD(ROW, auth_enroll),    FIELD(ROW, auth_reenroll),     FIELD(ROW, auth_cacerts),
-     FIELD(ROW, binding),      FIELD(ROW, idempotency),    FIELD(ROW, unknown_holder),    FIELD(ROW, other_users),
-     FIELD(ROW, enroll_chain), FIELD(ROW, base64),         FIELD(ROW, transfer_encoding), FIELD(ROW, reason_text),
-     FIELD(ROW, compat)},
+    37,
+    {FIELD(ROW, id),
+     FIELD(ROW, name),
+     FIELD(ROW, enabled),
+     FIELD(ROW, mode),
+     FIELD(ROW, profile_id),
+     FIELD(ROW, profile_active),
+     FIELD(ROW, group_id),
+     FIELD(ROW, group_active),
+     FIELD(ROW, ca),
+     FIELD(ROW, auth_enroll),
+     FIELD(ROW, auth_reenroll),
+     FIELD(ROW, auth_cacerts),
+     FIELD(ROW, binding),
+     FIELD(ROW, idempotency),
+     FIELD(ROW, unknown_holder),
+     FIELD(ROW, other_users),
+     FIELD(ROW, enroll_chain),
+     FIELD(ROW, base64),
+     FIELD(ROW, transfer_encoding),
+     FIELD(ROW, reason_text),
+     FIELD(ROW, compat),
+     FIELD(ROW, code_source),
+     FIELD(ROW, entity_from),
+     FIELD(ROW, name_scheme),
+     FIELD(ROW, name_prefix),
+     FIELD(ROW, name_postfix),
+     FIELD(ROW, vendor),
+     FIELD(ROW, vendor_patterns),
+     FIELD(ROW, ra_certificates),
+     FIELD(ROW, ra_binding),
+     FIELD(ROW, same_key),
+     FIELD(ROW, change_subject),
+     FIELD(ROW, renew_window),
+     FIELD(ROW, renew_expired),
+     FIELD(ROW, approval),
+     FIELD(ROW, rate_client),
+     FIELD(ROW, rate_alias)},
 };
 #undef ROW
 
@@ -53,10 +84,10 @@ static const table_t aliases = {
 static const table_t profiles = {
     STORE_PG_STMT_POLICY_PROFILES,
     sizeof(ROW),
-    11,
+    12,
     {FIELD(ROW, id), FIELD(ROW, name), FIELD(ROW, validity), FIELD(ROW, backdate), FIELD(ROW, latest_end),
      FIELD(ROW, beyond_ca), FIELD(ROW, keys), FIELD(ROW, digest), FIELD(ROW, subject_other), FIELD(ROW, san_other),
-     FIELD(ROW, dns_wildcards)},
+     FIELD(ROW, dns_wildcards), FIELD(ROW, subject_template)},
 };
 #undef ROW
 
@@ -73,8 +104,9 @@ static const table_t subject_rules = {
 static const table_t san_rules = {
     STORE_PG_STMT_POLICY_SAN_RULES,
     sizeof(ROW),
-    5,
-    {FIELD(ROW, type), FIELD(ROW, pattern), FIELD(ROW, max_count), FIELD(ROW, required), FIELD(ROW, on_violation)},
+    7,
+    {FIELD(ROW, type), FIELD(ROW, pattern), FIELD(ROW, max_count), FIELD(ROW, required), FIELD(ROW, on_violation),
+     FIELD(ROW, source), FIELD(ROW, template)},
 };
 #undef ROW
 
@@ -96,14 +128,23 @@ static const table_t sections = {
 };
 #undef ROW
 
+#define ROW policy_request_ext_row_t
+static const table_t request_extensions = {
+    STORE_PG_STMT_POLICY_REQUEST_EXTENSIONS, sizeof(ROW), 2, {FIELD(ROW, name), FIELD(ROW, action)}};
+#undef ROW
+
 #define ROW policy_group_row_t
-static const table_t groups = {
-    STORE_PG_STMT_POLICY_GROUPS, sizeof(ROW), 3, {FIELD(ROW, id), FIELD(ROW, name), FIELD(ROW, names)}};
+static const table_t groups = {STORE_PG_STMT_POLICY_GROUPS,
+                               sizeof(ROW),
+                               4,
+                               {FIELD(ROW, id), FIELD(ROW, name), FIELD(ROW, names), FIELD(ROW, approval)}};
 #undef ROW
 
 #define ROW policy_anchor_row_t
-static const table_t anchors = {
-    STORE_PG_STMT_POLICY_ANCHORS, sizeof(ROW), 3, {FIELD(ROW, alias_id), FIELD(ROW, use), FIELD(ROW, certificate)}};
+static const table_t anchors = {STORE_PG_STMT_POLICY_ANCHORS,
+                                sizeof(ROW),
+                                4,
+                                {FIELD(ROW, alias_id), FIELD(ROW, kind), FIELD(ROW, use), FIELD(ROW, certificate)}};
 #undef ROW
 
 /* The rows of a table, values borrowed from the result */
@@ -204,7 +245,7 @@ static pki_ext_row_t *convert_extensions(const by_profile_t *read, int n, apr_po
 static est_err_t *read_profiles(policy_rows_t *out, const reader_t *reader)
 {
     read_t read;
-    by_profile_t subject, san, ext, section;
+    by_profile_t subject, san, ext, section, requested;
     const policy_profile_row_t *rows;
     const pki_ext_row_t *exts;
     policy_profile_rows_t *made;
@@ -217,6 +258,7 @@ static est_err_t *read_profiles(policy_rows_t *out, const reader_t *reader)
     EST_TRY(read_by_profile(&san, reader, &san_rules, index, read.n));
     EST_TRY(read_by_profile(&ext, reader, &extensions, index, read.n));
     EST_TRY(read_by_profile(&section, reader, &sections, index, read.n));
+    EST_TRY(read_by_profile(&requested, reader, &request_extensions, index, read.n));
     exts = convert_extensions(&ext, ext.first[read.n], reader->pool);
 
     made = apr_pcalloc(reader->pool, ((apr_size_t)read.n + 1) * sizeof(*made));
@@ -231,6 +273,8 @@ static est_err_t *read_profiles(policy_rows_t *out, const reader_t *reader)
             .n_exts = ext.first[i + 1] - ext.first[i],
             .sections = (const pki_ext_section_t *)(const void *)section.rows + section.first[i],
             .n_sections = section.first[i + 1] - section.first[i],
+            .request_exts = (const policy_request_ext_row_t *)(const void *)requested.rows + requested.first[i],
+            .n_request_exts = requested.first[i + 1] - requested.first[i],
         };
     out->profiles = made;
     out->n_profiles = read.n;

@@ -9,4 +9,12 @@
 \ir 0003/clients.sql
 \ir 0003/entities.sql
 \ir 0003/records.sql
+\ir 0003/findings.sql
+\ir 0003/judge.sql
+\ir 0003/record_issued.sql
+\ir 0003/orders.sql
+\ir 0003/maintain.sql
+\ir 0003/explain.sql
+\ir 0003/people.sql
+\ir 0003/decisions.sql
 \ir 0003/privileges.sql

@@ -152,8 +152,11 @@ static X509 *holder, *holder_by_san;
 
 static void start(void)
 {
-    static const store_vtable_t vtable = {load_policy, op_policy_version, op_client_get, op_record_issued,
-                                          op_holder_status};
+    static const store_vtable_t vtable = {.load_policy = load_policy,
+                                          .policy_version = op_policy_version,
+                                          .client_get = op_client_get,
+                                          .record_issued = op_record_issued,
+                                          .holder_status = op_holder_status};
 
     pool = fuzz_pool(); /* for good */
     op_start();

@@ -46,12 +46,12 @@ static inline void good_request(void)
                                      .exts = t.exts,
                                      .n_exts = 2};
     t.patterns[0] = "**";
-    t.group = (policy_group_t){5, "devices", t.patterns, 1};
+    t.group = (policy_group_t){.id = 5, .name = "devices", .names = t.patterns, .n_names = 1};
     t.alias = (policy_alias_t){
         .id = 1, .name = "est", .enabled = 1, .profile_active = 1, .group = &t.group, .group_active = 1};
     t.names[0] = "*";
     t.client = (policy_client_t){.id = 9, .user = "ra", .names = t.names, .n_names = 1, .enabled = 1};
-    t.identity = (policy_identity_t){POLICY_IDENTITY_USER, "ra", &t.client, NULL};
+    t.identity = (policy_identity_t){.kind = POLICY_IDENTITY_USER, .name = "ra", .client = &t.client};
     t.csr = (csr_spec_t){.subject = "CN=dev7,O=Example", .exts = {"subjectAltName=DNS:dev7.example"}};
     t.request = (policy_request_t){
         .alias = &t.alias, .op = POLICY_OP_ENROLL, .identity = &t.identity, .now = TEST_NOW, .ca = &t.ca};

@@ -162,8 +162,11 @@ static void op_log(const est_env_t *env, est_log_level_t level, const char *line
 
 static inline void op_fill_store(op_store_t *fake)
 {
-    static const store_vtable_t vtable = {op_load_policy, op_policy_version, op_client_get, op_record_issued,
-                                          op_holder_status};
+    static const store_vtable_t vtable = {.load_policy = op_load_policy,
+                                          .policy_version = op_policy_version,
+                                          .client_get = op_client_get,
+                                          .record_issued = op_record_issued,
+                                          .holder_status = op_holder_status};
 
     fake->base.vt = &vtable;
     fake->version = 3;

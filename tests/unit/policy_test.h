@@ -25,11 +25,11 @@
     }
 #define GOOD_SAN(kind)                                                                                                 \
     {                                                                                                                  \
-        .type = kind, .required = "f", .pattern = "**", .max_count = "10", .on_violation = "refuse"                    \
+        .type = kind, .required = "f", .pattern = "**", .max_count = "10", .on_violation = "refuse", .source = "csr"   \
     }
 #define GOOD_GROUP                                                                                                     \
     {                                                                                                                  \
-        .id = "1", .name = "devices", .names = "**"                                                                    \
+        .id = "1", .name = "devices", .names = "**", .approval = "none"                                                \
     }
 #define GOOD_ALIAS                                                                                                     \
     {                                                                                                                  \
@@ -37,7 +37,9 @@
         .group_id = "1", .group_active = "t", .ca = "issuing", .auth_enroll = "basic-or-cert",                         \
         .auth_reenroll = "cert", .auth_cacerts = "f", .binding = "if-present", .idempotency = "600",                   \
         .unknown_holder = "refuse", .other_users = "refuse", .enroll_chain = "f", .base64 = "auto",                    \
-        .transfer_encoding = "t", .reason_text = "t", .compat = "none"                                                 \
+        .transfer_encoding = "t", .reason_text = "t", .compat = "none", .code_source = "basic", .entity_from = "CN",   \
+        .name_scheme = "dn:CN", .name_prefix = "", .name_postfix = "", .vendor = "off", .vendor_patterns = "**",       \
+        .ra_certificates = "t", .ra_binding = "f", .same_key = "allow", .change_subject = "f", .approval = "none"      \
     }
 
 /* "CN=a,O=b" as a name that was decoded */

@@ -112,14 +112,14 @@ static void test_anchors_and_helpers_are_an_aliass_own(void **state)
 
     (void)state;
     op_start();
-    op.store.anchors[0] = (policy_anchor_row_t){"2", "anchor", est_hex(cert_der(vendor), pool)};
+    op.store.anchors[0] = (policy_anchor_row_t){"2", "holder", "anchor", est_hex(cert_der(vendor), pool)};
     op.store.n_anchors = 1;
     sk_X509_push(chain, middle);
     assert_int_equal(verdict("/other/simpleenroll", leaf, chain, NULL), COUNTS);
     assert_int_equal(verdict("/other/simpleenroll", leaf, NULL, NULL), COUNTS_AS_NONE); /* the way is not known */
     assert_int_equal(verdict("/simpleenroll", leaf, chain, NULL), COUNTS_AS_NONE);
 
-    op.store.anchors[1] = (policy_anchor_row_t){"2", "helper", est_hex(cert_der(middle), pool)};
+    op.store.anchors[1] = (policy_anchor_row_t){"2", "holder", "helper", est_hex(cert_der(middle), pool)};
     op.store.n_anchors = 2;
     op_policy_changed();
     op.now += apr_time_from_sec(1);

@@ -136,7 +136,7 @@ static void test_disguise(void **state)
     assert_string_equal(granted()->subject->text, "CN=dev7");
 
     good_request(); /* a holder keeps the name it has, and gets no other of that kind */
-    t.identity = (policy_identity_t){POLICY_IDENTITY_CERTIFICATE, "dev  7", NULL, &cert};
+    t.identity = (policy_identity_t){.kind = POLICY_IDENTITY_CERTIFICATE, .name = "dev  7", .cert = &cert};
     t.csr.exts[0] = NULL;
     t.csr.subject = "CN=dev 7";
     assert_string_equal(granted()->subject->text, "CN=dev  7");

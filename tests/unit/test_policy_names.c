@@ -311,7 +311,7 @@ static void test_the_patterns_of_a_group(void **state)
         {"CN=dev7,emailAddress=a@evil.org", "", 0, "so does emailAddress"},
         {"CN=dev7,CN=root", "", 0, "every CN counts"},
     };
-    policy_group_t group = {1, "devices", patterns, 4};
+    policy_group_t group = {.id = 1, .name = "devices", .names = patterns, .n_names = 4};
 
     (void)state;
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
@@ -375,7 +375,8 @@ static void test_what_a_user_may_ask_for(void **state)
     (void)state;
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
         policy_client_t client = {.user = rows[i].user, .names = rows[i].names, .n_names = rows[i].n_names};
-        policy_identity_t identity = {POLICY_IDENTITY_USER, rows[i].user, rows[i].n_names < 0 ? NULL : &client, NULL};
+        policy_identity_t identity = {
+            .kind = POLICY_IDENTITY_USER, .name = rows[i].user, .client = rows[i].n_names < 0 ? NULL : &client};
         pki_sans_t san = sans_of(rows[i].san);
         est_err_t *err = policy_names_identity(&identity, name_of(rows[i].subject), &san, pool);
 
@@ -406,7 +407,7 @@ static void test_what_a_certificate_may_ask_for(void **state)
         {"CN=a.example.com", "", 0, "a SAN as subject"},
     };
     pki_cert_t cert = {.subject = name_of("CN=dev7,O=Example"), .san = sans_of("DNS:a.example.com,DNS:b.example.com")};
-    policy_identity_t identity = {POLICY_IDENTITY_CERTIFICATE, "CN=dev7,O=Example", NULL, &cert};
+    policy_identity_t identity = {.kind = POLICY_IDENTITY_CERTIFICATE, .name = "CN=dev7,O=Example", .cert = &cert};
 
     (void)state;
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {

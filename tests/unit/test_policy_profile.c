@@ -160,20 +160,20 @@ static void test_bad_san_rules_are_refused(void **state)
         policy_san_row_t row;
         const char *reason;
     } rows[] = {
-        {{NULL, "**", "1", "f", "refuse"}, "no type"},
-        {{"DNS", "**", "1", "f", "refuse"}, "types are lower case"},
-        {{"x500", "**", "1", "f", "refuse"}, "no type there is"},
-        {{"x400", "**", "1", "f", "refuse"}, "type that is never issued"},
-        {{"other", "**", "1", "f", "refuse"}, "type that is never issued"},
-        {{"dirname", "**", "1", "f", "refuse"}, "type that is never issued"},
-        {{"dns", "**", "0", "f", "refuse"}, "none allowed"},
-        {{"dns", "**", "many", "f", "refuse"}, "no number"},
-        {{"dns", "**", "1", "f", "keep"}, "unknown word"},
-        {{"ip", "10.0.0.*", "1", "f", "refuse"}, "a glob for addresses"},
-        {{"ip", "*", "1", "f", "refuse"}, "a single star for addresses"},
-        {{"ip", NULL, "1", "f", "refuse"}, "no network"},
-        {{"ip", "10.0.0.0/33", "1", "f", "refuse"}, "longer than an address"},
-        {{"ip", "host.example", "1", "f", "refuse"}, "a name instead of a network"},
+        {{NULL, "**", "1", "f", "refuse", "csr", NULL}, "no type"},
+        {{"DNS", "**", "1", "f", "refuse", "csr", NULL}, "types are lower case"},
+        {{"x500", "**", "1", "f", "refuse", "csr", NULL}, "no type there is"},
+        {{"x400", "**", "1", "f", "refuse", "csr", NULL}, "type that is never issued"},
+        {{"other", "**", "1", "f", "refuse", "csr", NULL}, "type that is never issued"},
+        {{"dirname", "**", "1", "f", "refuse", "csr", NULL}, "type that is never issued"},
+        {{"dns", "**", "0", "f", "refuse", "csr", NULL}, "none allowed"},
+        {{"dns", "**", "many", "f", "refuse", "csr", NULL}, "no number"},
+        {{"dns", "**", "1", "f", "keep", "csr", NULL}, "unknown word"},
+        {{"ip", "10.0.0.*", "1", "f", "refuse", "csr", NULL}, "a glob for addresses"},
+        {{"ip", "*", "1", "f", "refuse", "csr", NULL}, "a single star for addresses"},
+        {{"ip", NULL, "1", "f", "refuse", "csr", NULL}, "no network"},
+        {{"ip", "10.0.0.0/33", "1", "f", "refuse", "csr", NULL}, "longer than an address"},
+        {{"ip", "host.example", "1", "f", "refuse", "csr", NULL}, "a name instead of a network"},
     };
     static const char *const networks[] = {"10.0.0.0/8", "10.1.2.3", "2001:db8::/32", "::1/128", "**", "0.0.0.0/0"};
     policy_profile_t *profile;

@@ -180,13 +180,29 @@ static void test_a_bad_column_breaks_its_alias_alone(void **state)
 #define COLUMN(name) offsetof(policy_alias_row_t, name)
         {COLUMN(id), NULL, "column", "no id"},
         {COLUMN(id), "0", "column", "id 0"},
-        {COLUMN(mode), "client", "column", "a mode of a later version"},
+        {COLUMN(mode), "server", "column", "a mode of a later version"},
         {COLUMN(mode), NULL, "column", "no mode"},
         {COLUMN(profile_id), "99", "profile 99 does not exist", "profile that is not there"},
         {COLUMN(group_id), "99", "group 99 does not exist", "group that is not there"},
         {COLUMN(auth_enroll), "none", "column", "never without credentials"},
         {COLUMN(auth_enroll), NULL, "column", "no auth_enroll"},
-        {COLUMN(auth_reenroll), "cert-or-basic", "column", "a value of a later version"},
+        {COLUMN(auth_reenroll), "basic", "column", "a value of a later version"},
+        {COLUMN(code_source), "mail", "column", "unknown word"},
+        {COLUMN(code_source), "dn:", "column", "no attribute"},
+        {COLUMN(code_source), "dn:XX", "column", "unknown attribute"},
+        {COLUMN(entity_from), "XX", "column", "unknown attribute"},
+        {COLUMN(entity_from), NULL, "column", "no attribute"},
+        {COLUMN(name_scheme), "cn", "column", "unknown word"},
+        {COLUMN(name_scheme), "dn:", "column", "no attribute"},
+        {COLUMN(name_scheme), "dn:CN,XX", "column", "unknown attribute"},
+        {COLUMN(name_scheme), "fixed:", "column", "no name"},
+        {COLUMN(vendor), "on", "column", "unknown word"},
+        {COLUMN(same_key), "maybe", "column", "unknown word"},
+        {COLUMN(renew_window), "-1", "column", "negative interval"},
+        {COLUMN(renew_expired), "soon", "column", "no interval"},
+        {COLUMN(approval), "some", "column", "unknown word"},
+        {COLUMN(rate_client), "0", "column", "none at all"},
+        {COLUMN(rate_alias), "many", "column", "no number"},
         {COLUMN(binding), "maybe", "column", "unknown word"},
         {COLUMN(idempotency), "-1", "column", "negative window"},
         {COLUMN(idempotency), "604801", "column", "over a week"},
@@ -209,6 +225,59 @@ static void test_a_bad_column_breaks_its_alias_alone(void **state)
         if (!broken->broken || !strstr(broken->broken, rows[i].part))
             fail_msg("%s: broken is \"%s\"", rows[i].reason, broken->broken ? broken->broken : "(null)");
         assert_null(policy_snapshot_alias(snapshot, NULL)->broken);
+    }
+}
+
+static void test_how_entities_are_named(void **state)
+{
+    const policy_alias_t *alias;
+
+    (void)state;
+    good_rows();
+    t.aliases[0].mode = "client";
+    t.aliases[0].code_source = "dn:UID";
+    t.aliases[0].entity_from = "DN";
+    t.aliases[0].name_scheme = "dn:UID,serialNumber, CN";
+    t.aliases[0].name_prefix = "a-${RANDOM}";
+    alias = policy_snapshot_alias(make(), NULL);
+    assert_null(alias->broken);
+    assert_int_equal(alias->mode, POLICY_MODE_CLIENT);
+    assert_int_equal(alias->code_source, POLICY_CODE_DN);
+    assert_string_equal(alias->code_attribute, "UID");
+    assert_null(alias->entity_attribute);
+    assert_int_equal(alias->name_scheme, POLICY_NAME_DN);
+    assert_int_equal(alias->n_name_attributes, 3);
+    assert_string_equal(alias->name_attributes[2], "CN");
+    assert_string_equal(alias->name_prefix, "a-${RANDOM}");
+    t.aliases[0].code_source = "otp-challenge";
+    t.aliases[0].name_scheme = "fixed:shared";
+    alias = policy_snapshot_alias(make(), NULL);
+    assert_int_equal(alias->code_source, POLICY_CODE_OTP);
+    assert_int_equal(alias->name_scheme, POLICY_NAME_FIXED);
+    assert_string_equal(alias->fixed_name, "shared");
+    t.aliases[0].name_scheme = "random";
+    assert_int_equal(policy_snapshot_alias(make(), NULL)->name_scheme, POLICY_NAME_RANDOM);
+    t.aliases[0].name_scheme = "username";
+    assert_int_equal(policy_snapshot_alias(make(), NULL)->name_scheme, POLICY_NAME_USERNAME);
+}
+
+static void test_the_stricter_approval_of_alias_and_group_holds(void **state)
+{
+    static const struct {
+        const char *alias, *group;
+        policy_approval_t holds;
+    } rows[] = {{"none", "none", POLICY_APPROVAL_NONE},
+                {"first", "none", POLICY_APPROVAL_FIRST},
+                {"none", "first", POLICY_APPROVAL_FIRST},
+                {"all", "first", POLICY_APPROVAL_ALL},
+                {"first", "all", POLICY_APPROVAL_ALL}};
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        good_rows();
+        t.aliases[0].approval = rows[i].alias;
+        t.groups[0].approval = rows[i].group;
+        assert_int_equal(policy_snapshot_alias(make(), NULL)->approval, rows[i].holds);
     }
 }
 
@@ -278,9 +347,9 @@ static void test_anchors_and_helpers(void **state)
     (void)state;
     good_rows();
     t.rows.n_anchors = 3;
-    t.anchors[0] = (policy_anchor_row_t){"1", "anchor", est_hex(der, pool)};
-    t.anchors[1] = (policy_anchor_row_t){"1", "helper", est_hex(der, pool)};
-    t.anchors[2] = (policy_anchor_row_t){"2", "anchor", est_hex(der, pool)};
+    t.anchors[0] = (policy_anchor_row_t){"1", "holder", "anchor", est_hex(der, pool)};
+    t.anchors[1] = (policy_anchor_row_t){"1", "holder", "helper", est_hex(der, pool)};
+    t.anchors[2] = (policy_anchor_row_t){"2", "holder", "anchor", est_hex(der, pool)};
     alias = policy_snapshot_alias(make(), NULL);
     assert_null(alias->broken);
     assert_int_equal(alias->n_anchors, 2);
@@ -301,8 +370,8 @@ static void test_an_anchor_that_is_no_certificate_breaks_its_alias(void **state)
 
         good_rows();
         t.rows.n_anchors = 2;
-        t.anchors[0] = (policy_anchor_row_t){"1", "anchor", good};
-        t.anchors[1] = (policy_anchor_row_t){"2", "anchor", bad[i]};
+        t.anchors[0] = (policy_anchor_row_t){"1", "holder", "anchor", good};
+        t.anchors[1] = (policy_anchor_row_t){"2", "holder", "anchor", bad[i]};
         snapshot = make();
         assert_non_null(strstr(policy_snapshot_alias(snapshot, "other")->broken, "anchor"));
         assert_null(policy_snapshot_alias(snapshot, NULL)->broken);
@@ -316,6 +385,8 @@ int main(void)
         EST_TEST(test_an_empty_policy_has_no_alias),
         EST_TEST(test_labels),
         EST_TEST(test_a_bad_column_breaks_its_alias_alone),
+        EST_TEST(test_how_entities_are_named),
+        EST_TEST(test_the_stricter_approval_of_alias_and_group_holds),
         EST_TEST(test_a_bad_profile_or_group_breaks_the_aliases_that_use_it),
         EST_TEST(test_missing_references_do_not_break),
         EST_TEST(test_of_two_aliases_with_one_name_none_is_served),

@@ -1,15 +1,42 @@
 -- Copyright 2026 The mod_est authors
 -- SPDX-License-Identifier: Apache-2.0
 --
--- End entities that are registered before they enrol, and their enrolment codes. Rules of columns of end_entity are
--- domains, as records.sql has them, since enrolment makes entities.
+-- End entities that are registered before they enrol, and their enrolment codes.
 
-CREATE DOMAIN est.entity_status AS text CHECK (est.check_one_of('end_entity.status', VALUE, 'active', 'suspended'));
-CREATE DOMAIN est.entity_subject AS text CHECK (est.check_subject('end_entity.subject', VALUE));
-CREATE DOMAIN est.entity_san AS text[] CHECK (est.check_san('end_entity.san', VALUE));
-CREATE DOMAIN est.entity_end AS timestamptz CHECK (est.check_time('end_entity.valid_until', VALUE));
-CREATE DOMAIN est.entity_max_active AS int CHECK (est.check_between('end_entity.max_active', VALUE, 1, 1000000));
-CREATE DOMAIN est.entity_description AS text CHECK (est.check_text('end_entity.description', VALUE, 1000));
+-- Rules of columns of end_entity are domains, as records.sql has them, since enrolment makes entities; and domains call
+-- functions that PostgreSQL does not take apart: it would set up all that is in them for each INSERT, also of NULL
+CREATE FUNCTION est.check_entity_subject(value text) RETURNS boolean
+LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE AS $$
+BEGIN
+    RETURN est.check_subject('end_entity.subject', value);
+END $$;
+CREATE FUNCTION est.check_entity_san(value text[]) RETURNS boolean
+LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE AS $$
+BEGIN
+    RETURN est.check_san('end_entity.san', value);
+END $$;
+CREATE FUNCTION est.check_entity_end(value timestamptz) RETURNS boolean
+LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE AS $$
+BEGIN
+    RETURN est.check_time('end_entity.valid_until', value);
+END $$;
+CREATE FUNCTION est.check_entity_max_active(value int) RETURNS boolean
+LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE AS $$
+BEGIN
+    RETURN est.check_between('end_entity.max_active', value, 1, 1000000);
+END $$;
+CREATE FUNCTION est.check_entity_description(value text) RETURNS boolean
+LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE AS $$
+BEGIN
+    RETURN est.check_text('end_entity.description', value, 1000);
+END $$;
+
+CREATE DOMAIN est.entity_status AS text CHECK (VALUE IN ('active', 'suspended'));
+CREATE DOMAIN est.entity_subject AS text CHECK (VALUE IS NULL OR est.check_entity_subject(VALUE));
+CREATE DOMAIN est.entity_san AS text[] CHECK (VALUE IS NULL OR est.check_entity_san(VALUE));
+CREATE DOMAIN est.entity_end AS timestamptz CHECK (VALUE IS NULL OR est.check_entity_end(VALUE));
+CREATE DOMAIN est.entity_max_active AS int CHECK (VALUE IS NULL OR est.check_entity_max_active(VALUE));
+CREATE DOMAIN est.entity_description AS text CHECK (VALUE IS NULL OR est.check_entity_description(VALUE));
 
 ALTER TABLE est.end_entity
     -- Counts changes: what record_issued() compares in mode client

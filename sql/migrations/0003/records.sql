@@ -37,10 +37,11 @@ ALTER TABLE est.enrollment
     ADD COLUMN decided_at timestamptz,
     ADD COLUMN decided_by text,
     ADD COLUMN suppressed est.positive_count,
-    ADD CONSTRAINT enrollment_whole CHECK (CASE outcome
-        WHEN 'suppressed' THEN suppressed IS NOT NULL
-        WHEN 'issued' THEN entity_id IS NOT NULL AND certificate_id IS NOT NULL AND identity IS NOT NULL
-        ELSE certificate_id IS NULL AND identity IS NOT NULL END);
+    -- Short: it is planned for each certificate
+    ADD CONSTRAINT enrollment_whole CHECK (
+        (outcome = 'issued') = (certificate_id IS NOT NULL AND entity_id IS NOT NULL)
+        AND (outcome = 'suppressed') = (suppressed IS NOT NULL)
+        AND (identity IS NOT NULL OR outcome = 'suppressed'));
 CREATE INDEX enrollment_order_key ON est.enrollment (order_key) WHERE order_key IS NOT NULL;
 CREATE INDEX enrollment_open ON est.enrollment (at) WHERE outcome IN ('pending', 'approved');
 CREATE INDEX enrollment_denied ON est.enrollment (at) WHERE outcome IN ('refused', 'denied', 'suppressed');
@@ -70,6 +71,24 @@ CREATE TABLE est.group_day (
     issued   int NOT NULL,
     PRIMARY KEY (group_id, day)
 );
+
+-- A day that was counted with one quota is not the day of the next
+CREATE FUNCTION est.quota_changed() RETURNS trigger
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, est, pg_temp AS $$
+BEGIN
+    DELETE FROM est.group_day WHERE group_id = NEW.id;
+    RETURN NULL;
+END $$;
+CREATE TRIGGER quota_changed AFTER UPDATE OF quota_day ON est.entity_group FOR EACH ROW
+    EXECUTE FUNCTION est.quota_changed();
+
+-- How far maintain() has come with the certificates that replace others
+CREATE TABLE est.maintenance (
+    alias_id   int PRIMARY KEY,
+    done_until timestamptz NOT NULL
+);
+-- Only re-enrolments pay for it
+CREATE INDEX certificate_successor ON est.certificate (alias_id, issued_at) WHERE replaces IS NOT NULL;
 
 -- Certificates of an entity, of a key, of a name. Hashes are small, and take a new entry at a page that is likely at hand
 CREATE INDEX certificate_entity ON est.certificate (entity_id);

@@ -1,0 +1,264 @@
+-- Copyright 2026 The mod_est authors
+-- SPDX-License-Identifier: Apache-2.0
+--
+-- What stands between a request and its certificate: takes the locks of an issuance, then judges. Called by
+-- record_issued() and order_open(), whose parameters it has; they describe the outcomes.
+--
+-- Every lock is taken by a statement of its own and every check is a later statement, which therefore sees what the
+-- transaction that was waited for has committed. Locks are taken in this order, so that no two calls wait for each other:
+-- idempotency key, order key, subject, key; order, presented certificate, end entity, code, group, rates.
+--
+-- outcome NULL: nothing stands in the way. entity NULL then: there is none of the name yet. special: some setting wants
+-- more than the certificate itself to be recorded.
+
+-- The settings are read before the locks; what they say is true when the policy's version, read after the locks, is the
+-- caller's
+CREATE FUNCTION est.judge_issue(
+    p_id uuid, p_alias int, p_policy_version bigint, p_operation text, p_identity_kind text, p_identity text,
+    p_client int, p_client_version bigint, p_network inet, p_holder_issuer bytea, p_holder_serial text, p_entity text,
+    p_idem_key bytea, p_idem_seconds int, p_subject text, p_spki_hash bytea, p_modulus_hash bytea, p_code bigint,
+    p_entity_version bigint, p_vendor text[], p_order uuid, p_order_key bytea,
+    OUT outcome text, OUT rule text, OUT detail text, OUT der bytea, OUT retry_after int,
+    OUT alias text, OUT group_id int, OUT entity bigint, OUT renewed bigint, OUT order_id uuid, OUT special boolean)
+LANGUAGE plpgsql VOLATILE AS $$
+DECLARE
+    v_unknown_holder text;
+    v_holder_needed  boolean;
+    v_client_mode    boolean;
+    v_unique_dn      boolean;
+    v_unique_key     boolean;
+    v_quotas         boolean;
+    v_rate_client    boolean;
+    v_rate_alias     boolean;
+    v_order          record;
+    v_holder         bigint;
+    v_holder_alias   int;
+    v_holder_status  text;
+    v_holder_entity  bigint;
+    v_holder_counts  boolean;
+    v_version        bigint;
+    v_limited        boolean;
+    v_policy_version bigint;
+    v_client_version bigint;
+    v_done           text;
+    v_same_request   boolean;
+    v_blocked        text;
+BEGIN
+    SELECT a.name, a.group_id, a.unknown_holder, a.auth_enroll = 'basic-and-cert', a.mode = 'client', a.unique_dn,
+           a.unique_key, g.quota_day IS NOT NULL OR g.quota_active IS NOT NULL, a.rate_client IS NOT NULL,
+           a.rate_alias IS NOT NULL,
+           a.mode = 'client' OR a.unique_dn OR a.unique_key OR a.approval <> 'none' OR g.approval <> 'none'
+               OR num_nonnulls(a.max_active, a.rate_client, a.rate_alias, g.quota_day, g.quota_active) > 0
+               OR p_identity_kind IN ('vendor', 'entity') OR num_nonnulls(p_code, p_order, p_order_key) > 0
+        INTO alias, group_id, v_unknown_holder, v_holder_needed, v_client_mode, v_unique_dn, v_unique_key, v_quotas,
+             v_rate_client, v_rate_alias, special
+        FROM est.alias a JOIN est.entity_group g ON g.id = a.group_id WHERE a.id = p_alias;
+
+    IF p_idem_key IS NOT NULL THEN
+        PERFORM pg_advisory_xact_lock(('x' || encode(substr(p_idem_key, 1, 8), 'hex'))::bit(64)::bigint);
+    END IF;
+    IF p_order_key IS NOT NULL THEN
+        PERFORM pg_advisory_xact_lock(('x' || encode(substr(p_order_key, 1, 8), 'hex'))::bit(64)::bigint);
+        SELECT e.id INTO order_id FROM est.enrollment e
+            WHERE e.order_key = p_order_key AND e.outcome <> 'expired' ORDER BY e.at DESC LIMIT 1;
+    ELSE
+        order_id := p_order;
+    END IF;
+    IF v_unique_dn THEN
+        PERFORM pg_advisory_xact_lock(hashtextextended('mod_est subject ' || lower(p_subject), 0));
+    END IF;
+    IF v_unique_key THEN
+        PERFORM pg_advisory_xact_lock(hashtextextended('mod_est key ' || encode(p_spki_hash, 'hex'), 0));
+    END IF;
+    IF order_id IS NOT NULL THEN
+        SELECT e.outcome::text, e.reason, e.entity_id, e.certificate_id, e.expires_at <= now() AS over,
+               (e.alias_id, e.identity_kind::text, e.identity, e.spki_hash::bytea)
+                   = (p_alias, p_identity_kind, p_identity, p_spki_hash) AS same
+            INTO v_order FROM est.enrollment e WHERE e.id = order_id FOR UPDATE;
+        IF NOT v_order.same THEN
+            RAISE EXCEPTION 'order % is of another identity, key or alias', order_id USING ERRCODE = 'unique_violation';
+        END IF;
+    END IF;
+    IF p_holder_issuer IS NOT NULL THEN
+        SELECT c.id, c.alias_id, c.status, c.entity_id INTO v_holder, v_holder_alias, v_holder_status, v_holder_entity
+            FROM est.certificate c WHERE c.serial = p_holder_serial AND c.issuer_hash = p_holder_issuer FOR SHARE;
+        IF v_holder_alias = p_alias AND p_operation = 'simplereenroll' THEN
+            renewed := v_holder;
+            entity := v_holder_entity;
+        END IF;
+    END IF;
+    IF order_id IS NOT NULL THEN
+        entity := coalesce(v_order.entity_id, entity);
+    END IF;
+
+    IF entity IS NOT NULL THEN
+        SELECT e.version, e.status <> 'active' OR num_nonnulls(e.valid_until, e.max_active) > 0
+            INTO v_version, v_limited FROM est.end_entity e WHERE e.id = entity FOR NO KEY UPDATE;
+    ELSIF coalesce(octet_length(p_entity), 0) NOT BETWEEN 1 AND 1024 THEN
+        outcome := 'refused'; rule := 'name_refused'; detail := 'entity name is empty or over 1024 bytes';
+        RETURN;
+    ELSE
+        SELECT e.id, e.version, e.status <> 'active' OR num_nonnulls(e.valid_until, e.max_active) > 0
+            INTO entity, v_version, v_limited
+            FROM est.end_entity e WHERE e.group_id = judge_issue.group_id AND e.name = p_entity FOR NO KEY UPDATE;
+    END IF;
+    special := coalesce(special, false) OR coalesce(v_limited, false);
+    IF special THEN
+        PERFORM est.lock_limits(p_alias, group_id, p_code, v_quotas, v_rate_alias,
+                                CASE WHEN v_rate_client THEN est.rate_who(p_identity_kind, p_identity) END);
+    END IF;
+
+    -- Must the certificate presented be on record here? Not where the password was enough
+    v_holder_counts := p_holder_issuer IS NOT NULL AND (p_identity_kind IN ('certificate', 'ra') OR v_holder_needed);
+    SELECT pv.version, (SELECT cl.version FROM est.client cl WHERE cl.id = p_client), e.outcome,
+           (e.identity, e.identity_kind::text, coalesce(e.spki_hash::bytea, done.spki_hash))
+               = (p_identity, p_identity_kind, p_spki_hash), done.der,
+           -- One look-up: the kinds differ in length, so that neither is taken for the other
+           coalesce((SELECT CASE b.kind WHEN 'spki' THEN 'it' ELSE 'its modulus' END
+                                || ' is listed (' || b.source || ')'
+                     FROM est.blocked_key b WHERE b.fingerprint = ANY (ARRAY[p_spki_hash, p_modulus_hash]) LIMIT 1),
+                    (SELECT 'a certificate for it was revoked with reason keyCompromise' FROM est.certificate k
+                     WHERE k.status = 'revoked' AND k.revocation_reason = 'keyCompromise'
+                         AND k.spki_hash = p_spki_hash LIMIT 1))
+        INTO v_policy_version, v_client_version, v_done, v_same_request, der, v_blocked
+        FROM est.policy_version pv
+        LEFT JOIN est.enrollment e ON e.id = p_id
+        LEFT JOIN LATERAL (SELECT c.spki_hash::bytea, c.der FROM est.certificate c WHERE c.id = e.certificate_id
+                           OFFSET 0) AS done ON true
+        WHERE pv.singleton;
+    IF v_done IS NOT NULL AND (v_same_request IS NOT TRUE OR (v_done <> 'issued' AND p_id IS DISTINCT FROM order_id)) THEN
+        RAISE EXCEPTION 'request id % is on record for another identity or key, or as %', p_id, v_done
+            USING ERRCODE = 'unique_violation';
+    ELSIF v_done = 'issued' THEN
+        outcome := CASE WHEN p_order_key IS NULL AND p_order IS NULL THEN 'issued' ELSE 'replay' END;
+    ELSIF alias IS NULL OR v_policy_version IS DISTINCT FROM p_policy_version THEN
+        outcome := 'stale'; rule := 'policy';
+    ELSIF p_client IS NOT NULL AND v_client_version IS DISTINCT FROM p_client_version THEN
+        outcome := 'stale'; rule := 'client';
+    ELSIF v_holder_status = 'revoked' THEN
+        outcome := 'refused'; rule := 'certificate_revoked'; detail := 'the certificate presented is revoked';
+    ELSIF v_holder_counts AND v_holder IS NULL AND v_unknown_holder <> 'accept' THEN
+        outcome := 'refused'; rule := 'certificate_unknown'; detail := 'the certificate presented has no record';
+    ELSIF v_holder_counts AND v_holder_alias IS DISTINCT FROM p_alias AND v_holder IS NOT NULL THEN
+        outcome := 'refused'; rule := 'certificate_unknown';
+        detail := 'the certificate presented was issued at another alias';
+    ELSIF v_blocked IS NOT NULL THEN
+        outcome := 'refused'; rule := 'key_blocked'; detail := v_blocked;
+    ELSIF p_entity_version IS DISTINCT FROM v_version AND (p_entity_version IS NOT NULL OR (v_client_mode AND renewed IS NULL)) THEN
+        outcome := 'stale'; rule := 'entity';
+    ELSIF p_idem_key IS NOT NULL THEN
+        SELECT 'replay', c.der INTO outcome, der
+            FROM est.enrollment e
+            CROSS JOIN LATERAL (SELECT k.der FROM est.certificate k
+                                WHERE k.id = e.certificate_id AND k.status = 'valid' AND k.not_after > now()
+                                    -- That of the row is when its order was opened
+                                    AND k.issued_at > now() - make_interval(secs => p_idem_seconds) OFFSET 0) AS c
+            WHERE e.idem_key = p_idem_key
+            ORDER BY e.at DESC LIMIT 1;
+    END IF;
+    IF outcome IS NOT NULL OR NOT special THEN
+        RETURN;
+    END IF;
+
+    IF order_id IS NOT NULL THEN
+        SELECT s.outcome, s.rule, s.detail, s.der, s.retry_after INTO outcome, rule, detail, der, retry_after
+            FROM est.order_state(p_alias, v_order.outcome, v_order.over, v_order.reason, v_order.certificate_id,
+                                 CASE WHEN p_order IS NULL THEN p_idem_seconds END) AS s;
+        IF outcome = 'over' THEN
+            outcome := CASE WHEN p_order IS NOT NULL THEN 'stale' END;
+            rule := CASE WHEN p_order IS NOT NULL THEN 'approval' END;
+            IF v_order.outcome IN ('pending', 'approved') THEN
+                UPDATE est.enrollment e SET outcome = 'expired' WHERE e.id = order_id;
+            END IF;
+            order_id := NULL;
+        END IF;
+        IF outcome IS NOT NULL THEN
+            RETURN;
+        END IF;
+    END IF;
+
+    -- Whose the name or key is, is not for the client: explain_issue() says it
+    SELECT CASE f.rule WHEN 'approval' THEN 'stale' ELSE 'refused' END, f.rule,
+           format('%s; wanted: %s', CASE WHEN f.rule IN ('name_taken', 'key_taken') THEN 'another has it' ELSE f.got END,
+                  f.wanted),
+           f.retry_after
+        INTO outcome, rule, detail, retry_after
+        FROM est.issue_findings(p_alias, p_identity_kind, p_identity, p_network, entity, p_entity, renewed, p_subject,
+                                p_spki_hash, p_code, p_vendor, order_id IS NOT NULL) AS f
+        WHERE f.verdict = 'fail' LIMIT 1;
+END $$;
+
+-- What is recorded is on disk, and on the standbys that count, before it is answered
+CREATE FUNCTION est.commit_surely() RETURNS void
+LANGUAGE plpgsql VOLATILE AS $$
+BEGIN
+    -- Not as a SET of the function, which would be undone before the commit
+    IF current_setting('synchronous_commit') NOT IN ('on', 'remote_apply') THEN
+        PERFORM set_config('synchronous_commit', 'on', true);
+    END IF;
+    -- The module must hear the warning that the wait for a standby was cancelled
+    IF current_setting('client_min_messages') IN ('error', 'fatal', 'panic') THEN
+        PERFORM set_config('client_min_messages', 'warning', true);
+    END IF;
+END $$;
+
+-- Code, group and rates of a request, locked
+CREATE FUNCTION est.lock_limits(p_alias int, p_group int, p_code bigint, quotas boolean, rate_alias boolean, client text)
+RETURNS void
+LANGUAGE plpgsql VOLATILE AS $$
+BEGIN
+    IF p_code IS NOT NULL THEN
+        PERFORM FROM est.enrollment_code k WHERE k.id = p_code FOR UPDATE;
+    END IF;
+    IF quotas THEN
+        PERFORM FROM est.entity_group g WHERE g.id = p_group FOR NO KEY UPDATE;
+    END IF;
+    IF rate_alias THEN
+        INSERT INTO est.rate_bucket (alias_id, who, full_at) VALUES (p_alias, '', now()) ON CONFLICT DO NOTHING;
+        PERFORM FROM est.rate_bucket b WHERE b.alias_id = p_alias AND b.who = '' FOR UPDATE;
+    END IF;
+    IF client IS NOT NULL THEN
+        INSERT INTO est.rate_bucket (alias_id, who, full_at) VALUES (p_alias, client, now()) ON CONFLICT DO NOTHING;
+        PERFORM FROM est.rate_bucket b WHERE b.alias_id = p_alias AND b.who = client FOR UPDATE;
+    END IF;
+END $$;
+
+-- What an order says to one who comes with it: NULL (go on), over (it counts no more), pending, refused, replay.
+-- p_idem_seconds: how long its certificate is given again; NULL: as long as it is valid
+CREATE FUNCTION est.order_state(p_alias int, p_outcome text, p_over boolean, p_reason text, p_certificate bigint,
+    p_idem_seconds int,
+    OUT outcome text, OUT rule text, OUT detail text, OUT der bytea, OUT retry_after int)
+LANGUAGE plpgsql STABLE AS $$
+BEGIN
+    IF p_outcome = 'issued' THEN
+        SELECT 'replay', c.der INTO outcome, der FROM est.certificate c
+            WHERE c.id = p_certificate AND c.status = 'valid' AND c.not_after > now()
+                AND (c.issued_at > now() - make_interval(secs => p_idem_seconds)) IS NOT FALSE;
+        outcome := coalesce(outcome, 'over');
+    ELSIF p_over OR (p_outcome IN ('pending', 'approved', 'denied')) IS NOT TRUE THEN
+        outcome := 'over';
+    ELSIF p_outcome = 'denied' THEN
+        outcome := 'refused'; rule := 'approval_denied'; detail := p_reason;
+    ELSIF p_outcome = 'pending' THEN
+        SELECT 'pending', extract(epoch FROM a.retry_after)::int INTO outcome, retry_after
+            FROM est.alias a WHERE a.id = p_alias;
+    END IF;
+END $$;
+
+-- What is used by a request that is recorded: a use of its code, and of its rates
+CREATE FUNCTION est.use_limits(p_alias int, p_identity_kind text, p_identity text, p_code bigint) RETURNS void
+LANGUAGE plpgsql VOLATILE AS $$
+DECLARE
+    rates record;
+BEGIN
+    IF p_code IS NOT NULL THEN
+        UPDATE est.enrollment_code k SET uses_left = k.uses_left - 1 WHERE k.id = p_code;
+    END IF;
+    SELECT a.rate_client, a.rate_alias, a.rate_interval INTO rates FROM est.alias a WHERE a.id = p_alias;
+    IF rates.rate_alias IS NOT NULL THEN
+        PERFORM est.rate_use(p_alias, '', rates.rate_alias, rates.rate_interval);
+    END IF;
+    IF rates.rate_client IS NOT NULL THEN
+        PERFORM est.rate_use(p_alias, est.rate_who(p_identity_kind, p_identity), rates.rate_client, rates.rate_interval);
+    END IF;
+END $$;
