@@ -25,7 +25,7 @@ static const cli_option_t add_options[] = {
     {"names", "LIST", "own, *, or patterns of names it may ask for (default: own)"},
     {"networks", "LIST", "networks it may come from (default: any)"},
     {"valid-until", "TIME", "when it ends, such as 2027-01-31"},
-    {"certificate", "FILE", "PEM: it is known by this certificate, no password is made"},
+    {"certificate", "FILE", "PEM: known by this certificate, no password is made"},
     {"description", "TEXT", "for people"},
     {NULL, NULL, NULL}};
 
@@ -46,8 +46,6 @@ static est_err_t *add(cli_t *cli)
     const char *user = cli->operands[0], *password = NULL, *certificate = NULL, *made;
     store_pg_table_t *table;
 
-    if (cli_option(cli, "password-stdin") && cli_option(cli, "certificate"))
-        return EST_FAIL(cli->pool, config, "--password-stdin and --certificate exclude each other");
     if (cli_option(cli, "password-stdin"))
         EST_TRY(read_password(&password, cli));
     if (cli_option(cli, "certificate"))
