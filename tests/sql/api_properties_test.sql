@@ -63,7 +63,7 @@ SELECT lives_ok($$UPDATE api_properties SET prop_value = '' WHERE prop_key IN ('
 SELECT results_eq($$SELECT profile_id, ca FROM alias WHERE name = 'devices'$$, $$VALUES (NULL::int, NULL)$$, 'an empty value takes them away');
 
 SELECT throws_like(format('UPDATE api_properties SET prop_value = %L WHERE prop_key = %L', v, 'est.devices.' || k), format('api_properties est.devices.%s: %%%s%%', k, said), format('%s = %s is refused', k, coalesce(v, 'NULL')))
-    FROM (VALUES ('enabled', 'maybe', 'prop_value = ''maybe'' refused; allowed: true, false, on, off, yes, no, 1, 0'), ('enabled', NULL, 'allowed: true, false'), ('mode', 'client', 'alias.mode = ''client'' refused; allowed: ra'),
+    FROM (VALUES ('enabled', 'maybe', 'prop_value = ''maybe'' refused; allowed: true, false, on, off, yes, no, 1, 0'), ('enabled', NULL, 'allowed: true, false'), ('mode', 'both', 'alias.mode = ''both'' refused; allowed: ra, client'),
         ('profile', '99', 'prop_value = ''99'' refused'), ('group', '', 'prop_value = '''' refused'), ('ca', 'a b', 'alias.ca = ''a b'' refused'), ('auth_enroll', 'none', 'alias.auth_enroll = ''none'' refused; allowed: basic'),
         ('auth_reenroll', '', 'allowed: cert'), ('auth_cacerts', '2', 'allowed: true'), ('binding', NULL, 'prop_value = NULL refused'), ('idempotency', 'soon', 'prop_value = ''soon'' refused'), ('idempotency', '-1', 'alias.idempotency'),
         ('idempotency', '', 'an interval'), ('unknown_holder', 'x', 'refuse, accept'), ('other_users', 'x', 'refuse, group'), ('enroll_chain', 'x', 'allowed: true'), ('base64', 'x', 'auto, line, wrap'),

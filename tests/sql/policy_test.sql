@@ -41,7 +41,7 @@ SELECT lives_ok($$DELETE FROM alias WHERE name = 'b'$$, 'another alias can be de
 -- column, bad value, what the message says is allowed
 SELECT throws_like(format('UPDATE alias SET %I = %L WHERE name = ''est''', c, v), format('alias.%s = %% refused; allowed: %s', c, allowed),
         format('alias.%s = %s is refused', c, shown(v)))
-    FROM (VALUES ('mode', 'client', 'ra'), ('auth_enroll', 'none', 'basic, cert, basic-or-cert, basic-and-cert'), ('auth_reenroll', 'cert-or-basic', 'cert'),
+    FROM (VALUES ('mode', 'both', 'ra, client'), ('auth_enroll', 'none', 'basic, cert, basic-or-cert, basic-and-cert'), ('auth_reenroll', 'basic', 'cert, cert-or-basic'),
         ('binding', 'always', 'if-present, required, off'), ('unknown_holder', 'maybe', 'refuse, accept'), ('other_users', 'accept', 'refuse, group'),
         ('base64', 'LINE', 'auto, line, wrap'), ('compat', 'LIBEST', 'none, libest'), ('idempotency', '-1 second', '% to %, whole seconds'), ('idempotency', '25 hours', '% to %, whole seconds'),
         ('idempotency', '0.5 seconds', '% to %, whole seconds'), ('ca', '', 'the name of an <EstCA>%'), ('ca', 'a b', 'the name of an <EstCA>%'),
@@ -110,7 +110,7 @@ SELECT is_empty($$SELECT FROM profile_subject_rule UNION ALL SELECT FROM profile
 SELECT throws_like(format('INSERT INTO trust_anchor (alias_id, certificate) VALUES (1, %L)', v), 'trust_anchor.certificate = % refused; allowed: one certificate in DER%',
         'anchor ' || v || ' is refused')
     FROM unnest(ARRAY['', '\x30', '\x3003020101ff', '\x300302', '\x020101', '-----BEGIN CERTIFICATE-----']) AS v;
-SELECT throws_like($$INSERT INTO trust_anchor (alias_id, certificate, kind) VALUES (1, '\x3003020101', 'vendor')$$, 'trust_anchor.kind = ''vendor'' refused; allowed: holder', 'kind');
+SELECT throws_like($$INSERT INTO trust_anchor (alias_id, certificate, kind) VALUES (1, '\x3003020101', 'idevid')$$, 'trust_anchor.kind = ''idevid'' refused; allowed: holder, vendor, ra', 'kind');
 SELECT throws_like($$INSERT INTO trust_anchor (alias_id, certificate, use) VALUES (1, '\x3003020101', 'root')$$, 'trust_anchor.use = ''root'' refused; allowed: anchor, helper', 'use');
 SELECT lives_ok($$INSERT INTO trust_anchor (alias_id, certificate) VALUES (1, '\x3003020101')$$, 'an anchor');
 SELECT throws_like($$INSERT INTO trust_anchor (alias_id, certificate) VALUES (1, '\x3003020101')$$, '%duplicate key%', 'an anchor once an alias');

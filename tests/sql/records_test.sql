@@ -11,24 +11,14 @@ SELECT no_plan();
 INSERT INTO alias (name) VALUES ('a'), ('b');
 SELECT register_client('dev1', 'pw');
 
--- A call as the module makes it; what a test wants otherwise it says
-CREATE FUNCTION pg_temp.record(serial text, alias text DEFAULT 'a', id uuid DEFAULT gen_random_uuid(), policy bigint DEFAULT NULL, operation text DEFAULT 'simpleenroll',
-    kind text DEFAULT 'user', identity text DEFAULT 'dev1', client int DEFAULT NULL, client_version bigint DEFAULT NULL, holder text DEFAULT NULL, entity text DEFAULT 'dev1',
-    idem text DEFAULT NULL, idem_seconds int DEFAULT 600, spki text DEFAULT 'key', ends interval DEFAULT '1 year', issuer text DEFAULT 'ca', modulus text DEFAULT NULL,
-    OUT outcome text, OUT rule text, OUT detail text, OUT der bytea) LANGUAGE sql AS $$
-    SELECT r.* FROM est.record_issued($3, (SELECT a.id FROM est.alias a WHERE a.name = $2), coalesce($4, (SELECT version FROM est.policy_version)), $5, $6, $7, $8, $9, '192.0.2.7',
-        CASE WHEN $10 IS NOT NULL THEN sha256('ca') END, $10, $11, sha256($12::bytea), $13, 'issuing', 'CN=' || $16, sha256($16::bytea), $1, 'CN=' || $11, ARRAY['dns:' || $11], sha256($14::bytea),
-        now() - interval '5 minutes', now() + $15, decode($1, 'hex'), decode($17, 'hex')) AS r;
-$$;
-CREATE FUNCTION pg_temp.counts() RETURNS text LANGUAGE sql AS $$
-    SELECT format('%s entities, %s certificates, %s enrolments', (SELECT count(*) FROM est.end_entity), (SELECT count(*) FROM est.certificate), (SELECT count(*) FROM est.enrollment)) $$;
+\ir calls.sql
 
 -- issued
 SET synchronous_commit = off;
-SELECT results_eq($$SELECT * FROM pg_temp.record('0a01', spki => 'first')$$, $$VALUES ('issued', NULL, NULL, NULL::bytea)$$, 'issued: the caller has the certificate');
+SELECT results_eq($$SELECT outcome, rule, detail, der FROM pg_temp.record('0a01', spki => 'first')$$, $$VALUES ('issued', NULL, NULL, NULL::bytea)$$, 'issued: the caller has the certificate');
 SELECT is(current_setting('synchronous_commit'), 'on', 'the transaction commits synchronously whatever the session says');
 SET LOCAL synchronous_commit = remote_apply;
-SELECT results_eq($$SELECT * FROM pg_temp.record('0a02', entity => 'dev2', identity => 'ra')$$, $$VALUES ('issued', NULL, NULL, NULL::bytea)$$, 'issued to another entity');
+SELECT results_eq($$SELECT outcome, rule, detail, der FROM pg_temp.record('0a02', entity => 'dev2', identity => 'ra')$$, $$VALUES ('issued', NULL, NULL, NULL::bytea)$$, 'issued to another entity');
 SELECT is(current_setting('synchronous_commit'), 'remote_apply', 'a stronger synchronous_commit stays');
 SELECT results_eq($$SELECT c.alias, e.name::text, c.ca, c.issuer, c.serial::text, c.subject, c.san, c.status::text, c.replaces, c.der, n.alias, n.operation::text, n.identity_kind::text, n.identity, n.network, n.outcome::text
         FROM certificate c JOIN end_entity e ON e.id = c.entity_id JOIN enrollment n ON n.certificate_id = c.id WHERE c.serial = '0a01'$$,
@@ -40,9 +30,9 @@ SELECT results_eq($$SELECT outcome FROM pg_temp.record('0a04', alias => 'b')$$, 
 SELECT is(pg_temp.counts(), '2 entities, 4 certificates, 4 enrolments', 'entities belong to the group');
 
 -- The same request id
-SELECT results_eq($$SELECT * FROM pg_temp.record('0b01', id => '00000000-0000-0000-0000-000000000001')$$, $$VALUES ('issued', NULL, NULL, NULL::bytea)$$, 'first try');
-SELECT results_eq($$SELECT * FROM pg_temp.record('0b02', id => '00000000-0000-0000-0000-000000000001')$$, $$VALUES ('issued', NULL, NULL, '\x0b01'::bytea)$$, 'a retry of the same request gets what is on record');
-SELECT results_eq($$SELECT * FROM pg_temp.record('0b02', id => '00000000-0000-0000-0000-000000000001', policy => 0)$$, $$VALUES ('issued', NULL, NULL, '\x0b01'::bytea)$$, 'also when policy has changed since');
+SELECT results_eq($$SELECT outcome, rule, detail, der FROM pg_temp.record('0b01', id => '00000000-0000-0000-0000-000000000001')$$, $$VALUES ('issued', NULL, NULL, NULL::bytea)$$, 'first try');
+SELECT results_eq($$SELECT outcome, rule, detail, der FROM pg_temp.record('0b02', id => '00000000-0000-0000-0000-000000000001')$$, $$VALUES ('issued', NULL, NULL, '\x0b01'::bytea)$$, 'a retry of the same request gets what is on record');
+SELECT results_eq($$SELECT outcome, rule, detail, der FROM pg_temp.record('0b02', id => '00000000-0000-0000-0000-000000000001', policy => 0)$$, $$VALUES ('issued', NULL, NULL, '\x0b01'::bytea)$$, 'also when policy has changed since');
 SELECT throws_like($$SELECT pg_temp.record('0b03', id => '00000000-0000-0000-0000-000000000001', spki => 'other')$$, 'request id %on record for another identity or key', 'the same id for another key is an error');
 SELECT throws_like($$SELECT pg_temp.record('0b03', id => '00000000-0000-0000-0000-000000000001', identity => 'x')$$, 'request id %on record for another identity or key', 'the same id for another identity is an error');
 SELECT throws_like($$SELECT pg_temp.record('0b03', id => '00000000-0000-0000-0000-000000000001', kind => 'certificate')$$, 'request id %on record for another identity or key', 'the same id for another kind of identity is an error');
@@ -52,7 +42,7 @@ CREATE TEMP TABLE had AS SELECT pg_temp.counts() AS counts;
 CREATE TEMP TABLE dev AS SELECT id, version FROM client WHERE user_name = 'dev1';
 SELECT results_eq($$SELECT outcome, rule, der FROM pg_temp.record('0c01', policy => 0, entity => 'new')$$, $$VALUES ('stale', 'policy', NULL::bytea)$$, 'another policy version');
 SELECT results_eq($$SELECT outcome, rule FROM est.record_issued(gen_random_uuid(), 9999, (SELECT version FROM policy_version), 'simpleenroll', 'user', 'u', NULL, NULL, NULL, NULL, NULL, 'new', NULL, 0, 'ca', 'i',
-        sha256('i'), '01', 's', NULL, sha256('k'), now(), now() + interval '1 day', 'x', NULL)$$, $$VALUES ('stale', 'policy')$$, 'an alias that is gone');
+        sha256('i'), '01', 's', NULL, sha256('k'), now(), now() + interval '1 day', 'x', NULL, NULL, NULL, NULL, NULL, NULL)$$, $$VALUES ('stale', 'policy')$$, 'an alias that is gone');
 SELECT results_eq($$SELECT outcome, rule FROM pg_temp.record('0c02', client => (SELECT id FROM dev), client_version => (SELECT version - 1 FROM dev), entity => 'new')$$, $$VALUES ('stale', 'client')$$, 'another client version');
 SELECT results_eq($$SELECT outcome, rule FROM pg_temp.record('0c03', client => 9999, client_version => 1, entity => 'new')$$, $$VALUES ('stale', 'client')$$, 'a client that is gone');
 SELECT results_eq($$SELECT outcome FROM pg_temp.record('0c04', client => (SELECT id FROM dev), client_version => (SELECT version FROM dev))$$, ARRAY['issued'], 'the client as it is');
@@ -106,7 +96,7 @@ SELECT results_eq($$SELECT outcome FROM pg_temp.record('0d38', spki => 'soon')$$
 
 -- Idempotency
 SELECT results_eq($$SELECT outcome, der FROM pg_temp.record('0e01', idem => 'i')$$, $$VALUES ('issued', NULL::bytea)$$, 'first of its key');
-SELECT results_eq($$SELECT * FROM pg_temp.record('0e02', idem => 'i')$$, $$VALUES ('replay', NULL, NULL, '\x0e01'::bytea)$$, 'again: the first certificate');
+SELECT results_eq($$SELECT outcome, rule, detail, der FROM pg_temp.record('0e02', idem => 'i')$$, $$VALUES ('replay', NULL, NULL, '\x0e01'::bytea)$$, 'again: the first certificate');
 SELECT is_empty($$SELECT FROM certificate WHERE serial = '0e02'$$, 'and nothing is recorded');
 SELECT results_eq($$SELECT outcome FROM pg_temp.record('0e03', idem => 'j')$$, ARRAY['issued'], 'another key');
 SELECT results_eq($$SELECT outcome, rule FROM pg_temp.record('0e04', idem => 'i', holder => '0a01')$$, $$VALUES ('refused', 'certificate_revoked')$$, 'rules come before a replay');
@@ -122,7 +112,7 @@ SELECT results_eq($$SELECT outcome FROM pg_temp.record('0e08', idem => 'i')$$, A
 SELECT results_eq(format($$SELECT outcome, rule FROM pg_temp.record('0f01', entity => %L)$$, e), $$VALUES ('refused', 'name_refused')$$, 'entity name of ' || octet_length(e) || ' bytes') FROM unnest(ARRAY['', repeat('é', 513)]) AS e;
 SELECT results_eq($$SELECT outcome FROM pg_temp.record('0f02', entity => repeat('é', 512))$$, ARRAY['issued'], 'entity name of 1024 bytes');
 SELECT results_eq($$SELECT outcome FROM est.record_issued(gen_random_uuid(), 1, (SELECT version FROM policy_version), 'simpleenroll', 'certificate', '', NULL, NULL, NULL, NULL, NULL, 'x', NULL, 0, 'ca', '',
-        sha256('i'), repeat('7f', 20), '', NULL, sha256('k'), now(), '9999-12-31 23:59:59+00', repeat('x', 100000)::bytea, NULL)$$, ARRAY['issued'], 'empty names, no SAN, no network, 99991231235959Z, 20 octets of serial');
+        sha256('i'), repeat('7f', 20), '', NULL, sha256('k'), now(), '9999-12-31 23:59:59+00', repeat('x', 100000)::bytea, NULL, NULL, NULL, NULL, NULL, NULL)$$, ARRAY['issued'], 'empty names, no SAN, no network, 99991231235959Z, 20 octets of serial');
 SELECT throws_like($$SELECT pg_temp.record('0a02')$$, '%duplicate key%certificate_serial_issuer_hash_key%', 'a serial twice is an error: nothing leaves');
 SELECT lives_ok($$SELECT pg_temp.record('0a02', issuer => 'ca2')$$, 'the same serial of another issuer');
 

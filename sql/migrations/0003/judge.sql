@@ -126,9 +126,11 @@ BEGIN
         LEFT JOIN LATERAL (SELECT c.spki_hash::bytea, c.der FROM est.certificate c WHERE c.id = e.certificate_id
                            OFFSET 0) AS done ON true
         WHERE pv.singleton;
-    IF v_done IS NOT NULL AND (v_same_request IS NOT TRUE OR (v_done <> 'issued' AND p_id IS DISTINCT FROM order_id)) THEN
-        RAISE EXCEPTION 'request id % is on record for another identity or key, or as %', p_id, v_done
+    IF v_done IS NOT NULL AND v_same_request IS NOT TRUE THEN
+        RAISE EXCEPTION 'request id % is on record for another identity or key', p_id
             USING ERRCODE = 'unique_violation';
+    ELSIF v_done <> 'issued' AND p_id IS DISTINCT FROM order_id THEN
+        RAISE EXCEPTION 'request id % is on record as %', p_id, v_done USING ERRCODE = 'unique_violation';
     ELSIF v_done = 'issued' THEN
         outcome := CASE WHEN p_order_key IS NULL AND p_order IS NULL THEN 'issued' ELSE 'replay' END;
     ELSIF alias IS NULL OR v_policy_version IS DISTINCT FROM p_policy_version THEN
@@ -144,15 +146,17 @@ BEGIN
         detail := 'the certificate presented was issued at another alias';
     ELSIF v_blocked IS NOT NULL THEN
         outcome := 'refused'; rule := 'key_blocked'; detail := v_blocked;
-    ELSIF p_entity_version IS DISTINCT FROM v_version AND (p_entity_version IS NOT NULL OR (v_client_mode AND renewed IS NULL)) THEN
+    ELSIF p_entity_version IS DISTINCT FROM v_version
+          AND (p_entity_version IS NOT NULL OR (v_client_mode AND renewed IS NULL)) THEN
         outcome := 'stale'; rule := 'entity';
     ELSIF p_idem_key IS NOT NULL THEN
         SELECT 'replay', c.der INTO outcome, der
             FROM est.enrollment e
             CROSS JOIN LATERAL (SELECT k.der FROM est.certificate k
                                 WHERE k.id = e.certificate_id AND k.status = 'valid' AND k.not_after > now()
-                                    -- That of the row is when its order was opened
-                                    AND k.issued_at > now() - make_interval(secs => p_idem_seconds) OFFSET 0) AS c
+                                    -- An order was opened before
+                                    AND CASE WHEN e.order_key IS NULL THEN e.at ELSE k.issued_at END
+                                        > now() - make_interval(secs => p_idem_seconds) OFFSET 0) AS c
             WHERE e.idem_key = p_idem_key
             ORDER BY e.at DESC LIMIT 1;
     END IF;

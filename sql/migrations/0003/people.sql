@@ -148,7 +148,8 @@ LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, est, pg
 DECLARE
     made text := CASE WHEN register_client.password IS NULL AND register_client.certificate IS NULL
         THEN est.password_random() END;
-    fingerprint bytea := sha256(est.pem_to_der(register_client.certificate));
+    fingerprint bytea := CASE WHEN register_client.certificate IS NOT NULL
+        THEN sha256(est.pem_to_der(register_client.certificate)) END;
     existing text;
     new_id int;
     wanted text;
