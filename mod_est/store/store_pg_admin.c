@@ -81,14 +81,20 @@ static int is_trouble(const char *sqlstate)
     return !strcmp(sqlstate, "55P03");
 }
 
-/* The number behind the first occurrence of mark, 0 when there is none. The words around are translated, these are not:
- * "unnamed portal parameter $7 = ..." and "COPY t, line 3, column c: ...". A context of several lines is a function's.
- */
-static int number_behind(const char *context, const char *mark)
+/* Where PostgreSQL says that the error is. Words of a context are translated, what counts here is not: "unnamed portal
+ * parameter $7 = ...", and "COPY t, line 3, column c: ..." with what stands in that line, and no digits in front */
+static store_pg_place_t place_of(const char *context)
 {
-    const char *at = context && !strchr(context, '\n') ? strstr(context, mark) : NULL;
+    store_pg_place_t place = {0, 0};
+    const char *dollar;
 
-    return at ? atoi(at + strlen(mark)) : 0;
+    if (!context)
+        return place;
+    if (!strncmp(context, "COPY ", 5))
+        place.line = atoi(context + strcspn(context, "0123456789"));
+    else if (!strchr(context, '\n') && (dollar = strstr(context, " $"))) /* several lines are a function's */
+        place.parameter = atoi(dollar + 2);
+    return place;
 }
 
 static est_err_t *judge(store_pg_admin_t *admin, const PGresult *result, apr_pool_t *pool)
@@ -104,7 +110,7 @@ static est_err_t *judge(store_pg_admin_t *admin, const PGresult *result, apr_poo
         return NULL;
     if (!sqlstate || !message || PQstatus(admin->pg) != CONNECTION_OK)
         return lost(admin, pool);
-    admin->place = (store_pg_place_t){number_behind(context, " $"), number_behind(context, ", line ")};
+    admin->place = place_of(context);
     text = one_line(message, pool);
     if (hint)
         text = apr_psprintf(pool, "%s (%s)", text, one_line(hint, pool));
@@ -121,6 +127,22 @@ static apr_status_t close_connection(void *data)
     return APR_SUCCESS;
 }
 
+/* In a URI, an "@" that is not the one in front of the host: of a password that is not percent-encoded, of which libpq
+ * would take a part for the host or the port, and say so */
+static int has_stray_at(const char *conninfo)
+{
+    const char *start = strstr(conninfo, "://"), *at, *slash;
+    size_t n;
+
+    if (!start)
+        return 0;
+    start += 3;
+    n = strcspn(start, "?");
+    at = memchr(start, '@', n);
+    slash = memchr(start, '/', n);
+    return at && ((slash && slash < at) || memchr(at + 1, '@', n - (size_t)(at + 1 - start)));
+}
+
 /* libpq's message for a string that it cannot read quotes from it, which may be the password */
 static est_err_t *check_conninfo(const char *conninfo, apr_pool_t *pool)
 {
@@ -129,6 +151,9 @@ static est_err_t *check_conninfo(const char *conninfo, apr_pool_t *pool)
 
     if (!conninfo || (!strchr(conninfo, '=') && !strstr(conninfo, "://")))
         return NULL; /* a name */
+    if (has_stray_at(conninfo))
+        return EST_FAIL(pool, config,
+                        "connection string cannot be read: \"@\" and \"/\" of a password are %%40 and %%2F");
     if ((options = PQconninfoParse(conninfo, &message))) {
         PQconninfoFree(options);
         return NULL;
