@@ -83,7 +83,7 @@ static void test_each_rule_of_the_database_is_an_error(void **state)
         est_err_code_t code;
         int status, rows;
     } rows[] = {
-        {EST_E_certificate_revoked, 403, 1}, {EST_E_certificate_unknown, 403, 1}, {EST_E_key_blocked, 403, 1},
+        {EST_E_certificate_revoked, 403, 1}, {EST_E_certificate_unknown, 403, 1}, {EST_E_key_blocked, 400, 1},
         {EST_E_name_refused, 403, 1},        {EST_E_entity_unknown, 403, 1},      {EST_E_entity_suspended, 403, 1},
         {EST_E_code_refused, 401, 0},        {EST_E_vendor_refused, 403, 1},      {EST_E_name_taken, 403, 1},
         {EST_E_key_taken, 403, 1},           {EST_E_active_limit, 403, 1},        {EST_E_quota_exceeded, 403, 1},
