@@ -201,6 +201,39 @@ est_err_t *pki_san_check(const pki_sans_t *sans, apr_pool_t *pool)
     return NULL;
 }
 
+est_err_t *pki_san_make(pki_san_t *out, pki_san_type_t type, const char *text, apr_pool_t *pool)
+{
+    unsigned char address[16];
+    est_slice_t octets = est_slice_of(text);
+    pki_der_out_t *der;
+    pki_sans_t sans;
+    unsigned tag = 0;
+
+    if (type == PKI_SAN_IP) {
+        int is_v4 = inet_pton(AF_INET, text, address) == 1;
+
+        if (!is_v4 && inet_pton(AF_INET6, text, address) != 1)
+            return EST_FAIL(pool, name_invalid, "subjectAltName ip \"%s\": no address", text);
+        octets = est_slice(address, is_v4 ? 4 : 16);
+        tag = TAG_IP;
+    } else if (type == PKI_SAN_DNS) {
+        tag = TAG_DNS;
+    } else if (type == PKI_SAN_URI) {
+        tag = TAG_URI;
+    } else if (type == PKI_SAN_EMAIL) {
+        tag = TAG_EMAIL;
+    }
+    if (!tag)
+        return EST_FAIL(pool, name_invalid, "this type of subjectAltName is made of no text");
+    der = pki_der_out_make(octets.n + 16, pool);
+    pki_der_put_value(der, tag, octets);
+    pki_der_wrap(der, PKI_DER_SEQUENCE, 0);
+    EST_TRY(pki_san_decode(&sans, pki_der_result(der), pool));
+    EST_TRY(pki_san_check(&sans, pool));
+    *out = sans.names[0];
+    return NULL;
+}
+
 /* ---- Comparison ---- */
 
 /* Equal but for the case of the octets from..to */

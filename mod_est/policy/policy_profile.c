@@ -74,6 +74,21 @@ int policy_profile_has_san_type(pki_san_type_t type)
     return type == PKI_SAN_DNS || type == PKI_SAN_IP || type == PKI_SAN_URI || type == PKI_SAN_EMAIL;
 }
 
+/* Has a row a template exactly when its names come from one? */
+static est_err_t *make_san_source(policy_san_rule_t *rule, const policy_san_row_t *row, int *bad, apr_pool_t *pool)
+{
+    static const char *const sources[] = {"csr", "template", "entity", NULL};
+    policy_template_t *template;
+
+    rule->source = (policy_san_source_t)policy_text_word(row->source, sources, bad);
+    *bad |= (rule->source == POLICY_SAN_TEMPLATE) != (row->template != NULL);
+    if (!row->template)
+        return NULL;
+    EST_TRY(policy_template_name(&template, row->template, pool));
+    rule->template = template;
+    return NULL;
+}
+
 static est_err_t *make_san_rules(policy_profile_t *profile, const policy_profile_rows_t *rows, apr_pool_t *pool)
 {
     policy_san_rule_t *rules = apr_pcalloc(pool, ((apr_size_t)rows->n_san_rules + 1) * sizeof(*rules));
@@ -88,6 +103,8 @@ static est_err_t *make_san_rules(policy_profile_t *profile, const policy_profile
         rule->required = policy_text_bool(row->required);
         rule->max_count = (int)policy_text_int(row->max_count, 1, MAX_COUNT, &bad);
         rule->on_violation = (policy_violation_t)policy_text_word(row->on_violation, violations, &bad);
+        EST_TRY(make_san_source(rule, row, &bad, pool));
+        profile->has_san_templates |= rule->template != NULL;
         if (bad || type < 0 || !policy_profile_has_san_type(rule->type) || strlen(rule->pattern) > POLICY_GLOB_MAX ||
             (rule->type == PKI_SAN_IP && !is_network(rule->pattern, pool)))
             return EST_FAIL(pool, config, "SAN rule %d (type \"%s\") of profile \"%s\" cannot be understood", i + 1,
@@ -130,7 +147,84 @@ static est_err_t *make_exts(policy_profile_t *profile, const policy_profile_rows
     return NULL;
 }
 
-static const char *usage_names(unsigned bits, apr_pool_t *pool)
+/* ---- extensions of requests */
+
+/* A dotted OID, as the table has it; NULL when no rule may be about it: CA powers, and what the module writes itself */
+static const char *request_ext_oid(const char *name, apr_pool_t *pool)
+{
+    static const struct {
+        const char *name, *oid;
+    } named[] = {{"keyUsage", "2.5.29.15"}, {"extendedKeyUsage", "2.5.29.37"}, {"tlsfeature", "1.3.6.1.5.5.7.1.24"}};
+    static const char *const reserved[] = {"1.3.6.1.5.5.7.1.1",
+                                           "1.3.6.1.5.5.7.1.24",
+                                           "1.3.6.1.5.5.7.1.7",
+                                           "1.3.6.1.5.5.7.1.8",
+                                           "1.3.6.1.5.5.7.1.11",
+                                           "1.3.6.1.5.5.7.1.14",
+                                           "1.3.6.1.5.5.7.1.28",
+                                           "1.3.6.1.5.5.7.1.29",
+                                           "1.3.6.1.5.5.7.48.1.5",
+                                           "1.3.6.1.4.1.11129.2.4.3",
+                                           "2.16.840.1.113730.1.1",
+                                           "2.16.840.1.113730.1.13",
+                                           NULL};
+
+    for (apr_size_t i = 0; i < sizeof(named) / sizeof(named[0]); i++)
+        if (!strcmp(name, named[i].name))
+            return named[i].oid;
+    for (int i = 0; reserved[i]; i++)
+        if (!strcmp(name, reserved[i]))
+            return NULL;
+    /* id-ce, but for subjectDirectoryAttributes and privateKeyUsagePeriod */
+    if (!strncmp(name, "2.5.29.", 7) && strcmp(name, "2.5.29.9") != 0 && strcmp(name, "2.5.29.16") != 0)
+        return NULL;
+    return pki_oid_from_text(name, pool).n ? apr_pstrdup(pool, name) : NULL;
+}
+
+static int ext_at(const policy_profile_t *profile, const char *oid, apr_pool_t *pool)
+{
+    est_slice_t wanted = pki_oid_from_text(oid, pool);
+
+    for (int i = 0; i < profile->n_exts; i++)
+        if (est_slice_equal(wanted, pki_ext_parse(profile->exts[i]).oid.body))
+            return i;
+    return -1;
+}
+
+static est_err_t *make_request_exts(policy_profile_t *profile, const policy_profile_rows_t *rows, apr_pool_t *pool)
+{
+    static const char *const actions[] = {"ignore", "copy", "require", "refuse", NULL};
+    policy_request_ext_t *made = apr_pcalloc(pool, ((apr_size_t)rows->n_request_exts + 1) * sizeof(*made));
+
+    if (rows->n_request_exts > POLICY_PROFILE_MAX_REQUEST_EXTS)
+        return EST_FAIL(pool, config, "profile \"%s\" has rules on over %d requested extensions", profile->name,
+                        POLICY_PROFILE_MAX_REQUEST_EXTS);
+    for (int i = 0; i < rows->n_request_exts; i++) {
+        const policy_request_ext_row_t *row = &rows->request_exts[i];
+        int bad = 0;
+
+        made[i].name = row->name ? apr_pstrdup(pool, row->name) : "";
+        made[i].oid = request_ext_oid(made[i].name, pool);
+        made[i].action = (policy_ext_action_t)policy_text_word(row->action, actions, &bad);
+        profile->request_exts = made;
+        if (bad || !made[i].oid || policy_profile_request_ext(profile, made[i].oid))
+            return EST_FAIL(pool, config, "rule on requested extension \"%s\" of profile \"%s\" cannot be understood",
+                            made[i].name, profile->name);
+        made[i].at = ext_at(profile, made[i].oid, pool);
+        profile->n_request_exts = i + 1;
+    }
+    return NULL;
+}
+
+const policy_request_ext_t *policy_profile_request_ext(const policy_profile_t *profile, const char *oid)
+{
+    for (int i = 0; i < profile->n_request_exts; i++)
+        if (!strcmp(profile->request_exts[i].oid, oid))
+            return &profile->request_exts[i];
+    return NULL;
+}
+
+const char *policy_profile_usage_names(unsigned bits, apr_pool_t *pool)
 {
     static const char *const names[] = {"digitalSignature", "nonRepudiation", "keyEncipherment",
                                         "dataEncipherment", "keyAgreement",   "keyCertSign",
@@ -164,7 +258,7 @@ static void make_key_usages(policy_profile_t *profile, apr_pool_t *pool)
 
         if (!(bits & PKI_USAGE_KEY_AGREEMENT)) /* RFC 5280 4.2.1.3: undefined without it */
             bits &= ~only;
-        usage->left_out = usage_names(given & ~bits, pool);
+        usage->left_out = policy_profile_usage_names(given & ~bits, pool);
         if (!usage->left_out)
             usage->ext = profile->exts[profile->key_usage_at];
         else if (pki_extcheck_usage_flaw(bits, profile->exts, profile->n_exts))
@@ -200,6 +294,13 @@ est_err_t *policy_profile_make(policy_profile_t **out, const policy_profile_rows
         return EST_FAIL(pool, config, "profile \"%s\" has over %d extensions", profile->name, POLICY_PROFILE_MAX_EXTS);
     EST_TRY(make_exts(profile, rows, pool));
     make_key_usages(profile, pool);
+    EST_TRY(make_request_exts(profile, rows, pool));
+    if (row->subject_template) {
+        policy_template_t *template;
+
+        EST_TRY(policy_template_subject(&template, row->subject_template, pool));
+        profile->subject_template = template;
+    }
     *out = profile;
     return NULL;
 }

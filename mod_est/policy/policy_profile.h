@@ -12,8 +12,10 @@
 #include "pki/pki_key.h"
 #include "pki/pki_san.h"
 #include "pki/pki_sigalg.h"
+#include "policy_template.h"
 
 #define POLICY_PROFILE_MAX_EXTS 37
+#define POLICY_PROFILE_MAX_REQUEST_EXTS 16
 
 typedef enum { POLICY_REFUSE, POLICY_DROP } policy_violation_t;
 typedef enum { POLICY_BEYOND_CA_CAP, POLICY_BEYOND_CA_REFUSE } policy_beyond_ca_t;
@@ -27,13 +29,28 @@ typedef struct {
     policy_violation_t on_violation;
 } policy_subject_rule_t;
 
+/* Where names come from: the request, a template, the row of the end entity */
+typedef enum { POLICY_SAN_CSR, POLICY_SAN_TEMPLATE, POLICY_SAN_ENTITY } policy_san_source_t;
+
 typedef struct {
     pki_san_type_t type;
     const char *pattern; /* IP: a network in CIDR notation or ** */
     int required;
     int max_count;
     policy_violation_t on_violation;
+    policy_san_source_t source;
+    const policy_template_t *template; /* of POLICY_SAN_TEMPLATE */
 } policy_san_rule_t;
+
+/* What becomes of an extension that a request asks for */
+typedef enum { POLICY_EXT_IGNORE, POLICY_EXT_COPY, POLICY_EXT_REQUIRE, POLICY_EXT_REFUSE } policy_ext_action_t;
+
+typedef struct {
+    const char *name; /* as in the row, for messages */
+    const char *oid;  /* dotted */
+    policy_ext_action_t action;
+    int at; /* which of the profile's extensions it takes the place of; -1: of none */
+} policy_request_ext_t;
 
 #define POLICY_PROFILE_KEY_TYPES (PKI_KEY_ED448 + 1)
 
@@ -60,10 +77,14 @@ typedef struct {
     int n_subject_rules;
     const policy_san_rule_t *san_rules;
     int n_san_rules;
+    int has_san_templates;
     const est_slice_t *exts; /* constant extensions, each a whole Extension, DER */
     int n_exts;
     int key_usage_at;                                       /* which of exts is keyUsage, -1 = none */
     policy_key_usage_t key_usage[POLICY_PROFILE_KEY_TYPES]; /* by pki_key_type_t; to stand in the place of that */
+    const policy_template_t *subject_template;              /* NULL: the subject is the request's */
+    const policy_request_ext_t *request_exts;
+    int n_request_exts;
 } policy_profile_t;
 
 /* Rows of the tables as text, NULL where SQL says NULL; the members are named after the columns. */
@@ -97,6 +118,11 @@ typedef struct {
 
 /* Can a profile allow names of this type at all (column type of profile_san_rule)? */
 int policy_profile_has_san_type(pki_san_type_t type);
+
+/* Names of keyUsage bits (PKI_USAGE_...), in pool; NULL for none */
+const char *policy_profile_usage_names(unsigned bits, apr_pool_t *pool);
+/* The rule on a requested extension, by dotted OID; NULL when there is none */
+const policy_request_ext_t *policy_profile_request_ext(const policy_profile_t *profile, const char *oid);
 
 /* Validates and builds; everything is copied into pool. Fails with config, the detail names row and value. */
 est_err_t *policy_profile_make(policy_profile_t **out, const policy_profile_rows_t *rows, apr_pool_t *pool);

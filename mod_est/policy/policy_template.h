@@ -1,0 +1,41 @@
+/*
+ * Copyright 2026 The mod_est authors
+ * SPDX-License-Identifier: Apache-2.0
+ */
+#ifndef POLICY_TEMPLATE_H
+#define POLICY_TEMPLATE_H
+
+/*
+ * Names made of text and variables, as a profile has them: a subject "CN=${csr.CN},O=Example", or one name of a
+ * subjectAltName. A subject is in the order of RFC 2253, as records have it. Immutable once made.
+ */
+
+#include "pki/pki_name.h"
+#include "pki/pki_san.h"
+
+typedef struct policy_template_t policy_template_t;
+
+/* What variables stand for; NULL: it is absent */
+typedef struct {
+    const pki_name_t *csr; /* ${csr.ATTRIBUTE}: the first of the requested subject */
+    const char *entity;    /* ${entity}: name of the end entity */
+    const pki_name_t *row; /* ${entity.ATTRIBUTE}: of the subject that the entity is registered with */
+    const char *user;      /* ${user}: who is authenticated */
+} policy_template_values_t;
+
+/* From text; fails with config and says what is wrong. Everything is copied into pool. */
+est_err_t *policy_template_subject(policy_template_t **out, const char *text, apr_pool_t *pool);
+est_err_t *policy_template_name(policy_template_t **out, const char *text, apr_pool_t *pool);
+
+/* An attribute whose text is variables alone, all absent, is left out; one where some are absent is name_invalid, as is
+ * what cannot be encoded. */
+est_err_t *policy_template_fill_subject(const pki_name_t **out, const policy_template_t *template,
+                                        const policy_template_values_t *values, apr_pool_t *pool);
+/* The same for a name of one type; *out NULL when it is left out */
+est_err_t *policy_template_fill_name(const char **out, const policy_template_t *template,
+                                     const policy_template_values_t *values, apr_pool_t *pool);
+
+/* The subject of an end entity's row: the language without variables. text NULL: *out NULL. Fails with config. */
+est_err_t *policy_template_fixed(const pki_name_t **out, const char *text, apr_pool_t *pool);
+
+#endif
