@@ -23,6 +23,7 @@ def place(site):
         SELECT p.id, e.name, e.critical, e.value FROM certificate_profile p,
             (VALUES ('keyUsage', true, 'digitalSignature'), ('extendedKeyUsage', false, 'clientAuth,cmcRA')) AS e (name, critical, value)
         WHERE p.name = 'ra'""")
+    site.except_lint("purposes_are_not_powers", "registration authorities, whose profile says so")
     site.label = site.alias(auth_enroll="cert")
     site.authority = issued_as(site, site.label, "ra", "CN=our-ra")
     site.ordinary = issued_as(site, site.label, "device", "CN=device-1")

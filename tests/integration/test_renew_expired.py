@@ -72,7 +72,7 @@ def test_a_revoked_certificate_stays_revoked(place):
     """Revocation is looked up in the transaction that issues, also of one that is over"""
     label = place.alias(renew_expired="5 days")
     held = place.holder("CN=late", label)
-    aged = over(place.pki.issuing, 1)
+    aged = place.pki.issuing.issue("CN=late", not_before=now() - days(2), not_after=now() - days(1))
     # The row of the certificate that was issued here becomes that of the one that is over
     place.db.execute("UPDATE est.certificate SET serial = %s, der = %s WHERE serial = %s", serial_text(aged.cert),
                      der(aged.cert), serial_text(held.cert), user="postgres")
