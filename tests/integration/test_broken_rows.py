@@ -93,7 +93,7 @@ def write(site, table, number, column, value):
 def test_a_broken_row_answers_503_for_its_alias_alone(site, place, expect_log, table, column, value):
     expect_log("EST1095")
     label, rows = place
-    assert enroll(site, label).status == 200
+    wait_until(lambda: [enroll(site, label).status for _ in range(4)] == [200] * 4, 1, "the alias in each child")
     start = site.httpd.log.size()
     old = write(site, table, rows[table], column, value)
     answer = wait_until(lambda: (lambda answer: answer.status != 200 and answer)(enroll(site, label)), 1, "the row to be noticed")
