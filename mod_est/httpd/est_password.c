@@ -241,7 +241,9 @@ static est_err_t *verify_code(int *good, const char *secret, const char *hash, c
 {
     if (!the_passwords)
         return EST_FAIL(req->pool, internal, "nothing verifies passwords in this process");
-    return check_secret(good, "", secret, hash, req);
+    /* A verdict is remembered for the name that was claimed: else one on nobody's hash would be known already for the
+     * next name that is nobody's, and the time it takes would say so */
+    return check_secret(good, req->claimed ? req->claimed : "", secret, hash, req);
 }
 
 const est_guard_t *est_password_guard(void)

@@ -66,11 +66,12 @@ static const char *lower(est_slice_t s, apr_pool_t *pool)
     return text;
 }
 
-static est_slice_t encode_primitive(unsigned tag, est_slice_t body, apr_pool_t *pool)
+static est_slice_t encode_lower_dns(const char *value, apr_pool_t *pool)
 {
-    pki_der_out_t *out = pki_der_out_make(body.n + 4, pool);
+    apr_size_t n = strlen(value);
+    pki_der_out_t *out = pki_der_out_make(n + 4, pool);
 
-    pki_der_put_value(out, tag, body);
+    pki_der_put_value(out, TAG_DNS, est_slice(value, n));
     return pki_der_result(out);
 }
 
@@ -120,7 +121,7 @@ static est_err_t *decode_text(pki_san_t *san, pki_san_type_t type, est_slice_t b
     san->value = apr_pstrmemdup(pool, (const char *)body.p, body.n);
     if (type == PKI_SAN_DNS) {
         san->value = lower(body, pool);
-        san->der = encode_primitive(TAG_DNS, est_slice_of(san->value), pool);
+        san->der = encode_lower_dns(san->value, pool);
     }
     return NULL;
 }
@@ -200,38 +201,36 @@ est_err_t *pki_san_check(const pki_sans_t *sans, apr_pool_t *pool)
     return NULL;
 }
 
-/* ---- Making ---- */
-
-static const char *make_ip(pki_san_t *san, const char *value, apr_pool_t *pool)
+est_err_t *pki_san_make(pki_san_t *out, pki_san_type_t type, const char *text, apr_pool_t *pool)
 {
-    unsigned char octets[16];
-    apr_size_t n = inet_pton(AF_INET, value, octets) == 1 ? 4 : inet_pton(AF_INET6, value, octets) == 1 ? 16 : 0;
+    unsigned char address[16];
+    est_slice_t octets = est_slice_of(text);
+    pki_der_out_t *der;
+    pki_sans_t sans;
+    unsigned tag = 0;
 
-    san->der = encode_primitive(TAG_IP, est_slice(octets, n), pool);
-    return n ? decode_ip(san, est_slice(octets, n), pool) : "not an IP address";
-}
+    if (type == PKI_SAN_IP) {
+        int is_v4 = inet_pton(AF_INET, text, address) == 1;
 
-est_err_t *pki_san_make(pki_san_t *out, pki_san_type_t type, const char *value, apr_pool_t *pool)
-{
-    const char *flaw = pki_text_flaw(value, strlen(value));
-    pki_san_t san = {.type = type, .value = apr_pstrdup(pool, value)};
-
-    if (!flaw && type == PKI_SAN_IP) {
-        flaw = make_ip(&san, value, pool);
-    } else if (!flaw && type == PKI_SAN_DNS) {
-        san.value = lower(est_slice_of(value), pool);
-        san.der = encode_primitive(TAG_DNS, est_slice_of(san.value), pool);
-    } else if (!flaw && (type == PKI_SAN_URI || type == PKI_SAN_EMAIL)) {
-        san.der = encode_primitive(type == PKI_SAN_URI ? TAG_URI : TAG_EMAIL, est_slice_of(san.value), pool);
-    } else if (!flaw) {
-        flaw = "of a type that is not made from text";
+        if (!is_v4 && inet_pton(AF_INET6, text, address) != 1)
+            return EST_FAIL(pool, name_invalid, "subjectAltName ip \"%s\": no address", text);
+        octets = est_slice(address, is_v4 ? 4 : 16);
+        tag = TAG_IP;
+    } else if (type == PKI_SAN_DNS) {
+        tag = TAG_DNS;
+    } else if (type == PKI_SAN_URI) {
+        tag = TAG_URI;
+    } else if (type == PKI_SAN_EMAIL) {
+        tag = TAG_EMAIL;
     }
-    if (!flaw)
-        flaw = pki_san_syntax_flaw(&san);
-    if (flaw)
-        return EST_FAIL(pool, name_invalid, "subjectAltName %s \"%s\": %s", type_names[type],
-                        est_escape(est_slice_of(value), 64, pool), flaw);
-    *out = san;
+    if (!tag)
+        return EST_FAIL(pool, name_invalid, "this type of subjectAltName is made of no text");
+    der = pki_der_out_make(octets.n + 16, pool);
+    pki_der_put_value(der, tag, octets);
+    pki_der_wrap(der, PKI_DER_SEQUENCE, 0);
+    EST_TRY(pki_san_decode(&sans, pki_der_result(der), pool));
+    EST_TRY(pki_san_check(&sans, pool));
+    *out = sans.names[0];
     return NULL;
 }
 

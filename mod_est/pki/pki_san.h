@@ -49,9 +49,8 @@ int pki_san_type_from_name(const char *name);
  * text that pki_text_flaw finds fault with. */
 est_err_t *pki_san_decode(pki_sans_t *out, est_slice_t der, apr_pool_t *pool);
 
-/* A name of type DNS, IP, URI or EMAIL from text, everything in pool. Fails with name_invalid where pki_san_check
- * would, and for an address that is none. */
-est_err_t *pki_san_make(pki_san_t *out, pki_san_type_t type, const char *value, apr_pool_t *pool);
+/* A name of type dns, ip, uri or email from its text, in pool, fit to be issued; name_invalid otherwise */
+est_err_t *pki_san_make(pki_san_t *out, pki_san_type_t type, const char *text, apr_pool_t *pool);
 
 /* May these names be issued, as far as their syntax goes (pki_san_syntax.h)? name_invalid says which not, and why. */
 est_err_t *pki_san_check(const pki_sans_t *sans, apr_pool_t *pool);

@@ -11,8 +11,8 @@
 #include "pki/pki_digest.h"
 #include "policy_access.h"
 
-/* A profile's, and subjectKeyIdentifier, authorityKeyIdentifier, subjectAltName */
-#define POLICY_MAX_EXTS (POLICY_PROFILE_MAX_EXTS + 3)
+/* A profile's, those taken over from the request, and subjectKeyIdentifier, authorityKeyIdentifier, subjectAltName */
+#define POLICY_MAX_EXTS (POLICY_PROFILE_MAX_EXTS + POLICY_PROFILE_MAX_REQUEST_EXTS + 3)
 
 #define POLICY_RANDOM 24 /* letters and digits of policy_request_t.random */
 

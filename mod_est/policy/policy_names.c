@@ -11,8 +11,7 @@
 #include <apr_strings.h>
 #include <string.h>
 
-/* Does the text look like a DNS name, so that patterns treat its dots as label ends? */
-static int looks_like_dns(const char *s)
+int policy_names_like_dns(const char *s)
 {
     return strchr(s, '.') && !s[strspn(s, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_.*")];
 }
@@ -39,7 +38,7 @@ static const char *subject_flaw(const policy_subject_rule_t *rule, const pki_att
         return "there is no rule for it";
     if (seen >= rule->max_count)
         return apr_psprintf(pool, "at most %d allowed", rule->max_count);
-    if (!policy_glob_match(rule->pattern, attr->value, looks_like_dns(attr->value)))
+    if (!policy_glob_match(rule->pattern, attr->value, policy_names_like_dns(attr->value)))
         return apr_psprintf(pool, "pattern is \"%s\"", rule->pattern);
     return NULL;
 }
@@ -100,29 +99,40 @@ static int san_matches(const policy_san_rule_t *rule, const pki_san_t *san, apr_
     return policy_glob_match(rule->pattern, san->value, san->type == PKI_SAN_DNS);
 }
 
+/* While the names are gathered */
+typedef struct {
+    const policy_profile_t *profile;
+    pki_san_t *kept;
+    int n;
+    int *counts; /* by rule */
+    const char **dropped;
+    apr_pool_t *pool;
+} gathered_t;
+
+#define ANY_SOURCE (-1)
+
 /* Several rules of one type are alternatives, each with a count of its own. *rule: one of its type whose
  * on_violation holds when none takes the name, the strictest; NULL when there is none. */
-static const char *san_flaw(const policy_san_rule_t **rule, int *counts, const policy_profile_t *profile,
-                            const pki_san_t *san, apr_pool_t *pool)
+static const char *san_flaw(const policy_san_rule_t **rule, gathered_t *g, const pki_san_t *san, int source)
 {
     const char *flaw = "there is no rule for this type";
 
     *rule = NULL;
-    if (san->type == PKI_SAN_DNS && san->value[0] == '*' && !profile->dns_wildcards)
+    if (san->type == PKI_SAN_DNS && san->value[0] == '*' && !g->profile->dns_wildcards)
         return "wildcards are not allowed";
-    for (int i = 0; i < profile->n_san_rules; i++) {
-        const policy_san_rule_t *candidate = &profile->san_rules[i];
+    for (int i = 0; i < g->profile->n_san_rules; i++) {
+        const policy_san_rule_t *candidate = &g->profile->san_rules[i];
 
-        if (candidate->type != san->type)
+        if (candidate->type != san->type || (source != ANY_SOURCE && (int)candidate->source != source))
             continue;
         if (!*rule || candidate->on_violation == POLICY_REFUSE)
             *rule = candidate;
-        if (!san_matches(candidate, san, pool)) {
-            flaw = apr_psprintf(pool, "pattern is \"%s\"", candidate->pattern);
-        } else if (counts[i] >= candidate->max_count) {
-            flaw = apr_psprintf(pool, "at most %d allowed", candidate->max_count);
+        if (!san_matches(candidate, san, g->pool)) {
+            flaw = apr_psprintf(g->pool, "pattern is \"%s\"", candidate->pattern);
+        } else if (g->counts[i] >= candidate->max_count) {
+            flaw = apr_psprintf(g->pool, "at most %d allowed", candidate->max_count);
         } else {
-            counts[i]++;
+            g->counts[i]++;
             return NULL;
         }
     }
@@ -137,39 +147,75 @@ static int has_san(const pki_san_t *names, int n, const pki_san_t *san)
     return 0;
 }
 
-est_err_t *policy_names_san(pki_sans_t *out, const char **dropped, const policy_profile_t *profile,
-                            const pki_sans_t *wanted, apr_pool_t *pool)
+static est_err_t *take_san(gathered_t *g, const pki_san_t *san, int source)
 {
-    pki_san_t *kept = apr_palloc(pool, ((apr_size_t)wanted->n_names + 1) * sizeof(*kept));
-    int *counts = apr_pcalloc(pool, ((apr_size_t)profile->n_san_rules + 1) * sizeof(*counts));
-    int n = 0;
+    const policy_san_rule_t *rule;
+    const char *flaw;
 
-    for (int i = 0; i < wanted->n_names; i++) {
-        const pki_san_t *san = &wanted->names[i];
-        const policy_san_rule_t *rule;
-        const char *flaw;
+    if (has_san(g->kept, g->n, san))
+        return NULL;
+    flaw = san_flaw(&rule, g, san, source);
+    if (!flaw)
+        g->kept[g->n++] = *san;
+    else if ((rule ? rule->on_violation : g->profile->san_other) == POLICY_DROP)
+        policy_names_add_dropped(g->dropped, pki_san_type_name(san->type), san->value, g->pool);
+    else if (!policy_profile_has_san_type(san->type))
+        return EST_FAIL(g->pool, name_invalid, "%s: this type of subjectAltName is never issued",
+                        pki_san_text(san, g->pool));
+    else
+        return EST_FAIL(g->pool, name_refused, "%s: %s in profile \"%s\"", pki_san_text(san, g->pool), flaw,
+                        g->profile->name);
+    return NULL;
+}
 
-        if (has_san(kept, n, san))
-            continue;
-        flaw = san_flaw(&rule, counts, profile, san, pool);
-        if (!flaw)
-            kept[n++] = *san;
-        else if ((rule ? rule->on_violation : profile->san_other) == POLICY_DROP)
-            policy_names_add_dropped(dropped, pki_san_type_name(san->type), san->value, pool);
-        else if (!policy_profile_has_san_type(san->type))
-            return EST_FAIL(pool, name_invalid, "%s: this type of subjectAltName is never issued",
-                            pki_san_text(san, pool));
-        else
-            return EST_FAIL(pool, name_refused, "%s: %s in profile \"%s\"", pki_san_text(san, pool), flaw,
-                            profile->name);
+/* Names that the request need not have: of the end entity's row, of the types that rules want from there, and one of
+ * each template */
+static est_err_t *take_given(gathered_t *g, const policy_names_sans_t *wanted)
+{
+    for (int i = 0; i < g->profile->n_san_rules; i++) {
+        const policy_san_rule_t *rule = &g->profile->san_rules[i];
+        const char *text = NULL;
+        pki_san_t san;
+
+        if (rule->source == POLICY_SAN_TEMPLATE && wanted->values)
+            EST_TRY(policy_template_fill_name(&text, rule->template, wanted->values, g->pool));
+        if (text) {
+            EST_TRY(pki_san_make(&san, rule->type, text, g->pool));
+            EST_TRY(take_san(g, &san, POLICY_SAN_TEMPLATE));
+        }
+        for (int j = 0; rule->source == POLICY_SAN_ENTITY && wanted->entity && j < wanted->entity->n_names; j++)
+            if (wanted->entity->names[j].type == rule->type)
+                EST_TRY(take_san(g, &wanted->entity->names[j], POLICY_SAN_ENTITY));
     }
+    return NULL;
+}
+
+est_err_t *policy_names_san(pki_sans_t *out, const char **dropped, const policy_profile_t *profile,
+                            const policy_names_sans_t *wanted, apr_pool_t *pool)
+{
+    apr_size_t rules = (apr_size_t)profile->n_san_rules + 1;
+    apr_size_t room =
+        rules + (apr_size_t)wanted->csr->n_names + (wanted->entity ? (apr_size_t)wanted->entity->n_names : 0);
+    gathered_t g = {.profile = profile, .dropped = dropped, .pool = pool};
+    int n_given;
+
+    g.kept = apr_palloc(pool, room * sizeof(*g.kept));
+    g.counts = apr_pcalloc(pool, rules * sizeof(*g.counts));
+    EST_TRY(take_given(&g, wanted));
+    n_given = g.n;
+    for (int i = 0; i < wanted->csr->n_names; i++)
+        EST_TRY(take_san(&g, &wanted->csr->names[i], wanted->renewed ? ANY_SOURCE : (int)POLICY_SAN_CSR));
     for (int i = 0; i < profile->n_san_rules; i++)
-        if (profile->san_rules[i].required && !counts[i])
+        if (profile->san_rules[i].required && !g.counts[i])
             return EST_FAIL(pool, name_invalid, "profile \"%s\" requires a subjectAltName of type %s (%s)",
                             profile->name, pki_san_type_name(profile->san_rules[i].type),
                             profile->san_rules[i].pattern);
-    out->names = kept;
-    out->n_names = n;
+    if (g.n > PKI_SAN_MAX)
+        return EST_FAIL(pool, name_invalid, "%d subjectAltNames; allowed are %d", g.n, PKI_SAN_MAX);
+    out->names = g.kept;
+    out->n_names = g.n;
+    if (wanted->chosen)
+        *wanted->chosen = (pki_sans_t){g.kept + n_given, g.n - n_given};
     return NULL;
 }
 
@@ -238,7 +284,7 @@ static const char *uncovered(const char **type, const char *const *patterns, int
             continue;
         named = 1;
         *type = attr->type;
-        if (!matches_any(patterns, n, attr->value, looks_like_dns(attr->value)))
+        if (!matches_any(patterns, n, attr->value, policy_names_like_dns(attr->value)))
             return attr->value;
     }
     for (int i = 0; i < san->n_names; i++) {
@@ -260,10 +306,10 @@ est_err_t *policy_names_group(const policy_group_t *group, const pki_name_t *sub
     return EST_FAIL(pool, name_refused, "%s \"%s\" matches no pattern of group \"%s\"", type, value, group->name);
 }
 
-/* Is the name, letter by letter, the user's own? A pattern would give the stars in a user name a meaning. */
-static int is_own(const char *user, const char *value, int dns)
+/* A pattern would give the stars in a user name a meaning */
+int policy_names_same(const char *name, const char *value, int dns)
 {
-    return dns ? apr_cstr_casecmp(user, value) == 0 : strcmp(user, value) == 0;
+    return dns ? apr_cstr_casecmp(name, value) == 0 : strcmp(name, value) == 0;
 }
 
 static est_err_t *check_own_user(const char *user, const pki_name_t *subject, const pki_sans_t *san, apr_pool_t *pool)
@@ -275,12 +321,12 @@ static est_err_t *check_own_user(const char *user, const pki_name_t *subject, co
 
         if (!pki_name_attr_is_identity(attr->nid))
             continue;
-        if (!is_own(user, attr->value, looks_like_dns(attr->value)))
+        if (!policy_names_same(user, attr->value, policy_names_like_dns(attr->value)))
             return EST_FAIL(pool, name_not_yours, "client \"%s\" asks for %s \"%s\"", user, attr->type, attr->value);
         named = 1;
     }
     for (int i = 0; i < san->n_names; i++) {
-        if (!is_own(user, san->names[i].value, san->names[i].type == PKI_SAN_DNS))
+        if (!policy_names_same(user, san->names[i].value, san->names[i].type == PKI_SAN_DNS))
             return EST_FAIL(pool, name_not_yours, "client \"%s\" asks for %s", user,
                             pki_san_text(&san->names[i], pool));
         named = 1;
@@ -300,6 +346,49 @@ static est_err_t *check_own_cert(const pki_cert_t *cert, const pki_name_t *subje
     return NULL;
 }
 
+/* What a vendor's certificate calls its device */
+static int is_device(const pki_cert_t *cert, const char *value, int dns)
+{
+    for (int i = 0; i < cert->subject->n_attrs; i++)
+        if (pki_name_attr_is_identity(cert->subject->attrs[i].nid) &&
+            policy_names_same(cert->subject->attrs[i].value, value, dns))
+            return 1;
+    return cert->hardware_serial && policy_names_same(cert->hardware_serial, value, dns);
+}
+
+static est_err_t *check_own_device(const pki_cert_t *cert, const pki_name_t *subject, const pki_sans_t *san,
+                                   apr_pool_t *pool)
+{
+    int named = 0;
+
+    if (!check_own_cert(cert, subject, san, pool))
+        return NULL;
+    for (int i = 0; i < subject->n_attrs; i++) {
+        const pki_attr_t *attr = &subject->attrs[i];
+
+        if (!pki_name_attr_is_identity(attr->nid))
+            continue;
+        named = 1;
+        if (!is_device(cert, attr->value, policy_names_like_dns(attr->value)))
+            return EST_FAIL(pool, name_not_yours, "vendor certificate of \"%s\" asks for %s \"%s\"",
+                            cert->subject->text, attr->type, attr->value);
+    }
+    for (int i = 0; i < san->n_names; i++) {
+        named = 1;
+        if (!is_device(cert, san->names[i].value, san->names[i].type == PKI_SAN_DNS))
+            return EST_FAIL(pool, name_not_yours, "vendor certificate of \"%s\" asks for %s", cert->subject->text,
+                            pki_san_text(&san->names[i], pool));
+    }
+    return named ? NULL
+                 : EST_FAIL(pool, name_not_yours, "vendor certificate of \"%s\" asks for \"%s\"", cert->subject->text,
+                            subject->text);
+}
+
+static int has_only(const policy_client_t *client, const char *word)
+{
+    return client->n_names == 1 && !strcmp(client->names[0], word);
+}
+
 est_err_t *policy_names_identity(const policy_identity_t *identity, const pki_name_t *subject, const pki_sans_t *san,
                                  apr_pool_t *pool)
 {
@@ -308,11 +397,15 @@ est_err_t *policy_names_identity(const policy_identity_t *identity, const pki_na
 
     if (identity->kind == POLICY_IDENTITY_CERTIFICATE)
         return check_own_cert(identity->cert, subject, san, pool);
-    if (identity->kind != POLICY_IDENTITY_USER)
+    if (identity->kind == POLICY_IDENTITY_VENDOR)
+        return check_own_device(identity->cert, subject, san, pool);
+    if (identity->kind == POLICY_IDENTITY_RA && (!client || has_only(client, "own")))
+        return client ? check_own_cert(identity->cert, subject, san, pool) : NULL;
+    if (identity->kind != POLICY_IDENTITY_USER && identity->kind != POLICY_IDENTITY_RA)
         return EST_FAIL(pool, name_not_yours, "nobody is authenticated");
-    if (!client || (client->n_names == 1 && !strcmp(client->names[0], "own")))
+    if (!client || has_only(client, "own"))
         return check_own_user(identity->name, subject, san, pool);
-    if (client->n_names == 1 && !strcmp(client->names[0], "*"))
+    if (has_only(client, "*"))
         return NULL;
     value = uncovered(&type, client->names, client->n_names, subject, san);
     if (!value)
@@ -320,12 +413,17 @@ est_err_t *policy_names_identity(const policy_identity_t *identity, const pki_na
     return EST_FAIL(pool, name_not_yours, "client \"%s\" asks for %s \"%s\"", client->user, type, value);
 }
 
-const char *policy_names_entity(const pki_name_t *subject, const pki_sans_t *san, apr_pool_t *pool)
+est_err_t *policy_names_may_act(const policy_identity_t *identity, const char *entity, apr_pool_t *pool)
 {
-    for (int i = 0; i < subject->n_attrs; i++)
-        if (!strcmp(subject->attrs[i].type, "CN"))
-            return subject->attrs[i].value;
-    return san->n_names ? pki_san_text(&san->names[0], pool) : subject->text;
+    const policy_client_t *client = identity->client;
+    int may;
+
+    if (!client || has_only(client, "own"))
+        may = identity->kind == POLICY_IDENTITY_USER ? !strcmp(identity->name, entity) : !client;
+    else
+        may =
+            has_only(client, "*") || matches_any(client->names, client->n_names, entity, policy_names_like_dns(entity));
+    return may ? NULL : EST_FAIL(pool, name_not_yours, "\"%s\" asks for end entity \"%s\"", identity->name, entity);
 }
 
 const char *policy_names_text(const pki_sans_t *san, apr_pool_t *pool)

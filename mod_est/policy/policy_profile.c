@@ -63,19 +63,6 @@ static est_err_t *make_subject_rules(policy_profile_t *profile, const policy_pro
     return NULL;
 }
 
-/* Template and source go together */
-static est_err_t *make_source(policy_san_rule_t *rule, const policy_san_row_t *row, apr_pool_t *pool)
-{
-    static const char *const sources[] = {"csr", "template", "entity", NULL};
-    int bad = 0;
-
-    rule->source = (policy_san_source_t)policy_text_word(row->source, sources, &bad);
-    if (bad || (rule->source == POLICY_SAN_TEMPLATE) != (row->template != NULL))
-        return EST_FAIL(pool, config, "source \"%s\" %s template", row->source ? row->source : "",
-                        row->template ? "with" : "without");
-    return row->template ? policy_template_parse(&rule->template, row->template, pool) : NULL;
-}
-
 /* Is this something that policy_names_san can compare an address with? */
 static int is_network(const char *pattern, apr_pool_t *pool)
 {
@@ -87,6 +74,21 @@ int policy_profile_has_san_type(pki_san_type_t type)
     return type == PKI_SAN_DNS || type == PKI_SAN_IP || type == PKI_SAN_URI || type == PKI_SAN_EMAIL;
 }
 
+/* Has a row a template exactly when its names come from one? */
+static est_err_t *make_san_source(policy_san_rule_t *rule, const policy_san_row_t *row, int *bad, apr_pool_t *pool)
+{
+    static const char *const sources[] = {"csr", "template", "entity", NULL};
+    policy_template_t *template;
+
+    rule->source = (policy_san_source_t)policy_text_word(row->source, sources, bad);
+    *bad |= (rule->source == POLICY_SAN_TEMPLATE) != (row->template != NULL);
+    if (!row->template)
+        return NULL;
+    EST_TRY(policy_template_name(&template, row->template, pool));
+    rule->template = template;
+    return NULL;
+}
+
 static est_err_t *make_san_rules(policy_profile_t *profile, const policy_profile_rows_t *rows, apr_pool_t *pool)
 {
     policy_san_rule_t *rules = apr_pcalloc(pool, ((apr_size_t)rows->n_san_rules + 1) * sizeof(*rules));
@@ -95,41 +97,21 @@ static est_err_t *make_san_rules(policy_profile_t *profile, const policy_profile
         const policy_san_row_t *row = &rows->san_rules[i];
         policy_san_rule_t *rule = &rules[i];
         int bad = 0, type = row->type ? pki_san_type_from_name(row->type) : -1;
-        est_err_t *err;
 
         rule->type = (pki_san_type_t)type;
         rule->pattern = row->pattern ? apr_pstrdup(pool, row->pattern) : "";
         rule->required = policy_text_bool(row->required);
         rule->max_count = (int)policy_text_int(row->max_count, 1, MAX_COUNT, &bad);
         rule->on_violation = (policy_violation_t)policy_text_word(row->on_violation, violations, &bad);
+        EST_TRY(make_san_source(rule, row, &bad, pool));
+        profile->has_san_templates |= rule->template != NULL;
         if (bad || type < 0 || !policy_profile_has_san_type(rule->type) || strlen(rule->pattern) > POLICY_GLOB_MAX ||
             (rule->type == PKI_SAN_IP && !is_network(rule->pattern, pool)))
             return EST_FAIL(pool, config, "SAN rule %d (type \"%s\") of profile \"%s\" cannot be understood", i + 1,
                             row->type ? row->type : "", profile->name);
-        err = make_source(rule, row, pool);
-        if (err)
-            return EST_FAIL(pool, config, "SAN rule %d (type \"%s\") of profile \"%s\": %s", i + 1, row->type,
-                            profile->name, est_err_text(err));
-        profile->gives_names |= rule->source != POLICY_SAN_CSR;
-        profile->uses_entity |= rule->template.uses_entity;
     }
     profile->san_rules = rules;
     profile->n_san_rules = rows->n_san_rules;
-    return NULL;
-}
-
-static est_err_t *make_subject_template(policy_profile_t *profile, const char *text, apr_pool_t *pool)
-{
-    policy_subject_template_t *template = apr_palloc(pool, sizeof(*template));
-    est_err_t *err;
-
-    if (!text)
-        return NULL;
-    err = policy_template_parse_subject(template, text, pool);
-    if (err)
-        return EST_FAIL(pool, config, "subject template of profile \"%s\": %s", profile->name, est_err_text(err));
-    profile->subject_template = template;
-    profile->uses_entity |= template->uses_entity;
     return NULL;
 }
 
@@ -155,55 +137,83 @@ static est_err_t *check_ext(const policy_profile_t *profile, const est_slice_t *
 static est_err_t *make_exts(policy_profile_t *profile, const policy_profile_rows_t *rows, apr_pool_t *pool)
 {
     est_slice_t *exts = apr_pcalloc(pool, ((apr_size_t)rows->n_exts + 1) * sizeof(*exts));
-    const char **oids = apr_pcalloc(pool, ((apr_size_t)rows->n_exts + 1) * sizeof(*oids));
 
     for (int i = 0; i < rows->n_exts; i++) {
         EST_TRY(pki_ext_build(&exts[i], &rows->exts[i], rows->sections, rows->n_sections, pool));
         EST_TRY(check_ext(profile, exts, i, rows->exts[i].name, pool));
-        oids[i] = pki_oid_to_text(pki_ext_parse(exts[i]).oid.body, pool);
-        if (!oids[i])
-            return EST_FAIL(pool, config, "extension %s of profile \"%s\" has an OID that cannot be read",
-                            rows->exts[i].name, profile->name);
     }
     profile->exts = exts;
-    profile->ext_oids = oids;
     profile->n_exts = rows->n_exts;
     return NULL;
 }
 
-/* ---- requested extensions */
+/* ---- extensions of requests */
 
-/* Those that have a name, of which requests can ask for something */
-static const struct {
-    const char *name, *oid;
-} named_exts[] = {{"keyUsage", "2.5.29.15"}, {"extendedKeyUsage", "2.5.29.37"}, {"tlsfeature", "1.3.6.1.5.5.7.1.24"}};
-
-/* OIDs with a name, with the powers of a CA, or that the module writes itself: the twin of
- * est.is_reserved_extension() */
-static int is_reserved(const char *oid)
+/* A dotted OID, as the table has it; NULL when no rule may be about it: CA powers, and what the module writes itself */
+static const char *request_ext_oid(const char *name, apr_pool_t *pool)
 {
-    static const char *const reserved[] = {
-        "1.3.6.1.5.5.7.1.1",    "1.3.6.1.5.5.7.1.24",      "1.3.6.1.5.5.7.1.7",     "1.3.6.1.5.5.7.1.8",
-        "1.3.6.1.5.5.7.1.11",   "1.3.6.1.5.5.7.1.14",      "1.3.6.1.5.5.7.1.28",    "1.3.6.1.5.5.7.1.29",
-        "1.3.6.1.5.5.7.48.1.5", "1.3.6.1.4.1.11129.2.4.3", "2.16.840.1.113730.1.1", "2.16.840.1.113730.1.13"};
+    static const struct {
+        const char *name, *oid;
+    } named[] = {{"keyUsage", "2.5.29.15"}, {"extendedKeyUsage", "2.5.29.37"}, {"tlsfeature", "1.3.6.1.5.5.7.1.24"}};
+    static const char *const reserved[] = {"1.3.6.1.5.5.7.1.1",
+                                           "1.3.6.1.5.5.7.1.24",
+                                           "1.3.6.1.5.5.7.1.7",
+                                           "1.3.6.1.5.5.7.1.8",
+                                           "1.3.6.1.5.5.7.1.11",
+                                           "1.3.6.1.5.5.7.1.14",
+                                           "1.3.6.1.5.5.7.1.28",
+                                           "1.3.6.1.5.5.7.1.29",
+                                           "1.3.6.1.5.5.7.48.1.5",
+                                           "1.3.6.1.4.1.11129.2.4.3",
+                                           "2.16.840.1.113730.1.1",
+                                           "2.16.840.1.113730.1.13",
+                                           NULL};
 
-    for (apr_size_t i = 0; i < sizeof(reserved) / sizeof(reserved[0]); i++)
-        if (!strcmp(reserved[i], oid))
-            return 1;
-    return !strncmp(oid, "2.5.29.", 7) && strcmp(oid, "2.5.29.9") != 0 && strcmp(oid, "2.5.29.16") != 0;
+    for (apr_size_t i = 0; i < sizeof(named) / sizeof(named[0]); i++)
+        if (!strcmp(name, named[i].name))
+            return named[i].oid;
+    for (int i = 0; reserved[i]; i++)
+        if (!strcmp(name, reserved[i]))
+            return NULL;
+    /* id-ce, but for subjectDirectoryAttributes and privateKeyUsagePeriod */
+    if (!strncmp(name, "2.5.29.", 7) && strcmp(name, "2.5.29.9") != 0 && strcmp(name, "2.5.29.16") != 0)
+        return NULL;
+    return pki_oid_from_text(name, pool).n ? apr_pstrdup(pool, name) : NULL;
 }
 
-static const char *request_oid(const char *name, apr_pool_t *pool)
+static int ext_at(const policy_profile_t *profile, const char *oid, apr_pool_t *pool)
 {
-    est_slice_t oid;
+    est_slice_t wanted = pki_oid_from_text(oid, pool);
 
-    for (apr_size_t i = 0; i < sizeof(named_exts) / sizeof(named_exts[0]); i++)
-        if (!strcmp(named_exts[i].name, name))
-            return named_exts[i].oid;
-    oid = pki_oid_from_text(name, pool);
-    if (!oid.n || is_reserved(name))
-        return NULL;
-    return pki_oid_to_text(oid, pool);
+    for (int i = 0; i < profile->n_exts; i++)
+        if (est_slice_equal(wanted, pki_ext_parse(profile->exts[i]).oid.body))
+            return i;
+    return -1;
+}
+
+static est_err_t *make_request_exts(policy_profile_t *profile, const policy_profile_rows_t *rows, apr_pool_t *pool)
+{
+    static const char *const actions[] = {"ignore", "copy", "require", "refuse", NULL};
+    policy_request_ext_t *made = apr_pcalloc(pool, ((apr_size_t)rows->n_request_exts + 1) * sizeof(*made));
+
+    if (rows->n_request_exts > POLICY_PROFILE_MAX_REQUEST_EXTS)
+        return EST_FAIL(pool, config, "profile \"%s\" has rules on over %d requested extensions", profile->name,
+                        POLICY_PROFILE_MAX_REQUEST_EXTS);
+    for (int i = 0; i < rows->n_request_exts; i++) {
+        const policy_request_ext_row_t *row = &rows->request_exts[i];
+        int bad = 0;
+
+        made[i].name = row->name ? apr_pstrdup(pool, row->name) : "";
+        made[i].oid = request_ext_oid(made[i].name, pool);
+        made[i].action = (policy_ext_action_t)policy_text_word(row->action, actions, &bad);
+        profile->request_exts = made;
+        if (bad || !made[i].oid || policy_profile_request_ext(profile, made[i].oid))
+            return EST_FAIL(pool, config, "rule on requested extension \"%s\" of profile \"%s\" cannot be understood",
+                            made[i].name, profile->name);
+        made[i].at = ext_at(profile, made[i].oid, pool);
+        profile->n_request_exts = i + 1;
+    }
+    return NULL;
 }
 
 const policy_request_ext_t *policy_profile_request_ext(const policy_profile_t *profile, const char *oid)
@@ -214,43 +224,7 @@ const policy_request_ext_t *policy_profile_request_ext(const policy_profile_t *p
     return NULL;
 }
 
-static int own_ext(const policy_profile_t *profile, const char *oid)
-{
-    for (int i = 0; i < profile->n_exts; i++)
-        if (!strcmp(profile->ext_oids[i], oid))
-            return i;
-    return -1;
-}
-
-static est_err_t *make_request_exts(policy_profile_t *profile, const policy_profile_rows_t *rows, apr_pool_t *pool)
-{
-    static const char *const actions[] = {"ignore", "copy", "require", "refuse", NULL};
-    policy_request_ext_t *exts = apr_pcalloc(pool, ((apr_size_t)rows->n_request_exts + 1) * sizeof(*exts));
-    int most = profile->n_exts;
-
-    profile->request_exts = exts;
-    for (int i = 0; i < rows->n_request_exts; i++) {
-        const policy_request_ext_row_t *row = &rows->request_exts[i];
-        policy_request_ext_t *ext = &exts[i];
-        int bad = 0;
-
-        ext->name = row->name ? apr_pstrdup(pool, row->name) : "";
-        ext->oid = request_oid(ext->name, pool);
-        ext->action = (policy_request_action_t)policy_text_word(row->action, actions, &bad);
-        if (bad || !ext->oid || policy_profile_request_ext(profile, ext->oid))
-            return EST_FAIL(pool, config, "rule for the requested extension \"%s\" of profile \"%s\" %s", ext->name,
-                            profile->name, bad || !ext->oid ? "cannot be understood" : "is there twice");
-        ext->own = own_ext(profile, ext->oid);
-        most += ext->own < 0 && (ext->action == POLICY_REQUEST_EXT_COPY || ext->action == POLICY_REQUEST_EXT_REQUIRE);
-        profile->n_request_exts++;
-    }
-    if (most > POLICY_PROFILE_MAX_EXTS)
-        return EST_FAIL(pool, config, "profile \"%s\" and requests could have over %d extensions", profile->name,
-                        POLICY_PROFILE_MAX_EXTS);
-    return NULL;
-}
-
-static const char *usage_names(unsigned bits, apr_pool_t *pool)
+const char *policy_profile_usage_names(unsigned bits, apr_pool_t *pool)
 {
     static const char *const names[] = {"digitalSignature", "nonRepudiation", "keyEncipherment",
                                         "dataEncipherment", "keyAgreement",   "keyCertSign",
@@ -284,7 +258,7 @@ static void make_key_usages(policy_profile_t *profile, apr_pool_t *pool)
 
         if (!(bits & PKI_USAGE_KEY_AGREEMENT)) /* RFC 5280 4.2.1.3: undefined without it */
             bits &= ~only;
-        usage->left_out = usage_names(given & ~bits, pool);
+        usage->left_out = policy_profile_usage_names(given & ~bits, pool);
         if (!usage->left_out)
             usage->ext = profile->exts[profile->key_usage_at];
         else if (pki_extcheck_usage_flaw(bits, profile->exts, profile->n_exts))
@@ -318,10 +292,15 @@ est_err_t *policy_profile_make(policy_profile_t **out, const policy_profile_rows
     EST_TRY(make_san_rules(profile, rows, pool));
     if (rows->n_exts > POLICY_PROFILE_MAX_EXTS)
         return EST_FAIL(pool, config, "profile \"%s\" has over %d extensions", profile->name, POLICY_PROFILE_MAX_EXTS);
-    EST_TRY(make_subject_template(profile, row->subject_template, pool));
     EST_TRY(make_exts(profile, rows, pool));
-    EST_TRY(make_request_exts(profile, rows, pool));
     make_key_usages(profile, pool);
+    EST_TRY(make_request_exts(profile, rows, pool));
+    if (row->subject_template) {
+        policy_template_t *template;
+
+        EST_TRY(policy_template_subject(&template, row->subject_template, pool));
+        profile->subject_template = template;
+    }
     *out = profile;
     return NULL;
 }

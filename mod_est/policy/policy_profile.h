@@ -15,6 +15,7 @@
 #include "policy_template.h"
 
 #define POLICY_PROFILE_MAX_EXTS 37
+#define POLICY_PROFILE_MAX_REQUEST_EXTS 16
 
 typedef enum { POLICY_REFUSE, POLICY_DROP } policy_violation_t;
 typedef enum { POLICY_BEYOND_CA_CAP, POLICY_BEYOND_CA_REFUSE } policy_beyond_ca_t;
@@ -28,8 +29,7 @@ typedef struct {
     policy_violation_t on_violation;
 } policy_subject_rule_t;
 
-/* Whose names a rule for subjectAltName is about: those that the request asks for; one that the rule's template makes;
- * those in the end entity's row */
+/* Where names come from: the request, a template, the row of the end entity */
 typedef enum { POLICY_SAN_CSR, POLICY_SAN_TEMPLATE, POLICY_SAN_ENTITY } policy_san_source_t;
 
 typedef struct {
@@ -39,21 +39,17 @@ typedef struct {
     int max_count;
     policy_violation_t on_violation;
     policy_san_source_t source;
-    policy_template_t template; /* of POLICY_SAN_TEMPLATE */
+    const policy_template_t *template; /* of POLICY_SAN_TEMPLATE */
 } policy_san_rule_t;
 
-typedef enum {
-    POLICY_REQUEST_EXT_IGNORE, /* left out, even a critical one */
-    POLICY_REQUEST_EXT_COPY,   /* taken in the place of the profile's own */
-    POLICY_REQUEST_EXT_REQUIRE,
-    POLICY_REQUEST_EXT_REFUSE
-} policy_request_action_t;
+/* What becomes of an extension that a request asks for */
+typedef enum { POLICY_EXT_IGNORE, POLICY_EXT_COPY, POLICY_EXT_REQUIRE, POLICY_EXT_REFUSE } policy_ext_action_t;
 
 typedef struct {
     const char *name; /* as in the row, for messages */
     const char *oid;  /* dotted */
-    policy_request_action_t action;
-    int own; /* which of the profile's exts it takes the place of, -1 = none */
+    policy_ext_action_t action;
+    int at; /* which of the profile's extensions it takes the place of; -1: of none */
 } policy_request_ext_t;
 
 #define POLICY_PROFILE_KEY_TYPES (PKI_KEY_ED448 + 1)
@@ -81,16 +77,14 @@ typedef struct {
     int n_subject_rules;
     const policy_san_rule_t *san_rules;
     int n_san_rules;
-    const policy_subject_template_t *subject_template; /* NULL = none: the subject is the requested one */
-    int gives_names;                                   /* some rule for subjectAltName has another source than CSR */
-    int uses_entity;                                   /* ${entity} is in some template */
-    const est_slice_t *exts;                           /* constant extensions, each a whole Extension, DER */
-    const char *const *ext_oids;                       /* of each, dotted */
+    int has_san_templates;
+    const est_slice_t *exts; /* constant extensions, each a whole Extension, DER */
     int n_exts;
-    const policy_request_ext_t *request_exts;
-    int n_request_exts;
     int key_usage_at;                                       /* which of exts is keyUsage, -1 = none */
     policy_key_usage_t key_usage[POLICY_PROFILE_KEY_TYPES]; /* by pki_key_type_t; to stand in the place of that */
+    const policy_template_t *subject_template;              /* NULL: the subject is the request's */
+    const policy_request_ext_t *request_exts;
+    int n_request_exts;
 } policy_profile_t;
 
 /* Rows of the tables as text, NULL where SQL says NULL; the members are named after the columns. */
@@ -122,11 +116,13 @@ typedef struct {
     int n_request_exts;
 } policy_profile_rows_t;
 
-/* What the profile says of a requested extension; NULL = nothing */
-const policy_request_ext_t *policy_profile_request_ext(const policy_profile_t *profile, const char *oid);
-
 /* Can a profile allow names of this type at all (column type of profile_san_rule)? */
 int policy_profile_has_san_type(pki_san_type_t type);
+
+/* Names of keyUsage bits (PKI_USAGE_...), in pool; NULL for none */
+const char *policy_profile_usage_names(unsigned bits, apr_pool_t *pool);
+/* The rule on a requested extension, by dotted OID; NULL when there is none */
+const policy_request_ext_t *policy_profile_request_ext(const policy_profile_t *profile, const char *oid);
 
 /* Validates and builds; everything is copied into pool. Fails with config, the detail names row and value. */
 est_err_t *policy_profile_make(policy_profile_t **out, const policy_profile_rows_t *rows, apr_pool_t *pool);

@@ -20,6 +20,7 @@ static struct {
     const char *patterns[1];
     policy_group_t group;
     policy_alias_t alias;
+    const char *name_attributes[1];
     const char *names[1];
     policy_client_t client;
     policy_identity_t identity;
@@ -47,8 +48,17 @@ static inline void good_request(void)
                                      .n_exts = 2};
     t.patterns[0] = "**";
     t.group = (policy_group_t){.id = 5, .name = "devices", .names = t.patterns, .n_names = 1};
-    t.alias = (policy_alias_t){
-        .id = 1, .name = "est", .enabled = 1, .profile_active = 1, .group = &t.group, .group_active = 1};
+    t.alias = (policy_alias_t){.id = 1,
+                               .name = "est",
+                               .enabled = 1,
+                               .profile_active = 1,
+                               .group = &t.group,
+                               .group_active = 1,
+                               .name_attributes = t.name_attributes,
+                               .n_name_attributes = 1,
+                               .name_prefix = "",
+                               .name_postfix = ""};
+    t.name_attributes[0] = "CN";
     t.names[0] = "*";
     t.client = (policy_client_t){.id = 9, .user = "ra", .names = t.names, .n_names = 1, .enabled = 1};
     t.identity = (policy_identity_t){.kind = POLICY_IDENTITY_USER, .name = "ra", .client = &t.client};

@@ -11,10 +11,11 @@
 
 static void test_rules_have_names_and_texts(void **state)
 {
-    static const char *const names[] = {"alias_active", "key",         "key_reserved", "key_quality", "same_names",
-                                        "subject",      "san",         "named",        "disguise",    "email",
-                                        "not_the_ca",   "group_names", "own_names",    "key_usage",   "extensions",
-                                        "attributes",   "validity"};
+    static const char *const names[] = {
+        "alias_active", "entity",      "key",       "key_reserved", "key_quality", "same_key",   "renew_window",
+        "same_names",   "attributes",  "subject",   "san",          "named",       "disguise",   "email",
+        "not_the_ca",   "group_names", "own_names", "entity_name",  "key_usage",   "extensions", "extensions_fit",
+        "validity"};
     int n = 0;
 
     (void)state;
