@@ -23,11 +23,13 @@ packages_missing()
     done
 }
 
-# Installs what is missing of the named sections. Touches neither network nor sudo when nothing is.
+# Installs what is missing of the named sections, and with it the rest of them, so that all are of one day: an httpd of
+# today warns of an OpenSSL of last month. Touches neither network nor sudo when nothing is missing.
 packages_install()
 {
     missing=$(packages_missing "$@" | tr '\n' ' ')
     test -n "$missing" || return 0
+    all=$(packages_list "$@" | tr '\n' ' ')
     if ! command -v apt-get >/dev/null; then
         echo "these packages of Debian 12 are needed: $missing" >&2
         return 1
@@ -42,5 +44,5 @@ packages_install()
     fi
     echo "installing: $missing"
     # shellcheck disable=SC2086 # words are meant to split: they are package names
-    $as_root sh "$top/build-aux/packages-install.sh" $missing
+    $as_root sh "$top/build-aux/packages-install.sh" $all
 }

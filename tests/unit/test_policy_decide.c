@@ -13,7 +13,7 @@ static void test_rules_have_names_and_texts(void **state)
 {
     static const char *const names[] = {
         "alias_active", "entity",      "key",       "key_reserved", "key_quality", "same_key",   "renew_window",
-        "attributes",   "same_names",  "subject",   "san",          "named",       "disguise",   "email",
+        "same_names",   "attributes",  "subject",   "san",          "named",       "disguise",   "email",
         "not_the_ca",   "group_names", "own_names", "entity_name",  "key_usage",   "extensions", "extensions_fit",
         "validity"};
     int n = 0;
