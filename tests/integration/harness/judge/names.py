@@ -61,7 +61,9 @@ def wanted_subject(names, policy, facts):
         its_name = facts.who.kind == "certificate" and same_subject(facts.who.cert, facts.subject)
         return attributes_of(facts.who.cert.subject) if its_name else facts.subject
     try:
-        return [Attribute(kind, value, number) for number, (kind, value) in enumerate(template.subject(template_text, facts))]
+        # As RFC 2253 writes names, and as records have them: the last relative name stands first
+        found = template.subject(template_text, facts)[::-1]
+        return [Attribute(kind, value, number) for number, (kind, value) in enumerate(found)]
     except template.Absent as error:
         names.refuse("name_invalid", str(error))
     except template.Unclear as error:
@@ -133,9 +135,10 @@ def normal(kind, value):
 
 def wanted_sans(names, policy, facts):
     """[(type, text, source)] in the order in which they are judged"""
-    found = [(kind, value, "csr") for kind, value in facts.san]
+    asked = [(kind, value, "csr") for kind, value in facts.san]
     if facts.operation == "simplereenroll":
-        return found
+        return [(kind, value, None) for kind, value in facts.san]  # whichever rule they came by
+    found = []
     for rule in policy.san_rules:
         if rule.source == "entity":
             given = [name.partition(":") for name in (facts.who.entity and facts.who.entity.san) or ()]
@@ -150,13 +153,13 @@ def wanted_sans(names, policy, facts):
                 continue
             if value is not None:
                 found.append((rule.type, value, "template"))
-    return found
+    return found + asked
 
 
 def take(policy, name, counts):
     """Counts the name at the first rule that takes it; None, or (what is wrong, what is done about it)"""
     kind, value, source = name
-    rules = [rule for rule in policy.san_rules if rule.type == kind and rule.source == source]
+    rules = [rule for rule in policy.san_rules if rule.type == kind and source in (None, rule.source)]
     violation = policy.profile.san_other if not rules else \
         "refuse" if any(rule.on_violation == "refuse" for rule in rules) else "drop"
     if kind == "dns" and value.startswith("*") and not policy.profile.dns_wildcards:

@@ -107,6 +107,8 @@ def judge(policy, facts, issuer, now):
         refusals.append(("name_invalid", "the CA's own name"))
     if facts.hopeless:
         refusals.append(("hopeless", facts.hopeless))
+    if not named.subject:
+        named.leave_open("what the end entity is called")
     refusals += named.refusals + extended.refusals + judge_validity(policy, issuer, now)
     return Expected(named, extended, refusals, named.unclear + extended.unclear + ([facts.odd] if facts.odd else []))
 
