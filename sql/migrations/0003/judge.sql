@@ -69,7 +69,11 @@ BEGIN
     IF p_order_key IS NOT NULL THEN
         PERFORM pg_advisory_xact_lock(('x' || encode(substr(p_order_key, 1, 8), 'hex'))::bit(64)::bigint);
         SELECT e.id INTO order_id FROM est.enrollment e
-            WHERE e.order_key = p_order_key AND e.outcome <> 'expired' ORDER BY e.at DESC LIMIT 1;
+            WHERE e.order_key = p_order_key AND e.outcome <> 'expired'
+                -- The key holds them, too; what is somebody else's is never shown, whatever the key was made of
+                AND e.alias_id = p_alias AND e.identity_kind = p_identity_kind AND e.identity = p_identity
+                AND e.spki_hash = p_spki_hash
+            ORDER BY e.at DESC LIMIT 1;
     ELSE
         order_id := p_order;
     END IF;
