@@ -17,15 +17,16 @@
 static est_err_t *copy_usage(est_slice_t *out, policy_judge_t *j, est_slice_t requested, unsigned wanted)
 {
     unsigned bits = wanted & pki_key_usages(j->req->csr->key->type);
+    const char *left_out;
 
     if (!(bits & PKI_USAGE_KEY_AGREEMENT)) /* RFC 5280 4.2.1.3: undefined without it */
         bits &= ~(unsigned)(PKI_USAGE_ENCIPHER_ONLY | PKI_USAGE_DECIPHER_ONLY);
     if (!bits)
         return EST_FAIL(j->pool, extension_refused, "%s can do nothing of the requested keyUsage",
                         j->req->csr->key->label);
-    if (bits != wanted)
-        policy_names_add_dropped(&j->grant->dropped, "keyUsage", policy_profile_usage_names(wanted & ~bits, j->pool),
-                                 j->pool);
+    left_out = policy_profile_usage_names(wanted & ~bits, j->pool); /* NULL: none, or bits that have no name */
+    if (left_out)
+        policy_names_add_dropped(&j->grant->dropped, "keyUsage", left_out, j->pool);
     *out = pki_reqext_with_key_usage(requested, bits, j->pool);
     return NULL;
 }
