@@ -95,6 +95,8 @@ est_err_t *policy_rules_entity_name(policy_judge_t *j)
         j->grant->entity = j->entity.name;
         return NULL;
     }
+    if (j->grant->entity) /* a template names it, too */
+        return NULL;
     return policy_entity_call(&j->grant->entity, j->req->alias, j->grant->subject, &j->grant->san, j->req->random,
                               j->pool);
 }

@@ -97,12 +97,31 @@ static est_err_t *template_values(policy_template_values_t *out, policy_judge_t 
     /* RA mode: what the entity would be called by the names asked for; who asks for none has no name yet */
     out->entity_asked = policy_entity_call_asked(j->req->alias, asked, j->san);
     err = policy_entity_call(&out->entity, j->req->alias, asked, j->san, j->req->random, j->pool);
+    if (j->profile->names_entity)
+        j->grant->entity = out->entity; /* the record says the same as the certificate */
     return err && err->code != EST_E_name_refused ? err : NULL;
+}
+
+static int has_value(const pki_name_t *name, const pki_attr_t *attr)
+{
+    for (int i = 0; i < name->n_attrs; i++)
+        if (name->attrs[i].nid == attr->nid && !strcmp(name->attrs[i].value, attr->value))
+            return 1;
+    return 0;
+}
+
+/* Of what is asked for that which is not in the name made instead */
+static void drop_replaced(policy_judge_t *j, const pki_name_t *made)
+{
+    for (int i = 0; i < j->subject->n_attrs; i++)
+        if (!has_value(made, &j->subject->attrs[i]))
+            policy_names_add_dropped(&j->grant->dropped, j->subject->attrs[i].type, j->subject->attrs[i].value,
+                                     j->pool);
 }
 
 est_err_t *policy_rules_subject(policy_judge_t *j)
 {
-    const pki_name_t *wanted = has_its_name(j) ? j->req->identity->cert->subject : j->subject;
+    const pki_name_t *asked = has_its_name(j) ? j->req->identity->cert->subject : j->subject, *wanted = asked;
     policy_template_values_t values;
 
     if (j->entity.name && !policy_rules_keeps_names(j))
@@ -113,6 +132,8 @@ est_err_t *policy_rules_subject(policy_judge_t *j)
         EST_TRY(template_values(&values, j));
         EST_TRY(policy_template_fill_subject(&wanted, j->profile->subject_template, &values, j->pool));
     }
+    if (wanted != asked)
+        drop_replaced(j, wanted);
     EST_TRY(policy_names_subject(&j->grant->subject, &j->grant->dropped, j->profile, wanted, j->pool));
     if (wanted == j->chosen_subject)
         j->chosen_subject = j->grant->subject;
