@@ -222,7 +222,8 @@ def check_purposes(found, usage):
     value = found.wanted.get(PURPOSE, (False, b""))[1]
     for purpose in purposes_of(value) or []:
         if usage is not None and NEEDS.get(purpose, usage) and not usage & NEEDS.get(purpose, usage):
-            found.refuse("key_not_allowed", f"{purpose} has no key usage that it needs")
+            found.refuse("extension_refused" if found.copied & {KEY_USAGE, PURPOSE} else "key_not_allowed",
+                         f"{purpose} has no key usage that it needs")
 
 
 def check_wishes(found, facts, usage, actions):

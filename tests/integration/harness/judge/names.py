@@ -14,7 +14,7 @@ BOUNDS = {"CN": 64, "O": 64, "OU": 64, "C": 2, "serialNumber": 64, "L": 128, "ST
 PRINTABLE = re.compile(r"[A-Za-z0-9 '()+,./:=?-]*")
 LABEL = re.compile(r"[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?")
 LOCAL = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+(\.[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+)*")
-URI = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://([A-Za-z0-9.-]+)(:[0-9]{1,5})?([/?#][A-Za-z0-9/?#&=._~-]*)?")
+URI = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://([A-Za-z0-9.-]+)(:[0-9]{1,5})?([/?#][A-Za-z0-9/?#&=._~:@!$'()*+,;-]*)?")
 SAN_TYPES = ("dns", "ip", "uri", "email")
 
 
@@ -243,6 +243,25 @@ def foreign_names(who, subject, san):
     return [] if patterns == ["*"] else uncovered(patterns, subject, san)
 
 
+def chosen(policy, facts, subject, san):
+    """Of the names granted those that the client has chosen; what the profile makes of a request or adds to it is the profile's word"""
+    if facts.operation == "simplereenroll":
+        return subject, san
+    asked = {normal(*name) for name in facts.san}
+    mine = [name for name in san if normal(*name) in asked]
+    if policy.profile.subject_template is not None:
+        subject = facts.subject
+    return subject, mine
+
+
+def foreign_choice(policy, facts, subject, san):
+    """Names granted that this identity may not ask for; where the profile alone says who somebody is, there are none"""
+    mine = chosen(policy, facts, subject, san) if facts.subject is not None else (subject, san)
+    if not identities(*mine) and identities(subject, san):
+        return []
+    return foreign_names(facts.who, *mine)
+
+
 def lone_emails(subject, san):
     """RFC 5280 4.1.2.6: addresses that are in the subject alone"""
     return [part.value for part in subject if part.type == "emailAddress" and ("email", part.value) not in san]
@@ -266,7 +285,7 @@ def judge(policy, facts):
     if policy.group:
         for text in uncovered(policy.group.names, names.subject, names.san):
             names.refuse("name_refused", f"{text}: not of the group")
-    for text in foreign_names(facts.who, names.subject, names.san):
+    for text in foreign_choice(policy, facts, names.subject, names.san):
         names.refuse("name_not_yours", text)
     if facts.operation == "simplereenroll":
         judge_renewal(names, facts)

@@ -160,7 +160,7 @@ def rule_complaints(cert, policy, facts):
             yield f"SAN rule: {rule.type} ({rule.pattern}) is required"
     for text in names.uncovered(policy.group.names, subject, san):
         yield f"group: {text}"
-    for text in names.foreign_names(facts.who, subject, san):
+    for text in names.foreign_choice(policy, facts, subject, san):
         yield f"client: {text}"
     for address in names.lone_emails(subject, san):
         yield f"emailAddress: {address} is in the subject alone"
