@@ -344,6 +344,9 @@ est_err_t *est_issue(est_issued_t *out, est_req_t *req, est_service_t *service, 
         err = issue(out, req, service, csr);
     if (err)
         est_refusal_note(err, req, service, csr);
+    /* A code that counts no more is worth what a wrong one is: the reason is for the log alone (est_entity.c) */
+    if (err && err->code == EST_E_code_refused)
+        memset(&req->identity, 0, sizeof(req->identity));
     return err;
 }
 

@@ -20,8 +20,6 @@ static est_err_t *change_names(policy_judge_t *j)
 
     if (!j->req->alias->change_subject)
         return EST_FAIL(j->pool, name_refused, "ChangeSubjectName is not allowed at alias \"%s\"", j->req->alias->name);
-    if (j->attrs.subject && j->attrs.subject->unfit)
-        return EST_FAIL(j->pool, name_invalid, "%s in the subject of ChangeSubjectName", j->attrs.subject->unfit);
     EST_TRY(pki_name_encode(&empty, NULL, 0, j->pool));
     j->subject = j->attrs.subject ? j->attrs.subject : empty;
     j->san = &j->attrs.san;

@@ -148,6 +148,7 @@ static est_err_t *check_conninfo(const char *conninfo, apr_pool_t *pool)
 {
     PQconninfoOption *options;
     char *message = NULL;
+    const char *shown = "";
 
     if (!conninfo || (!strchr(conninfo, '=') && !strstr(conninfo, "://")))
         return NULL; /* a name */
@@ -158,9 +159,10 @@ static est_err_t *check_conninfo(const char *conninfo, apr_pool_t *pool)
         PQconninfoFree(options);
         return NULL;
     }
-    message = message && !strstr(conninfo, "pass") && !strchr(conninfo, '@') ? apr_pstrdup(pool, message) : NULL;
-    return EST_FAIL(pool, config, "connection string cannot be read%s%s", message ? ": " : "",
-                    message ? one_line(message, pool) : "");
+    if (message && !strstr(conninfo, "pass") && !strchr(conninfo, '@'))
+        shown = apr_pstrcat(pool, ": ", one_line(message, pool), NULL);
+    PQfreemem(message);
+    return EST_FAIL(pool, config, "connection string cannot be read%s", shown);
 }
 
 est_err_t *store_pg_admin_open(store_pg_admin_t **out, const char *conninfo, apr_pool_t *pool)
