@@ -28,6 +28,14 @@ static est_err_t *as_usage(est_err_t *err)
     return err;
 }
 
+/* Nor is what the database does not do */
+static est_err_t *as_trouble(est_err_t *err)
+{
+    if (err && err->code != EST_E_config)
+        err->code = EST_E_store_unavailable;
+    return err;
+}
+
 /* --- what is asked */
 
 /* What "openssl req -text" writes in front of the PEM no client sends */
@@ -114,7 +122,7 @@ static est_err_t *add_ca(est_service_t *service, const char *alias_name, cli_t *
     EST_TRY(read_ca(&cas[0], cli));
     if (!cas[0])
         return NULL;
-    EST_TRY(store_cache_policy(service->cache, &snapshot, 0, cli->pool));
+    EST_TRY(as_trouble(store_cache_policy(service->cache, &snapshot, 0, cli->pool)));
     alias = policy_snapshot_alias(snapshot, alias_name);
     cas[0]->name = alias && alias->ca ? alias->ca : "";
     service->cas = cas;
@@ -132,7 +140,7 @@ static est_err_t *explain(cli_t *cli)
     EST_TRY(read_ask(&ask, cli));
     EST_TRY(cli_policy_open(&service, cli));
     EST_TRY(add_ca(&service, ask.alias, cli));
-    EST_TRY(est_explain(&explanation, &ask, &service, cli->pool));
+    EST_TRY(as_trouble(est_explain(&explanation, &ask, &service, cli->pool)));
     cli->findings = explanation.err != NULL;
     return cli_explain_print(cli, &ask, &explanation);
 }

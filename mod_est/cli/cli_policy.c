@@ -46,6 +46,7 @@ est_err_t *cli_policy_open(est_service_t *service, cli_t *cli)
 {
     memset(service, 0, sizeof(*service));
     EST_TRY(check_version(cli));
+    EST_TRY(cli_sql(NULL, cli, "is_admin", NULL, 0));
     EST_TRY(cli_sql(NULL, cli, "read_only", NULL, 0));
     EST_TRY(store_pg_admin_store(&service->store, cli->db, cli->pool));
     service->env = &environment;

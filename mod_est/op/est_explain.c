@@ -361,7 +361,7 @@ static void check_binding(explain_t *x, const pki_csr_t *csr)
     est_err_t *err;
 
     if (csr->challenge && est_base64_decode(&x->binding, est_slice_of(csr->challenge), x->pool))
-        x->binding = est_slice(NULL, 0);
+        x->binding = est_slice("", 1); /* of any connection, but not this one */
     x->req.binding = claimed_binding;
     err = est_issue_check_binding(&x->req, csr);
     if (err)
@@ -484,13 +484,16 @@ static void check_policy(policy_grant_t **grant, explain_t *x, const pki_csr_t *
 /* As est_issue() hears of it; whose a name or key is is not for the client (sql/migrations/0003/judge.sql) */
 static const est_err_t *error_of(const explain_t *x, const store_finding_t *row)
 {
-    int taken = !strcmp(row->rule, "name_taken") || !strcmp(row->rule, "key_taken");
+    static const char *const plain[] = {"certificate_revoked", "certificate_unknown", "key_blocked", "approval_denied",
+                                        "too_many_orders"};
+    int taken = !strcmp(row->rule, "name_taken") || !strcmp(row->rule, "key_taken"), is_plain = 0;
     const char *got = taken ? "another has it" : row->got;
     store_outcome_t outcome = {.kind = STORE_REFUSED, .rule = row->rule, .retry_after = row->retry_after};
 
-    outcome.detail = !strcmp(row->rule, "approval_denied") || !strcmp(row->rule, "key_blocked")
-                         ? got
-                         : apr_psprintf(x->pool, "%s; wanted: %s", got ? got : "", row->wanted ? row->wanted : "");
+    for (apr_size_t i = 0; i < sizeof(plain) / sizeof(plain[0]); i++)
+        is_plain |= !strcmp(row->rule, plain[i]);
+    outcome.detail =
+        is_plain ? got : apr_psprintf(x->pool, "%s; wanted: %s", got ? got : "", row->wanted ? row->wanted : "");
     return est_issue_refusal(&outcome, x->pool);
 }
 

@@ -37,14 +37,14 @@ BEGIN
     rule := 'certificate_revoked';
     verdict := CASE WHEN holder.id IS NULL THEN 'n/a' WHEN holder.status = 'revoked' THEN 'fail' ELSE 'pass' END;
     wanted := CASE WHEN holder.id IS NOT NULL THEN 'a certificate that is valid' END;
-    got := holder.status;
+    got := 'the certificate presented is ' || holder.status;
     RETURN NEXT;
     rule := 'certificate_unknown';
     verdict := CASE WHEN NOT counts THEN 'n/a' WHEN holder.alias_id = p_alias THEN 'pass'
         WHEN holder.id IS NULL AND a.unknown_holder = 'accept' THEN 'pass' ELSE 'fail' END;
     wanted := CASE WHEN counts THEN 'a certificate that was issued at alias ' || est.shown(a.name) END;
-    got := CASE WHEN counts THEN CASE WHEN holder.id IS NULL THEN 'one without a record'
-        ELSE 'one of alias ' || est.shown(holder.alias) END END;
+    got := CASE WHEN counts THEN CASE WHEN holder.id IS NULL THEN 'the certificate presented has no record'
+        WHEN verdict = 'fail' THEN 'the certificate presented was issued at another alias' ELSE 'it was' END END;
     RETURN NEXT;
     blocked := est.key_blocked(p_spki_hash, p_modulus_hash);
     rule := 'key_blocked';
