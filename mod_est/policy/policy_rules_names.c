@@ -190,6 +190,10 @@ est_err_t *policy_rules_not_the_ca(policy_judge_t *j)
 {
     const pki_issuer_t *ca = j->req->ca;
 
+    if (!ca) { /* only an explanation gets here */
+        j->not_applicable = 1;
+        return NULL;
+    }
     for (int i = 0; i < ca->n_certs; i++)
         if (policy_names_is(j->grant->subject, ca->certs[i]->subject))
             return EST_FAIL(j->pool, name_invalid, "the subject is that of a CA, \"%s\"", ca->certs[i]->subject->text);
