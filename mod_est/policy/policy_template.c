@@ -3,9 +3,12 @@
  * SPDX-License-Identifier: Apache-2.0
  */
 #include "policy_template.h"
+#include "policy_text.h"
 
 #include <apr_strings.h>
 #include <string.h>
+
+#define MAX_TEMPLATE 1000 /* characters, as the tables have it */
 
 typedef enum { LITERAL, CSR, ENTITY, ROW, USER } part_kind_t;
 
@@ -211,6 +214,8 @@ static est_err_t *read_subject(policy_template_t **out, const char *text, int va
 
 est_err_t *policy_template_subject(policy_template_t **out, const char *text, apr_pool_t *pool)
 {
+    if (policy_text_chars(text) > MAX_TEMPLATE)
+        return EST_FAIL(pool, config, "a template of over %d characters", MAX_TEMPLATE);
     return read_subject(out, text, 1, pool);
 }
 
