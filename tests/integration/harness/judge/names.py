@@ -93,6 +93,7 @@ def judge_subject(names, policy, wanted):
             names.dropped.append(f"{attribute.type}={attribute.value}")
         else:
             names.refuse("name_refused", f"{attribute.type}={attribute.value}: {flaw}")
+            check_value(names, attribute)
     for rule in policy.subject_rules:
         if rule.required and not seen[rule.attribute]:
             names.refuse("name_invalid", f"{rule.attribute} is required")
