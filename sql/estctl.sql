@@ -14,6 +14,14 @@ COMMIT
 -- name: rollback
 ROLLBACK
 
+-- name: read_only
+-- From now on nothing is written over this connection
+SET default_transaction_read_only = on
+
+-- name: is_admin
+-- Fails where the role may not see what people may: what httpd reads is not enough
+SELECT FROM est.client LIMIT 0
+
 -- name: client_add
 -- $1 user, $2 password, $3 groups, $4 names, $5 networks, $6 valid until, $7 description, $8 certificate in PEM
 SELECT est.register_client(user_name => $1, password => $2, groups => coalesce($3, 'default'), names => coalesce($4, 'own'),

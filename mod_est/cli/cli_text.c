@@ -90,7 +90,7 @@ const char *cli_text_csv(const char *field, apr_pool_t *pool)
     return out;
 }
 
-static est_err_t *read_stream(const char **out, FILE *file, const char *path, apr_size_t max, apr_pool_t *pool)
+static est_err_t *read_stream(est_slice_t *out, FILE *file, const char *path, apr_size_t max, apr_pool_t *pool)
 {
     apr_size_t size = 4096, used = 0, got;
     char *buf = apr_palloc(pool, size + 1);
@@ -111,13 +111,11 @@ static est_err_t *read_stream(const char **out, FILE *file, const char *path, ap
     if (ferror(file))
         return EST_FAIL(pool, file, "%s: %s", path, strerror(errno));
     buf[used] = '\0';
-    if (strlen(buf) != used)
-        return EST_FAIL(pool, file, "%s: is not a text", path);
-    *out = buf;
+    *out = est_slice(buf, used);
     return NULL;
 }
 
-est_err_t *cli_text_read(const char **out, const char *path, apr_size_t max, apr_pool_t *pool)
+est_err_t *cli_text_octets(est_slice_t *out, const char *path, apr_size_t max, apr_pool_t *pool)
 {
     FILE *file;
     est_err_t *err;
@@ -129,4 +127,15 @@ est_err_t *cli_text_read(const char **out, const char *path, apr_size_t max, apr
     err = read_stream(out, file, path, max, pool);
     fclose(file);
     return err;
+}
+
+est_err_t *cli_text_read(const char **out, const char *path, apr_size_t max, apr_pool_t *pool)
+{
+    est_slice_t octets;
+
+    EST_TRY(cli_text_octets(&octets, path, max, pool));
+    if (strlen((const char *)octets.p) != octets.n)
+        return EST_FAIL(pool, file, "%s: is not a text", path);
+    *out = (const char *)octets.p;
+    return NULL;
 }

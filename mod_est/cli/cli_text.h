@@ -7,7 +7,7 @@
 
 /* What people write, made into what statements compare with, and files read */
 
-#include "base/est_err.h"
+#include "base/est_bytes.h"
 
 /* A pattern for ILIKE: "*" is any run of characters, "?" one; a text without either matches anywhere in the value. NULL
  * stays NULL. */
@@ -22,6 +22,9 @@ const char *cli_text_join(const char *const *values, int n, apr_pool_t *pool);
 
 /* A field of CSV (RFC 4180): in quotes where it has to be */
 const char *cli_text_csv(const char *field, apr_pool_t *pool);
+
+/* A file, or with "-" standard input, as octets, at most max of them. Fails with file. */
+est_err_t *cli_text_octets(est_slice_t *out, const char *path, apr_size_t max, apr_pool_t *pool);
 
 /* A file, or with "-" standard input, as a text of at most max octets. Fails with file. */
 est_err_t *cli_text_read(const char **out, const char *path, apr_size_t max, apr_pool_t *pool);

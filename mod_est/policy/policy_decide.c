@@ -72,6 +72,10 @@ static void start(policy_judge_t *j, const policy_request_t *request, apr_pool_t
     j->pool = pool;
     j->subject = request->csr->subject;
     j->san = &request->csr->san;
+    /* As the rules on names leave them; where they fail, an explanation judges what was asked for */
+    j->chosen_subject = j->subject;
+    j->chosen_san = *j->san;
+    j->taken = apr_array_make(pool, 2, sizeof(pki_attr_t));
 }
 
 static void finish(policy_judge_t *j)
@@ -79,7 +83,8 @@ static void finish(policy_judge_t *j)
     policy_grant_t *grant = j->grant;
 
     grant->exts[grant->n_exts++] = pki_ext_ski(j->req->csr->key->spki, j->pool);
-    grant->exts[grant->n_exts++] = j->req->ca->aki;
+    if (j->req->ca)
+        grant->exts[grant->n_exts++] = j->req->ca->aki;
     if (grant->san.n_names)
         grant->exts[grant->n_exts++] =
             pki_ext_encode("2.5.29.17", grant->subject->n_attrs == 0, pki_san_encode(&grant->san, j->pool), j->pool);

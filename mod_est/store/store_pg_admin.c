@@ -5,6 +5,7 @@
 #include "store_pg_admin.h"
 
 #include "store_admin_sql.h"
+#include "store_pg.h"
 
 #include <apr_strings.h>
 #include <libpq-fe.h>
@@ -12,6 +13,7 @@
 #include <string.h>
 
 #define COPY_CHUNK 65536
+#define STORE_TIMEOUT apr_time_from_sec(60) /* a person can wait, or press Ctrl-C */
 
 struct store_pg_admin_t {
     PGconn *pg;
@@ -259,6 +261,11 @@ est_err_t *store_pg_admin_run(store_pg_table_t **out, store_pg_admin_t *admin, c
     if (!PQsendQueryParams(admin->pg, sql, n, NULL, params, NULL, NULL, 0))
         return lost(admin, pool);
     return finish(out, admin, pool);
+}
+
+est_err_t *store_pg_admin_store(store_t **out, store_pg_admin_t *admin, apr_pool_t *pool)
+{
+    return store_pg_lend(out, admin->pg, STORE_TIMEOUT, pool);
 }
 
 store_pg_place_t store_pg_admin_place(const store_pg_admin_t *admin)

@@ -14,7 +14,7 @@
  * quoted by us, and only the primary line of the message is taken.
  */
 
-#include "base/est_err.h"
+#include "store.h"
 
 typedef struct store_pg_admin_t store_pg_admin_t;
 
@@ -37,6 +37,9 @@ est_err_t *store_pg_admin_open(store_pg_admin_t **out, const char *conninfo, apr
  * NULL. */
 est_err_t *store_pg_admin_run(store_pg_table_t **out, store_pg_admin_t *admin, const char *name,
                               const char *const *params, int n, apr_pool_t *pool);
+
+/* The store that the module reads of, over this connection; it records nothing. Lives as long as admin. */
+est_err_t *store_pg_admin_store(store_t **out, store_pg_admin_t *admin, apr_pool_t *pool);
 
 /* The place that an error of PostgreSQL names, after a call that failed with store_failed: the parameter whose text its
  * type does not take, from 1, and the line of a COPY; 0 when it names none */

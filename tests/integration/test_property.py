@@ -121,7 +121,7 @@ def fate(world, label, policy, request, who, identity):
     operation = "simplereenroll" if identity and world.chance.random() < 0.5 else "simpleenroll"
     authority = world.authorities[policy.alias.ca]
     facts = request.facts(who, operation)
-    report = explain.ask(world.site, label, request.octets(), who, operation)
+    report = explain.ask(world.site, label, request.octets(), who, operation, authority)
     before = utcnow()
     client = world.connection(who, identity)
     answer = (client.enroll if operation == "simpleenroll" else client.reenroll)(request.octets(), label)

@@ -4,6 +4,7 @@
  */
 /* est_issue where somebody has to approve first, and whose binding value a request may carry. */
 #include "op_test.h"
+#include "policy/policy_decide.h"
 
 #define ORDER "00112233-4455-6677-8899-aabbccddeeff"
 
@@ -287,12 +288,6 @@ static est_err_t *ask_as(policy_identity_kind_t kind, const char *challenge)
     return est_issue(&issued, req, &op.service, csr_with("CN=dev7", NULL, op.key, challenge));
 }
 
-/* Whatever the rules on names say of it */
-static void assert_binding_passes(est_err_t *err)
-{
-    assert_true(!err || (err->code != EST_E_binding_failed && err->code != EST_E_binding_required));
-}
-
 static void test_CB_11_an_RA_carries_values_of_other_connections(void **state)
 {
     static const char foreign[] = "AAECAwQFBgcICQoL";
@@ -304,14 +299,14 @@ static void test_CB_11_an_RA_carries_values_of_other_connections(void **state)
     op.store.aliases[0].ra_binding = "t";
     op_policy_changed();
     op.now += apr_time_from_sec(1);
-    assert_binding_passes(ask_as(POLICY_IDENTITY_RA, foreign));
+    ASSERT_OK(ask_as(POLICY_IDENTITY_RA, foreign));
     ASSERT_FAILS(ask_as(POLICY_IDENTITY_RA, "no base64!"), binding_failed, "base64");
     ASSERT_FAILS(ask_as(POLICY_IDENTITY_RA, " "), binding_failed, "base64");
     ASSERT_FAILS(ask_as(POLICY_IDENTITY_CERTIFICATE, foreign), binding_failed, NULL);
     op.store.aliases[0].binding = "required";
     op_policy_changed();
     op.now += apr_time_from_sec(1);
-    assert_binding_passes(ask_as(POLICY_IDENTITY_RA, foreign));
+    ASSERT_OK(ask_as(POLICY_IDENTITY_RA, foreign));
     ASSERT_FAILS(ask_as(POLICY_IDENTITY_RA, NULL), binding_required, NULL);
     op.store.aliases[0].binding = "off";
     op_policy_changed();
@@ -321,7 +316,33 @@ static void test_CB_11_an_RA_carries_values_of_other_connections(void **state)
 
 /* ---- random names */
 
-static void test_names_with_random_letters_need_random_numbers(void **state)
+static const char *entity_of(const char *scheme, const char *postfix)
+{
+    est_issued_t issued;
+
+    op_start();
+    op.store.on_issue = keep;
+    op.store.aliases[0].name_scheme = scheme;
+    op.store.aliases[0].name_postfix = postfix;
+    ASSERT_OK(ask(&issued));
+    return seen.entity;
+}
+
+static void test_names_have_random_letters_where_the_scheme_wants_them(void **state)
+{
+    const char *name = entity_of("random", "");
+
+    (void)state;
+    assert_int_equal(strspn(name, "abcdefghijklmnopqrstuvwxyz234567"), strlen(name));
+    assert_in_range(strlen(name), 10, POLICY_RANDOM);
+    assert_string_not_equal(name, entity_of("random", ""));
+    name = entity_of("dn:CN", "-${RANDOM}");
+    assert_memory_equal(name, "dev7-", 5);
+    assert_string_not_equal(name, entity_of("dn:CN", "-${RANDOM}"));
+    assert_string_equal(entity_of("dn:CN", "-x"), "dev7-x");
+}
+
+static void test_without_random_numbers_nothing_is_named_by_them(void **state)
 {
     est_issued_t issued;
 
@@ -349,7 +370,8 @@ int main(void)
         EST_TEST(test_PE_04_the_same_order),
         EST_TEST(test_each_difference_makes_another_order),
         EST_TEST(test_CB_11_an_RA_carries_values_of_other_connections),
-        EST_TEST(test_names_with_random_letters_need_random_numbers),
+        EST_TEST(test_names_have_random_letters_where_the_scheme_wants_them),
+        EST_TEST(test_without_random_numbers_nothing_is_named_by_them),
     };
     return EST_TEST_RUN(tests);
 }

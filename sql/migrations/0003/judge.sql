@@ -58,7 +58,7 @@ BEGIN
            a.rate_alias IS NOT NULL,
            a.mode = 'client' OR a.unique_dn OR a.unique_key OR a.approval <> 'none' OR g.approval <> 'none'
                OR num_nonnulls(a.max_active, a.rate_client, a.rate_alias, g.quota_day, g.quota_active) > 0
-               OR p_identity_kind IN ('vendor', 'entity') OR num_nonnulls(p_code, p_order, p_order_key) > 0
+               OR p_identity_kind IN ('vendor', 'entity') OR num_nonnulls(p_code, p_order, p_order_key, p_vendor) > 0
         INTO alias, group_id, v_unknown_holder, v_holder_needed, v_client_mode, v_unique_dn, v_unique_key, v_quotas,
              v_rate_client, v_rate_alias, special
         FROM est.alias a JOIN est.entity_group g ON g.id = a.group_id WHERE a.id = p_alias;
@@ -153,7 +153,7 @@ BEGIN
         outcome := 'stale'; rule := 'client';
     ELSIF v_holder_status = 'revoked' THEN
         outcome := 'refused'; rule := 'certificate_revoked'; detail := 'the certificate presented is revoked';
-    ELSIF v_holder_counts AND v_holder IS NULL AND v_unknown_holder <> 'accept' THEN
+    ELSIF v_holder_counts AND v_holder IS NULL AND (v_unknown_holder <> 'accept' OR p_identity_kind = 'ra') THEN
         outcome := 'refused'; rule := 'certificate_unknown'; detail := 'the certificate presented has no record';
     ELSIF v_holder_counts AND v_holder_alias IS DISTINCT FROM p_alias AND v_holder IS NOT NULL THEN
         outcome := 'refused'; rule := 'certificate_unknown';
