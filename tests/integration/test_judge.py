@@ -229,6 +229,16 @@ def test_names_that_are_not_the_clients_are_found(what):
     assert any(text.startswith(complaint) for text in found), found
 
 
+def test_what_a_template_takes_of_the_request_is_the_clients_choice():
+    """dev-1 may have its own name, and not one that it has written into an attribute which names nobody"""
+    asked = requests.Request(KEY, [("CN", "dev-1"), ("O", "boss")], [], [])
+    changed = policy()
+    changed.profile.subject_template, changed.san_rules = "CN=dev-${csr.O}", []
+    own = facts.Who("user", "dev-1", row(names=["own"], groups={1}))
+    found = judged(certificate(subject="CN=dev-boss", san=[], own=None), changed, who=own, asked=asked)
+    assert "client: boss, of which a name was made" in found, found
+
+
 def test_a_renewal_keeps_its_names():
     holder = facts.Who("certificate", cert=certificate())
     assert judged(certificate(), who=holder, operation="simplereenroll") == []

@@ -32,7 +32,8 @@ Modules
     httpd       Config (fields below), Httpd: .start(), .stop(), .graceful(), .check() -> (status, output), .children(),
                 .log (Log), .directory, .port, .pid
     site        Site: .db, .httpd, .client(...), .sql(sql, *params) (as admin; returns when the child has the new policy),
-                .alias(name, **columns), .register(user, names=..., ...), .user (a registered RA: names *), .counts()
+                .alias(name, **columns), .register(user, names=..., ...), .user (a registered RA: names *), .counts(),
+                .node(**Config fields) -> Node, one more httpd on the same database: stop it before the fixture ends
     client      EstClient, Answer, curl(), raw(): see there
     entities    registered end entities with their codes, anchors of every kind, certificates that makers give to devices
     form        requests octet by octet, for raw(); the form that every answer and every refusal has
@@ -41,6 +42,7 @@ Modules
     openssl     s_client() and SClient: the program, for one exchange or as at a terminal
     cms         certs-only messages, read by an implementation that is not ours
     names       requests with names written octet by octet, and the checks of what becomes of them
+    judge       a second opinion of what may be issued, from the rows of the policy: see its own text
     lint        lint(cert, issuer): RFC 5280 and profile checks by an implementation that is not ours. When a site is closed,
                 every certificate on record is checked; site.except_lint(name, reason) for what is made on purpose
 
@@ -53,6 +55,6 @@ the file; Httpd.write(text) replaces it. shipped=True: the file is conf/est.conf
 database put in; of the other fields only mpm, children, threads, forks, modules, database and server count then, and changes:
 (old text, new text) pairs, each of which must stand there once.
 
-Environment: EST_MODULE (mod_est.so to test), EST_SANITIZE=1 (it was built with sanitizers; "thread": with ThreadSanitizer),
+Environment: EST_SEED, EST_CASES (test_property), EST_ESTCTL (estctl to compare with), EST_MODULE (mod_est.so to test), EST_SANITIZE=1 (it was built with sanitizers; "thread": with ThreadSanitizer),
 EST_VALGRIND=1 (run httpd under valgrind). A sanitizer's or valgrind's report fails the test in which it is found.
 """

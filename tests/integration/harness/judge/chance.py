@@ -30,8 +30,9 @@ REQUESTABLE = ("keyUsage", "extendedKeyUsage", "tlsfeature", "1.3.6.1.4.1.55555.
 GROUPS = (["**"], ["**"], ["**example**", "10.**", "192.**", "2001:**", "dev-*", "SN-*", "u*"],
           ["**.plant.example", "*.example", "dev-???"])
 TEMPLATES = ("CN=${csr.CN},O=Example", "CN=${csr.CN}, O = Example Works, OU=${csr.OU}", "CN=dev-${csr.serialNumber},O=Example",
-             "O=Example\\, Works,CN=${csr.CN}", "CN=${user}.plant.example", "CN=${csr.CN},serialNumber=${csr.serialNumber},O=\\$1 \\\\")
-NAME_TEMPLATES = {"dns": ("${csr.CN}", "${csr.CN}.plant.example", "fixed.plant.example", "${csr.serialNumber}.lab.plant.example"),
+             "O=Example\\, Works,CN=${csr.CN}", "CN=${user}.plant.example", "CN=${csr.CN},serialNumber=${csr.serialNumber},O=\\$1 \\\\",
+             "CN=${csr.OU}.plant.example", "CN=${user},OU=${csr.OU}")
+NAME_TEMPLATES = {"dns": ("${csr.CN}", "${csr.CN}.plant.example", "fixed.plant.example", "${csr.serialNumber}.lab.plant.example", "${csr.title}.plant.example"),
                   "email": ("ra@plant.example", "${csr.UID}@plant.example"), "uri": ("https://a.plant.example/${csr.serialNumber}",),
                   "ip": ("10.1.2.3",)}
 SCHEMES = ("dn:CN", "dn:CN", "dn:serialNumber,CN", "username", "random", "fixed:plant", "dn:UID,serialNumber,O")

@@ -93,6 +93,7 @@ def judge_subject(names, policy, wanted):
             names.dropped.append(f"{attribute.type}={attribute.value}")
         else:
             names.refuse("name_refused", f"{attribute.type}={attribute.value}: {flaw}")
+            check_value(names, attribute)
     for rule in policy.subject_rules:
         if rule.required and not seen[rule.attribute]:
             names.refuse("name_invalid", f"{rule.attribute} is required")
@@ -254,6 +255,28 @@ def chosen(policy, facts, subject, san):
     return subject, mine
 
 
+def taken(policy, facts):
+    """Values of the request out of which templates make names: who asks has chosen them, whatever stands around them"""
+    if facts.operation == "simplereenroll":
+        return []
+    made = template.split(policy.profile.subject_template) if policy.profile.subject_template else []
+    made = [pieces for kind, pieces in made if kind in IDENTITY]
+    made += [template.parts(rule.template)[0] for rule in policy.san_rules if rule.source == "template"]
+    values = []
+    for pieces in made:
+        found = [facts.attribute(text[4:]) for kind, text in pieces if kind == "variable" and text.startswith("csr.")]
+        values += [] if None in found else found
+    return values
+
+
+def foreign_values(who, values):
+    """Those among them that are no names which this identity may have"""
+    if who.kind == "certificate":
+        mine = {part.value for part in attributes_of(who.cert.subject)} | {value for _, value in sans_of(who.cert.extensions)}
+        return [value for value in values if value not in mine]
+    return foreign_names(who, [Attribute("CN", value, 0) for value in values], []) if values else []
+
+
 def foreign_choice(policy, facts, subject, san):
     """Names granted that this identity may not ask for; where the profile alone says who somebody is, there are none"""
     mine = chosen(policy, facts, subject, san) if facts.subject is not None else (subject, san)
@@ -285,7 +308,7 @@ def judge(policy, facts):
     if policy.group:
         for text in uncovered(policy.group.names, names.subject, names.san):
             names.refuse("name_refused", f"{text}: not of the group")
-    for text in foreign_choice(policy, facts, names.subject, names.san):
+    for text in foreign_choice(policy, facts, names.subject, names.san) + foreign_values(facts.who, taken(policy, facts)):
         names.refuse("name_not_yours", text)
     if facts.operation == "simplereenroll":
         judge_renewal(names, facts)

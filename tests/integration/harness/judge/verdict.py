@@ -162,6 +162,8 @@ def rule_complaints(cert, policy, facts):
         yield f"group: {text}"
     for text in names.foreign_choice(policy, facts, subject, san):
         yield f"client: {text}"
+    for text in names.foreign_values(facts.who, names.taken(policy, facts) if facts.subject is not None else []):
+        yield f"client: {text}, of which a name was made"
     for address in names.lone_emails(subject, san):
         yield f"emailAddress: {address} is in the subject alone"
 
