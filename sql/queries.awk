@@ -3,6 +3,8 @@
 #
 # Makes a C header of queries.sql:  awk -f queries.awk queries.sql > store_sql.h
 # Each block "-- name: x" becomes  static const char STORE_SQL_X[] = "...";  its further comment lines become the doc comment.
+# Of another file it makes another header:  awk -v prefix=STORE_ADMIN_SQL -v source=sql/estctl.sql -f queries.awk estctl.sql
+# A list of all statements, STORE_ADMIN_SQL_STATEMENTS(X), is at its end.
 
 function emit(    i) {
     if (name == "")
@@ -12,10 +14,11 @@ function emit(    i) {
     while (n > 0 && line[n] == "")
         n--
     printf "/* %s%s */\n", name, (doc == "" ? "" : ": " doc)
-    printf "static const char STORE_SQL_%s[] =", toupper(name)
+    printf "static const char %s_%s[] =", prefix, toupper(name)
     for (i = 1; i <= n; i++)
         printf "\n    \"%s%s\"", quoted(line[i]), (i < n ? "\\n" : "")
     print ";\n"
+    all = all " \\\n    X(" name ", " toupper(name) ")"
 }
 
 # A line as it stands between the quotes of a C string. One character at a time: gsub() differs between awks in what it makes of backslashes
@@ -40,9 +43,13 @@ function fail(message) {
 }
 
 BEGIN {
+    if (prefix == "")
+        prefix = "STORE_SQL"
+    if (source == "")
+        source = "sql/queries.sql"
     print "/*\n * Copyright 2026 The mod_est authors\n * SPDX-License-Identifier: Apache-2.0\n */"
-    print "/* Made from sql/queries.sql by sql/queries.awk: change it there */"
-    print "#ifndef STORE_SQL_H\n#define STORE_SQL_H\n"
+    print "/* Made from " source " by sql/queries.awk: change it there */"
+    print "#ifndef " prefix "_H\n#define " prefix "_H\n"
 }
 
 { sub(/\r$/, "") }
@@ -79,5 +86,6 @@ END {
     if (failed)
         exit 1
     emit()
+    print "#define " prefix "_STATEMENTS(X)" all "\n"
     print "#endif"
 }

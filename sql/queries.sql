@@ -105,3 +105,11 @@ SELECT est.holder_status($1::int, $2::bytea, $3::text)
 
 -- name: listen
 LISTEN est
+
+-- name: explain_request
+-- For estctl. $1 alias, $2 operation, $3 identity kind, $4 identity, $5 network, $6 SHA-256 of the presented certificate's
+-- issuer, $7 its serial, $8 entity, $9 subject, $10 SHA-256 of the SubjectPublicKeyInfo, $11 fingerprint of the RSA modulus,
+-- $12 enrolment code, $13 names in the vendor's certificate, $14 order key, $15 idempotency key, $16 window in seconds
+SELECT rule, verdict, wanted, got, retry_after
+FROM est.explain_request($1::int, $2::text, $3::text, $4::text, $5::inet, $6::bytea, $7::text, $8::text, $9::text, $10::bytea,
+                         $11::bytea, $12::bigint, $13::text[], $14::bytea, $15::bytea, $16::int)

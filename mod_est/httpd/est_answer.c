@@ -4,6 +4,7 @@
  */
 #include "est_answer.h"
 #include "est_log.h"
+#include "op/est_serve.h"
 
 #include <apr_strings.h>
 #include <http_core.h>
@@ -26,11 +27,12 @@ static const char *who(const est_request_t *request)
     const est_req_t *req = &request->req;
     /* Refused before a provider was asked, for too many failures say: the name that was given */
     const char *user = request->r->user ? request->r->user : request->basic_user, *name;
-    const pki_cert_t *cert = req->identity.kind == POLICY_IDENTITY_CERTIFICATE || !user ? req->cred.cert : NULL;
+    const pki_cert_t *cert =
+        req->identity.kind == POLICY_IDENTITY_CERTIFICATE || (!user && !req->claimed) ? req->cred.cert : NULL;
+    const char *label = cert ? " cert=" : user ? " user=" : " entity=";
 
-    name = cert ? cert->subject->text : user;
-    return name ? apr_pstrcat(request->r->pool,
-                              cert ? " cert=" : " user=", est_escape(est_slice_of(name), 200, request->r->pool), NULL)
+    name = cert ? cert->subject->text : user ? user : req->claimed;
+    return name ? apr_pstrcat(request->r->pool, label, est_escape(est_slice_of(name), 200, request->r->pool), NULL)
                 : "";
 }
 
@@ -78,31 +80,6 @@ static void set_env(est_request_t *request, const char *result, const char *seri
 
 /* ---- errors */
 
-/* What is sent for an error. libest ends with "unhandled status" on any other than these (decision 19), so that its
- * user hears nothing of the reason: to clients of such an alias each becomes the one of its kind, wrong or later. */
-static int status_sent(const est_request_t *request, int status)
-{
-    static const int known[] = {HTTP_BAD_REQUEST,           HTTP_UNAUTHORIZED, HTTP_NOT_FOUND,       HTTP_LOCKED,
-                                HTTP_INTERNAL_SERVER_ERROR, HTTP_BAD_GATEWAY,  HTTP_GATEWAY_TIME_OUT};
-
-    if (!request->req.alias || request->req.alias->compat != POLICY_COMPAT_LIBEST)
-        return status;
-    for (apr_size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++)
-        if (known[i] == status)
-            return status;
-    return status == HTTP_TOO_MANY_REQUESTS || status >= 500 ? HTTP_INTERNAL_SERVER_ERROR : HTTP_BAD_REQUEST;
-}
-
-static int shows_detail(const est_request_t *request, const est_err_t *err)
-{
-    const est_req_t *req = &request->req;
-
-    /* Why a code is not accepted would tell who guesses which entities and codes there are */
-    return err->detail && est_err_row(err->code)->status < 500 && err->code != EST_E_code_refused &&
-           req->identity.kind != POLICY_IDENTITY_NONE && !req->identity.code_to_come &&
-           (!req->alias || req->alias->reason_text);
-}
-
 /* Bouncy Castle's client fails on a challenge with a body, which it does not read. It sends no User-Agent; people's
  * tools do, and their users want to be told. */
 static int is_bare_challenge(const request_rec *r, int status)
@@ -115,9 +92,8 @@ static const char *error_body(const est_request_t *request, const est_err_t *err
 {
     const est_err_row_t *row = est_err_row(err->code);
     apr_pool_t *pool = request->r->pool;
-    const char *detail = shows_detail(request, err) ? apr_pstrcat(pool, ": ", err->detail, NULL) : "";
     const char *tail = apr_psprintf(pool, " (request %s)\n", request->req.id);
-    const char *head = apr_psprintf(pool, "%s: %s%s", row->name, row->text, detail);
+    const char *head = est_serve_error_text(&request->req, err, pool);
     apr_size_t room = BODY_MAX - strlen(tail);
 
     if (is_bare_challenge(request->r, row->status))
@@ -221,7 +197,7 @@ static int prepare_error(est_request_t *request, const est_err_t *err, int statu
     set_env(request, "refused", NULL, est_err_row(err->code)->name);
     more = dispose_of_body(request, status);
     set_headers(request, err, status, r->err_headers_out);
-    r->status = status_sent(request, status);
+    r->status = est_serve_status(request->req.alias, status);
     r->status_line = NULL;
     return more;
 }

@@ -3,7 +3,6 @@
  * SPDX-License-Identifier: Apache-2.0
  */
 #include "est_maintain.h"
-#include "est_log.h"
 #include "est_refusals.h"
 #include "est_tls.h"
 
@@ -60,7 +59,8 @@ static est_err_t *maintain(const maintain_t *m, int interval, apr_pool_t *pool)
 static void report(maintain_t *m, const est_err_t *err)
 {
     if (err && !m->failing)
-        est_log_error(m->server, EST_LOG_WARNING, err, "maintenance has to wait until the database is there");
+        est_env_log(m->env, EST_LOG_WARNING, "EST%d: %s; maintenance has to wait", est_err_row(err->code)->id,
+                    est_err_text(err));
     else if (!err && m->failing)
         est_env_log(m->env, EST_LOG_NOTICE, "maintenance goes on");
     m->failing = err != NULL;

@@ -161,12 +161,13 @@ est_err_t *est_password_prepare(est_request_t *request)
     return store_cache_client(request->service->cache, &req->cred.client, request->basic_user, req->pool);
 }
 
-/* Whatever provider refused the pair, and whatever ErrorDocument made of it, the request ends as a 401 */
+/* Whatever provider refused the pair, and whatever ErrorDocument made of it, the request ends as a 401. So does one
+ * with the right code, when it was used up meanwhile: no guess. */
 static int count_failure(request_rec *r)
 {
     const est_request_t *request = est_request_get(r);
 
-    if (request && request->basic_user && the_passwords && r->status == HTTP_UNAUTHORIZED)
+    if (request && request->basic_user && !request->code_verified && the_passwords && r->status == HTTP_UNAUTHORIZED)
         add_failure(&request->req, request->basic_user);
     return DECLINED;
 }
@@ -240,7 +241,9 @@ static est_err_t *verify_code(int *good, const char *secret, const char *hash, c
 {
     if (!the_passwords)
         return EST_FAIL(req->pool, internal, "nothing verifies passwords in this process");
-    return check_secret(good, "", secret, hash, req);
+    /* A verdict is remembered for the name that was claimed: else one on nobody's hash would be known already for the
+     * next name that is nobody's, and the time it takes would say so */
+    return check_secret(good, req->claimed ? req->claimed : "", secret, hash, req);
 }
 
 const est_guard_t *est_password_guard(void)

@@ -69,7 +69,7 @@ static est_err_t *make_anchors(pki_anchors_t **out, const policy_alias_t *alias,
 {
     STACK_OF(X509) *anchors = sk_X509_new_null(), *helpers = sk_X509_new_null();
     est_err_t *err = NULL;
-    int ok = anchors && helpers && (kind != POLICY_ANCHOR_HOLDER || sk_X509_push(anchors, ca->cert));
+    int ok = anchors && helpers && (kind != POLICY_ANCHOR_HOLDER || !ca || sk_X509_push(anchors, ca->cert));
 
     for (int i = 0; ok && i < alias->n_anchors; i++)
         if (alias->anchors[i].helper || alias->anchors[i].kind == kind)
@@ -87,9 +87,11 @@ static est_err_t *judge_path(path_memo_t *memo, est_req_t *req, est_service_t *s
 {
     static const policy_anchor_kind_t kinds[] = {POLICY_ANCHOR_HOLDER, POLICY_ANCHOR_RA, POLICY_ANCHOR_VENDOR};
     apr_time_t until = 0, expires = req->now + PATH_TTL;
-    ca_t *ca;
+    ca_t *ca = NULL;
 
-    EST_TRY(est_auth_ca(&ca, req->alias, service, req->pool));
+    /* An explanation may know of no CA (est_explain.c) */
+    if (service->n_cas || !req->alias->ca)
+        EST_TRY(est_auth_ca(&ca, req->alias, service, req->pool));
     memo->verdict = PKI_PATH_NO_ANCHOR;
     for (int i = 0; i < 3 && memo->verdict == PKI_PATH_NO_ANCHOR; i++) {
         const char *detail = NULL;
@@ -102,7 +104,7 @@ static est_err_t *judge_path(path_memo_t *memo, est_req_t *req, est_service_t *s
         memo->kind = kinds[i];
         apr_cpystrn(memo->detail, detail ? detail : "", sizeof(memo->detail));
     }
-    memo->ours = memo->verdict == PKI_PATH_OK && memo->kind == POLICY_ANCHOR_HOLDER &&
+    memo->ours = ca && memo->verdict == PKI_PATH_OK && memo->kind == POLICY_ANCHOR_HOLDER &&
                  (cert->purposes & PKI_CERT_CMC_RA) && pki_cert_is_issued_by(req->leaf, ca->cert);
     if (memo->verdict == PKI_PATH_OK && until < expires)
         expires = until;

@@ -60,6 +60,7 @@ static est_err_t *verify_code(est_req_t *req, est_service_t *service, const char
 
     if (!guard)
         return EST_FAIL(req->pool, internal, "nothing verifies enrolment codes here");
+    req->claimed = name;
     EST_TRY(guard->check_failures(req, name));
     EST_TRY(service->store->vt->entity_get(service->store, &entity, req->alias->id, name, req->pool));
     EST_TRY(guard->verify(&good, code, entity ? entity->code_hash : NULL, req));

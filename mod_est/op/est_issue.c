@@ -7,7 +7,6 @@
 #include "est_entity.h"
 #include "est_refusal.h"
 #include "pki/pki_reqattr.h"
-#include "policy/policy_decide.h"
 
 #include <apr_strings.h>
 #include <string.h>
@@ -74,13 +73,6 @@ static est_err_t *make_order_key(unsigned char key[PKI_SHA256_SIZE], const est_r
 
 /* ---- judging */
 
-/* RFC 7030 3.5: a challengePassword is the channel binding value of this very connection, in base64. Verified whenever
- * it is there, unless it is something else: an enrolment code, or the value of a connection that an RA vouches for. */
-static int is_binding(const est_req_t *req)
-{
-    return req->alias->mode != POLICY_MODE_CLIENT || req->alias->code_source != POLICY_CODE_CHALLENGE;
-}
-
 static est_err_t *check_foreign_binding(const est_req_t *req, const pki_csr_t *csr)
 {
     est_slice_t value;
@@ -90,14 +82,15 @@ static est_err_t *check_foreign_binding(const est_req_t *req, const pki_csr_t *c
     return NULL;
 }
 
-static est_err_t *check_binding(const est_req_t *req, const pki_csr_t *csr)
+/* One that was an enrolment code is here no more */
+est_err_t *est_issue_check_binding(const est_req_t *req, const pki_csr_t *csr)
 {
     policy_binding_t wanted = req->alias->binding;
     est_slice_t binding;
     const char *expected;
     apr_size_t n;
 
-    if (!is_binding(req) || (!csr->challenge && wanted != POLICY_BINDING_REQUIRED))
+    if (!csr->challenge && wanted != POLICY_BINDING_REQUIRED)
         return NULL;
     if (wanted == POLICY_BINDING_OFF)
         return EST_FAIL(req->pool, binding_failed, "alias \"%s\" takes no challengePassword", req->alias->name);
@@ -144,7 +137,7 @@ static est_err_t *judge(attempt_t *a, est_req_t *req, est_service_t *service, co
 
     if (req->alias->broken)
         return EST_FAIL(req->pool, alias_broken, "%s", req->alias->broken);
-    EST_TRY(check_binding(req, csr));
+    EST_TRY(est_issue_check_binding(req, csr));
     EST_TRY(est_entity_resolve(req, service, csr));
     EST_TRY(est_auth_ca(&a->ca, req->alias, service, req->pool));
     EST_TRY(make_random(a->random, req->alias, service->env, req->pool));
@@ -200,6 +193,21 @@ static est_err_t *describe(attempt_t *a, const est_req_t *req, const pki_csr_t *
     return NULL;
 }
 
+est_err_t *est_issue_describe(const store_issue_t **out, const est_req_t *req, const pki_csr_t *csr,
+                              policy_grant_t *grant)
+{
+    attempt_t *a = apr_pcalloc(req->pool, sizeof(*a));
+
+    a->grant = grant;
+    EST_TRY(describe(a, req, csr));
+    if (req->alias->approval != POLICY_APPROVAL_NONE) {
+        EST_TRY(make_order_key(a->order_key, req, csr));
+        a->row.order_key = a->order_key;
+    }
+    *out = &a->row;
+    return NULL;
+}
+
 /* ---- signing */
 
 /* 159 random bits: 20 octets with the sign bit clear, and not 0 (RFC 5280 4.1.2.2) */
@@ -248,7 +256,7 @@ static const est_err_code_t rules[] = {
     EST_E_rate_exceeded,       EST_E_approval_denied,     EST_E_too_many_orders,
 };
 
-static est_err_t *refusal(const store_outcome_t *outcome, apr_pool_t *pool)
+est_err_t *est_issue_refusal(const store_outcome_t *outcome, apr_pool_t *pool)
 {
     for (apr_size_t i = 0; outcome->rule && i < sizeof(rules) / sizeof(rules[0]); i++)
         if (!strcmp(outcome->rule, est_err_row(rules[i])->name)) {
@@ -320,7 +328,7 @@ static est_err_t *issue(est_issued_t *out, est_req_t *req, est_service_t *servic
             out->pending = outcome.retry_after;
             return NULL;
         case STORE_REFUSED:
-            return refusal(&outcome, req->pool);
+            return est_issue_refusal(&outcome, req->pool);
         case STORE_STALE:
             if (is_rule(&outcome, "approval"))
                 needs_order = 1;
@@ -344,6 +352,9 @@ est_err_t *est_issue(est_issued_t *out, est_req_t *req, est_service_t *service, 
         err = issue(out, req, service, csr);
     if (err)
         est_refusal_note(err, req, service, csr);
+    /* A code that counts no more is worth what a wrong one is: the reason is for the log alone (est_entity.c) */
+    if (err && err->code == EST_E_code_refused)
+        memset(&req->identity, 0, sizeof(req->identity));
     return err;
 }
 

@@ -8,7 +8,7 @@
 /* The one path by which anything is ever issued. */
 
 #include "est_op.h"
-#include "pki/pki_csr.h"
+#include "policy/policy_decide.h"
 
 typedef struct {
     est_slice_t der;     /* the certificate, whose row is committed; n == 0 when it has to wait */
@@ -23,6 +23,15 @@ est_err_t *est_issue(est_issued_t *out, est_req_t *req, est_service_t *service, 
 
 /* What tells one identity of a kind from another: a name, or the fingerprint of a certificate, in pool */
 const char *est_issue_who(const policy_identity_t *identity, apr_pool_t *pool);
+
+/* The parts of est_issue that an explanation shares (est_explain.h). RFC 7030 3.5: is the challengePassword what the
+ * alias wants it to be? */
+est_err_t *est_issue_check_binding(const est_req_t *req, const pki_csr_t *csr);
+/* What the database is told of the request, all but what signing makes; order_key where somebody has to approve */
+est_err_t *est_issue_describe(const store_issue_t **out, const est_req_t *req, const pki_csr_t *csr,
+                              policy_grant_t *grant);
+/* What the client hears of a rule of the database */
+est_err_t *est_issue_refusal(const store_outcome_t *outcome, apr_pool_t *pool);
 
 /* The answer to a request that has to wait (RFC 7030 4.2.3): 202 without a body. subject: for the log */
 void est_issue_wait(est_resp_t *resp, const est_req_t *req, const est_issued_t *issued, const char *subject);

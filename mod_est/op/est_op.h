@@ -101,7 +101,8 @@ struct est_req_t {
     /* from est_auth */
     policy_credentials_t cred;
     int cert_checked;
-    int holder_checked; /* cacerts that wants credentials: the certificate was looked up, with this result */
+    const char *claimed; /* est_entity: whose code is to be verified, as the request says; NULL = nobody's */
+    int holder_checked;  /* cacerts that wants credentials: the certificate was looked up, with this result */
     est_err_t *holder_refused;
     policy_identity_t identity;
     int granted; /* Require est has granted: for this operation and alias alone */

@@ -283,6 +283,20 @@ static const pki_sigalg_t *standard_algorithm(const EVP_PKEY *key)
     }
 }
 
+/* What signs for key when that digest is asked for */
+static const pki_sigalg_t *algorithm_for(const pki_sigalg_t *standard, pki_digest_t digest)
+{
+    return standard->md && digest != PKI_DIGEST_DEFAULT ? pki_sigalg_get(standard->type, digest) : standard;
+}
+
+const char *pki_cert_digest_text(X509 *ca, pki_digest_t digest)
+{
+    static const char *const names[] = {NULL, "sha256", "sha384", "sha512"};
+    const pki_sigalg_t *standard = ca ? standard_algorithm(X509_get0_pubkey(ca)) : NULL;
+
+    return names[standard ? algorithm_for(standard, digest)->digest : digest];
+}
+
 est_err_t *pki_cert_aki(est_slice_t *aki, X509 *ca, apr_pool_t *pool)
 {
     const ASN1_OCTET_STRING *ski = X509_get0_subject_key_id(ca);
@@ -398,10 +412,7 @@ static est_err_t *sign(est_slice_t *signature, est_slice_t octets, EVP_PKEY *key
 
 est_err_t *pki_cert_sign(est_slice_t *der, const pki_tbs_t *tbs, const pki_signer_t *signer, apr_pool_t *pool)
 {
-    const pki_sigalg_t *how = signer->standard;
-
-    if (how->md && tbs->digest != PKI_DIGEST_DEFAULT)
-        how = pki_sigalg_get(how->type, tbs->digest);
+    const pki_sigalg_t *how = algorithm_for(signer->standard, tbs->digest);
     apr_size_t size = 160 + signer->issuer.n + tbs->subject.n + tbs->spki.n;
     for (int i = 0; i < tbs->n_exts; i++)
         size += tbs->exts[i].n;

@@ -58,8 +58,8 @@ est_err_t *pki_cert_der(est_slice_t *out, X509 *cert, apr_pool_t *pool);
 int pki_cert_is_issued_by(X509 *cert, X509 *ca);
 /* basicConstraints cA, and keyCertSign where there is a keyUsage: RFC 5280 4.2.1.3 restricts nothing without one */
 int pki_cert_is_ca(X509 *cert);
-/* AuthorityKeyIdentifier of what ca signs, a whole Extension, DER: keyIdentifier [0] is the CA's SKI, or what that would
- * be where its certificate has none. Fails with config. */
+/* AuthorityKeyIdentifier of what ca signs, a whole Extension, DER: keyIdentifier [0] is the CA's SKI, or what that
+ * would be where its certificate has none. Fails with config. */
 est_err_t *pki_cert_aki(est_slice_t *aki, X509 *ca, apr_pool_t *pool);
 /* Subject for a message, in the form of RFC 2253, of a certificate that need not pass the rules of pki_name; in pool */
 const char *pki_cert_subject_text(X509 *cert, apr_pool_t *pool);
@@ -93,6 +93,10 @@ typedef struct {
 /* Builds and signs; *der in pool. UTCTime until 2049, GeneralizedTime from 2050 (RFC 5280 4.1.2.5). Issuer is byte for
  * byte the CA's subject. Fails with ca_failed. Thread-safe. */
 est_err_t *pki_cert_sign(est_slice_t *der, const pki_tbs_t *tbs, const pki_signer_t *signer, apr_pool_t *pool);
+
+/* The digest that ca signs with where this one is asked for, as column digest of a profile names it; NULL: none of its
+ * own (Ed25519, Ed448), or DEFAULT and ca is NULL */
+const char *pki_cert_digest_text(X509 *ca, pki_digest_t digest);
 
 /* Degenerate SignedData (RFC 5272 4.1 Simple PKI Response): certs as DER, written as the SET OF that DER orders */
 est_slice_t pki_certs_only(const est_slice_t *certs, int n_certs, apr_pool_t *pool);

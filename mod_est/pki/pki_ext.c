@@ -224,3 +224,56 @@ est_err_t *pki_ext_build(est_slice_t *der, const pki_ext_row_t *row, const pki_e
     X509_EXTENSION_free(ext);
     return err;
 }
+
+/* ---- for people */
+
+/* What X509V3_EXT_print wrote, in one line */
+static const char *one_line(BIO *bio, apr_pool_t *pool)
+{
+    char *p, *state;
+    long n = BIO_get_mem_data(bio, &p);
+    const char *all = NULL;
+
+    if (n <= 0)
+        return NULL;
+    for (char *line = apr_strtok(apr_pstrmemdup(pool, p, (apr_size_t)n), "\r\n", &state); line;
+         line = apr_strtok(NULL, "\r\n", &state)) {
+        char *end = line + strlen(line);
+
+        line += strspn(line, " ");
+        while (end > line && end[-1] == ' ')
+            *--end = '\0';
+        if (*line)
+            all = all ? apr_pstrcat(pool, all, "; ", line, NULL) : line;
+    }
+    return all;
+}
+
+static const char *value_text(est_slice_t extension, apr_pool_t *pool)
+{
+    const unsigned char *p = extension.p;
+    X509_EXTENSION *ext = d2i_X509_EXTENSION(NULL, &p, (long)extension.n);
+    BIO *bio = BIO_new(BIO_s_mem());
+    const char *text = NULL;
+
+    if (ext && bio && X509V3_EXT_print(bio, ext, X509V3_EXT_DEFAULT, 0))
+        text = one_line(bio, pool);
+    BIO_free(bio);
+    X509_EXTENSION_free(ext);
+    ERR_clear_error();
+    return text ? text : est_hex(pki_ext_parse(extension).value, pool);
+}
+
+pki_ext_text_t pki_ext_text(est_slice_t extension, apr_pool_t *pool)
+{
+    pki_ext_t ext = pki_ext_parse(extension);
+    pki_ext_text_t out = {"", "", ext.critical, ""};
+    int nid;
+
+    if (!ext.oid.tag || !(out.oid = pki_oid_to_text(ext.oid.body, pool)))
+        return (pki_ext_text_t){"", "", 0, ""};
+    nid = OBJ_txt2nid(out.oid);
+    out.name = nid == NID_undef ? out.oid : OBJ_nid2sn(nid);
+    out.text = value_text(extension, pool);
+    return out;
+}

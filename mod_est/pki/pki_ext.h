@@ -23,6 +23,17 @@ typedef struct {
 
 pki_ext_t pki_ext_parse(est_slice_t extension);
 
+/* An Extension for people, in pool */
+typedef struct {
+    const char *name; /* as in x509v3_config; a dotted OID where OpenSSL has none */
+    const char *oid;  /* dotted */
+    int critical;
+    const char *text; /* of one line; hex where OpenSSL has no words for the value */
+} pki_ext_text_t;
+
+/* Of one that can be parsed; else all is empty */
+pki_ext_text_t pki_ext_text(est_slice_t extension, apr_pool_t *pool);
+
 /* A row of a profile's extension table */
 typedef struct {
     const char *name; /* x509v3_config name ("keyUsage") or dotted OID */

@@ -87,6 +87,8 @@ static est_err_t *read_change(pki_reqattrs_t *out, est_slice_t values, apr_pool_
         est_err_t *err = pki_name_decode(&out->subject, est_slice_dup(v.whole, pool), pool);
         if (err)
             return EST_FAIL(pool, csr_attribute, "ChangeSubjectName: %s", err->detail);
+        if (out->subject->unfit)
+            return EST_FAIL(pool, csr_attribute, "ChangeSubjectName: %s", out->subject->unfit);
         change.body = rest;
     }
     if (pki_der_take(&change.body, PKI_DER_CONTEXT_CONSTRUCTED(1), &v) ||

@@ -83,7 +83,8 @@ static void finish(policy_judge_t *j)
     policy_grant_t *grant = j->grant;
 
     grant->exts[grant->n_exts++] = pki_ext_ski(j->req->csr->key->spki, j->pool);
-    grant->exts[grant->n_exts++] = j->req->ca->aki;
+    if (j->req->ca)
+        grant->exts[grant->n_exts++] = j->req->ca->aki;
     if (grant->san.n_names)
         grant->exts[grant->n_exts++] =
             pki_ext_encode("2.5.29.17", grant->subject->n_attrs == 0, pki_san_encode(&grant->san, j->pool), j->pool);

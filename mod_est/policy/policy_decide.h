@@ -22,7 +22,7 @@ typedef struct {
     const policy_identity_t *identity;
     const pki_csr_t *csr;
     apr_time_t now;
-    const pki_issuer_t *ca; /* that would sign */
+    const pki_issuer_t *ca; /* that would sign; an explanation may do without: NULL */
     /* SHA-256 of SubjectPublicKeyInfos that are nobody's to ask for: of CAs and TLS servers (conformance C-16) */
     const unsigned char (*reserved_keys)[PKI_SHA256_SIZE];
     int n_reserved_keys;

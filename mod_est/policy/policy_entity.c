@@ -71,13 +71,20 @@ static int has_all(const pki_name_t *name, const pki_name_t *attrs)
     return 1;
 }
 
+/* By its name, which is how it is found (alias.entity_from), and not always that in its row */
+static int calls_itself(const policy_entity_names_t *names, const pki_attr_t *attr)
+{
+    return pki_name_attr_is_identity(attr->nid) &&
+           policy_names_same(names->name, attr->value, policy_names_like_dns(attr->value));
+}
+
 est_err_t *policy_entity_subject(const pki_name_t **out, const policy_entity_names_t *names, const pki_name_t *wanted,
                                  apr_pool_t *pool)
 {
     const pki_name_t *row = names->subject;
     pki_attr_t *attrs;
     pki_name_t *made;
-    int n = 0;
+    int n = 0, replaced = 0;
 
     *out = wanted;
     if (!row)
@@ -88,12 +95,16 @@ est_err_t *policy_entity_subject(const pki_name_t **out, const policy_entity_nam
 
         if (has_value(row, attr))
             continue;
+        if (has_type(row, attr->nid) && calls_itself(names, attr)) {
+            replaced = 1;
+            continue;
+        }
         if (has_type(row, attr->nid))
             return EST_FAIL(pool, name_not_yours, "end entity \"%s\" asks for another %s, \"%s\"", names->name,
                             attr->type, attr->value);
         attrs[n++] = *attr;
     }
-    if (has_all(wanted, row))
+    if (!replaced && has_all(wanted, row))
         return NULL;
     for (int i = 0; i < row->n_attrs; i++) {
         attrs[n] = row->attrs[i];

@@ -20,7 +20,8 @@ typedef struct {
 est_err_t *policy_entity_names(policy_entity_names_t *out, const policy_entity_t *entity, apr_pool_t *pool);
 
 /* The subject of the row, below those attributes of wanted that are of types which the row has not; wanted itself where
- * it has all that the row has. name_not_yours when wanted has another value for one that the row has. */
+ * it has all that the row has. name_not_yours when wanted has another value for one that the row has, but for the
+ * entity's name, in the place of which the row's stands. */
 est_err_t *policy_entity_subject(const pki_name_t **out, const policy_entity_names_t *names, const pki_name_t *wanted,
                                  apr_pool_t *pool);
 /* Every name that says who somebody is stands in the row, or is the entity's name: name_not_yours */

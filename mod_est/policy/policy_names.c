@@ -387,7 +387,7 @@ static est_err_t *check_own_cert(const pki_cert_t *cert, const pki_name_t *subje
 static int has_text(const pki_cert_t *cert, const char *value)
 {
     for (int i = 0; i < cert->subject->n_attrs; i++)
-        if (!strcmp(cert->subject->attrs[i].value, value))
+        if (pki_name_attr_is_identity(cert->subject->attrs[i].nid) && !strcmp(cert->subject->attrs[i].value, value))
             return 1;
     for (int i = 0; i < cert->san.n_names; i++)
         if (!strcmp(cert->san.names[i].value, value))

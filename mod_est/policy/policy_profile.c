@@ -105,6 +105,7 @@ static est_err_t *make_san_rules(policy_profile_t *profile, const policy_profile
         rule->on_violation = (policy_violation_t)policy_text_word(row->on_violation, violations, &bad);
         EST_TRY(make_san_source(rule, row, &bad, pool));
         profile->has_san_templates |= rule->template != NULL;
+        profile->names_entity |= rule->template && policy_template_names_entity(rule->template);
         if (bad || type < 0 || !policy_profile_has_san_type(rule->type) || strlen(rule->pattern) > POLICY_GLOB_MAX ||
             (rule->type == PKI_SAN_IP && !is_network(rule->pattern, pool)))
             return EST_FAIL(pool, config, "SAN rule %d (type \"%s\") of profile \"%s\" cannot be understood", i + 1,
@@ -137,12 +138,18 @@ static est_err_t *check_ext(const policy_profile_t *profile, const est_slice_t *
 static est_err_t *make_exts(policy_profile_t *profile, const policy_profile_rows_t *rows, apr_pool_t *pool)
 {
     est_slice_t *exts = apr_pcalloc(pool, ((apr_size_t)rows->n_exts + 1) * sizeof(*exts));
+    const char **oids = apr_pcalloc(pool, ((apr_size_t)rows->n_exts + 1) * sizeof(*oids));
 
     for (int i = 0; i < rows->n_exts; i++) {
         EST_TRY(pki_ext_build(&exts[i], &rows->exts[i], rows->sections, rows->n_sections, pool));
         EST_TRY(check_ext(profile, exts, i, rows->exts[i].name, pool));
+        oids[i] = pki_oid_to_text(pki_ext_parse(exts[i]).oid.body, pool);
+        if (!oids[i])
+            return EST_FAIL(pool, config, "extension %s of profile \"%s\" has an OID that cannot be read",
+                            rows->exts[i].name, profile->name);
     }
     profile->exts = exts;
+    profile->ext_oids = oids;
     profile->n_exts = rows->n_exts;
     return NULL;
 }
@@ -300,6 +307,7 @@ est_err_t *policy_profile_make(policy_profile_t **out, const policy_profile_rows
 
         EST_TRY(policy_template_subject(&template, row->subject_template, pool));
         profile->subject_template = template;
+        profile->names_entity |= policy_template_names_entity(template);
     }
     *out = profile;
     return NULL;

@@ -67,19 +67,19 @@ est_err_t *policy_rules_renew_window(policy_judge_t *j)
 est_err_t *policy_rules_validity(policy_judge_t *j)
 {
     const policy_request_t *req = j->req;
-    const pki_cert_t *ca = req->ca->certs[0];
+    const pki_cert_t *ca = req->ca ? req->ca->certs[0] : NULL;  /* an explanation may not know it */
     apr_time_t now = apr_time_from_sec(apr_time_sec(req->now)); /* certificates know whole seconds */
     apr_time_t start = now - apr_time_from_sec(j->profile->backdate);
     apr_time_t end = now + apr_time_from_sec(j->profile->validity);
 
     if (j->profile->latest_end && end > j->profile->latest_end)
         end = j->profile->latest_end;
-    if (end > ca->not_after && j->profile->beyond_ca == POLICY_BEYOND_CA_REFUSE)
+    if (ca && end > ca->not_after && j->profile->beyond_ca == POLICY_BEYOND_CA_REFUSE)
         return EST_FAIL(j->pool, ca_ends, "the CA ends %s, the certificate would %s",
                         pki_time_text(ca->not_after, j->pool), pki_time_text(end, j->pool));
-    if (end > ca->not_after)
+    if (ca && end > ca->not_after)
         end = ca->not_after;
-    if (start < ca->not_before)
+    if (ca && start < ca->not_before)
         start = ca->not_before;
     if (end <= now || start >= end)
         return EST_FAIL(j->pool, ca_ends, "nothing is left of the validity: it would end %s",
@@ -95,6 +95,8 @@ est_err_t *policy_rules_entity_name(policy_judge_t *j)
         j->grant->entity = j->entity.name;
         return NULL;
     }
+    if (j->grant->entity) /* a template names it, too */
+        return NULL;
     return policy_entity_call(&j->grant->entity, j->req->alias, j->grant->subject, &j->grant->san, j->req->random,
                               j->pool);
 }

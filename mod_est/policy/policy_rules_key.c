@@ -24,7 +24,8 @@ est_err_t *policy_rules_key_reserved(policy_judge_t *j)
     est_slice_t spki = j->req->csr->key->spki;
     unsigned char *hash = j->grant->spki_hash;
 
-    if (est_slice_equal(spki, j->req->ca->certs[0]->spki))
+    j->not_applicable = !j->req->ca; /* an explanation that does not know it */
+    if (j->req->ca && est_slice_equal(spki, j->req->ca->certs[0]->spki))
         return EST_FAIL(j->pool, key_reserved, "the key is the CA's own");
     pki_sha256(hash, spki);
     for (int i = 0; i < j->req->n_reserved_keys; i++)

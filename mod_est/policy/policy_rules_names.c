@@ -20,8 +20,6 @@ static est_err_t *change_names(policy_judge_t *j)
 
     if (!j->req->alias->change_subject)
         return EST_FAIL(j->pool, name_refused, "ChangeSubjectName is not allowed at alias \"%s\"", j->req->alias->name);
-    if (j->attrs.subject && j->attrs.subject->unfit)
-        return EST_FAIL(j->pool, name_invalid, "%s in the subject of ChangeSubjectName", j->attrs.subject->unfit);
     EST_TRY(pki_name_encode(&empty, NULL, 0, j->pool));
     j->subject = j->attrs.subject ? j->attrs.subject : empty;
     j->san = &j->attrs.san;
@@ -99,12 +97,31 @@ static est_err_t *template_values(policy_template_values_t *out, policy_judge_t 
     /* RA mode: what the entity would be called by the names asked for; who asks for none has no name yet */
     out->entity_asked = policy_entity_call_asked(j->req->alias, asked, j->san);
     err = policy_entity_call(&out->entity, j->req->alias, asked, j->san, j->req->random, j->pool);
+    if (j->profile->names_entity)
+        j->grant->entity = out->entity; /* the record says the same as the certificate */
     return err && err->code != EST_E_name_refused ? err : NULL;
+}
+
+static int has_value(const pki_name_t *name, const pki_attr_t *attr)
+{
+    for (int i = 0; i < name->n_attrs; i++)
+        if (name->attrs[i].nid == attr->nid && !strcmp(name->attrs[i].value, attr->value))
+            return 1;
+    return 0;
+}
+
+/* Of what is asked for that which is not in the name made instead */
+static void drop_replaced(policy_judge_t *j, const pki_name_t *made)
+{
+    for (int i = 0; i < j->subject->n_attrs; i++)
+        if (!has_value(made, &j->subject->attrs[i]))
+            policy_names_add_dropped(&j->grant->dropped, j->subject->attrs[i].type, j->subject->attrs[i].value,
+                                     j->pool);
 }
 
 est_err_t *policy_rules_subject(policy_judge_t *j)
 {
-    const pki_name_t *wanted = has_its_name(j) ? j->req->identity->cert->subject : j->subject;
+    const pki_name_t *asked = has_its_name(j) ? j->req->identity->cert->subject : j->subject, *wanted = asked;
     policy_template_values_t values;
 
     if (j->entity.name && !policy_rules_keeps_names(j))
@@ -115,6 +132,8 @@ est_err_t *policy_rules_subject(policy_judge_t *j)
         EST_TRY(template_values(&values, j));
         EST_TRY(policy_template_fill_subject(&wanted, j->profile->subject_template, &values, j->pool));
     }
+    if (wanted != asked)
+        drop_replaced(j, wanted);
     EST_TRY(policy_names_subject(&j->grant->subject, &j->grant->dropped, j->profile, wanted, j->pool));
     if (wanted == j->chosen_subject)
         j->chosen_subject = j->grant->subject;
@@ -171,6 +190,10 @@ est_err_t *policy_rules_not_the_ca(policy_judge_t *j)
 {
     const pki_issuer_t *ca = j->req->ca;
 
+    if (!ca) { /* only an explanation gets here */
+        j->not_applicable = 1;
+        return NULL;
+    }
     for (int i = 0; i < ca->n_certs; i++)
         if (policy_names_is(j->grant->subject, ca->certs[i]->subject))
             return EST_FAIL(j->pool, name_invalid, "the subject is that of a CA, \"%s\"", ca->certs[i]->subject->text);

@@ -323,6 +323,15 @@ est_err_t *policy_template_fill_subject(const pki_name_t **out, const policy_tem
     return NULL;
 }
 
+int policy_template_names_entity(const policy_template_t *template)
+{
+    for (int i = 0; i < template->n_fields; i++)
+        for (int k = 0; k < template->fields[i].n_parts; k++)
+            if (template->fields[i].parts[k].kind == ENTITY)
+                return 1;
+    return 0;
+}
+
 const char *policy_template_fill_name(const policy_template_t *template, const policy_template_values_t *values,
                                       apr_pool_t *pool)
 {

@@ -36,6 +36,9 @@ int policy_template_has_attribute(const char *name);
 est_err_t *policy_template_subject(policy_template_t **out, const char *text, apr_pool_t *pool);
 est_err_t *policy_template_name(policy_template_t **out, const char *text, apr_pool_t *pool);
 
+/* Is ${entity} in it? */
+int policy_template_names_entity(const policy_template_t *template);
+
 /* An attribute whose text is variables alone, all absent, is left out; one where some are absent is name_invalid, as is
  * what cannot be encoded. */
 est_err_t *policy_template_fill_subject(const pki_name_t **out, const policy_template_t *template,

@@ -77,6 +77,14 @@ typedef struct {
     int retry_after;           /* PENDING, REFUSED: seconds; 0 = not said */
 } store_outcome_t;
 
+/* What a rule of the database says of a request, for an explanation */
+typedef struct {
+    const char *rule;         /* as in store_outcome_t, or replay, order, approval */
+    const char *verdict;      /* pass, fail, n/a */
+    const char *wanted, *got; /* NULL = nothing to say */
+    int retry_after;          /* seconds; 0 = not said */
+} store_finding_t;
+
 typedef enum { STORE_HOLDER_VALID, STORE_HOLDER_REVOKED, STORE_HOLDER_UNKNOWN } store_holder_t;
 
 typedef struct {
@@ -103,6 +111,9 @@ typedef struct {
     /* What has to be done now and then: how many certificates were revoked since they were replaced long enough ago,
      * and how many orders have expired */
     est_err_t *(*maintain)(store_t *store, int *revoked, int *expired, apr_pool_t *pool);
+    /* For administrators: what record_issued and order_open would say, in their order; writes nothing */
+    est_err_t *(*explain_request)(store_t *store, store_finding_t **out, int *n, const store_issue_t *issue,
+                                  apr_pool_t *pool);
 } store_vtable_t;
 
 /* Implementations put this first in their own struct */

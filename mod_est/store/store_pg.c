@@ -19,6 +19,7 @@ typedef struct {
     store_t base;
     store_pg_target_t *target;
     store_pg_pool_t *connections;
+    store_pg_conn_t *lent; /* in the place of these, not ours */
     apr_interval_time_t timeout;
     const est_env_t *env;
 } store_pg_t;
@@ -43,6 +44,8 @@ static est_err_t *call_until(PGresult **out, const store_pg_t *pg, store_pg_stmt
     store_pg_conn_t *conn;
     est_err_t *err;
 
+    if (pg->lent)
+        return store_pg_conn_run(out, pg->lent, stmt, params, deadline, pool);
     do {
         EST_TRY(store_pg_pool_acquire(&conn, pg->connections, deadline, pool));
         err = store_pg_conn_run(out, conn, stmt, params, deadline, pool);
@@ -81,6 +84,8 @@ static est_err_t *load_policy(store_t *store, policy_snapshot_t **out, apr_pool_
     est_err_t *err;
 
     apr_pool_create(&scratch, pool);
+    if (pg->lent)
+        return store_pg_policy_load(out, pg->lent, deadline, pool, scratch);
     do {
         EST_TRY(store_pg_pool_acquire(&conn, pg->connections, deadline, pool));
         apr_pool_clear(scratch);
@@ -273,6 +278,32 @@ static est_err_t *maintain(store_t *store, int *revoked, int *expired, apr_pool_
     return read_count(expired, result, "expired", pool);
 }
 
+/* --- for administrators */
+
+static est_err_t *explain_request(store_t *store, store_finding_t **out, int *n, const store_issue_t *issue,
+                                  apr_pool_t *pool)
+{
+    store_pg_params_t params = {0};
+    PGresult *result;
+
+    store_pg_issue_explain_params(&params, issue, pool);
+    EST_TRY(call(&result, store, STORE_PG_STMT_EXPLAIN_REQUEST, &params, pool));
+    *n = PQntuples(result);
+    *out = apr_pcalloc(pool, ((apr_size_t)*n + 1) * sizeof(**out));
+    for (int i = 0; i < *n; i++) {
+        store_finding_t *finding = &(*out)[i];
+        const char *retry_after;
+
+        EST_TRY(store_pg_column(&finding->rule, result, i, "rule", pool));
+        EST_TRY(store_pg_column(&finding->verdict, result, i, "verdict", pool));
+        EST_TRY(store_pg_column(&finding->wanted, result, i, "wanted", pool));
+        EST_TRY(store_pg_column(&finding->got, result, i, "got", pool));
+        EST_TRY(store_pg_column(&retry_after, result, i, "retry_after", pool));
+        finding->retry_after = retry_after ? atoi(retry_after) : 0;
+    }
+    return NULL;
+}
+
 /* --- the store */
 
 est_err_t *store_pg_config_check(const char *conninfo, apr_pool_t *pool)
@@ -316,6 +347,25 @@ est_err_t *store_pg_open(store_t **out, const store_pg_config_t *config, const e
     pg->env = env;
     EST_TRY(store_pg_target_make(&pg->target, config->conninfo, pool));
     EST_TRY(store_pg_pool_make(&pg->connections, pg->target, config->pool_size, pool));
+    *out = &pg->base;
+    return NULL;
+}
+
+est_err_t *store_pg_lend(store_t **out, struct pg_conn *connection, apr_interval_time_t timeout, apr_pool_t *pool)
+{
+    static const store_vtable_t vtable = {.load_policy = load_policy,
+                                          .policy_version = policy_version,
+                                          .client_get = client_get,
+                                          .holder_status = holder_status,
+                                          .client_by_certificate = client_by_certificate,
+                                          .entity_get = entity_get,
+                                          .explain_request = explain_request};
+    store_pg_t *pg = apr_pcalloc(pool, sizeof(*pg));
+
+    pg->base.vt = &vtable;
+    pg->timeout = timeout;
+    pg->lent = apr_pcalloc(pool, sizeof(*pg->lent));
+    pg->lent->pg = connection;
     *out = &pg->base;
     return NULL;
 }

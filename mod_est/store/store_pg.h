@@ -33,6 +33,10 @@ est_err_t *store_pg_probe(policy_snapshot_t **snapshot, const store_pg_config_t 
 /* Opens the store in a child process. Connections are made when they are first needed. Closed with pool. */
 est_err_t *store_pg_open(store_t **out, const store_pg_config_t *config, const est_env_t *env, apr_pool_t *pool);
 
+/* A store over a connection that its owner has made and closes, for reading alone: nothing is recorded through it */
+struct pg_conn;
+est_err_t *store_pg_lend(store_t **out, struct pg_conn *connection, apr_interval_time_t timeout, apr_pool_t *pool);
+
 /* All that is asked of the store with this pool from now on shares one time-out, the configured one or limit where that
  * is less and not 0: pool is a request's, and only the time spent here counts. Without it each call has a time-out of
  * its own; reading the whole policy always has. */

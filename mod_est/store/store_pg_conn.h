@@ -36,6 +36,7 @@
     X(record_refused, RECORD_REFUSED, 1)                                                                               \
     X(maintain, MAINTAIN, 0)                                                                                           \
     X(holder_status, HOLDER_STATUS, 1)                                                                                 \
+    X(explain_request, EXPLAIN_REQUEST, 0)                                                                             \
     X(listen, LISTEN, 0)
 
 typedef enum {

@@ -143,6 +143,27 @@ void store_pg_issue_order_params(store_pg_params_t *params, const store_issue_t 
     put_vendor(params, issue, pool);
 }
 
+void store_pg_issue_explain_params(store_pg_params_t *params, const store_issue_t *issue, apr_pool_t *pool)
+{
+    const pki_cert_t *holder = issue->holder_issuer_hash ? issue->identity->cert : NULL;
+
+    store_pg_params_text(params, number(issue->alias, pool));
+    store_pg_params_text(params, issue->operation);
+    store_pg_params_text(params, kind_of(issue->identity));
+    store_pg_params_text(params, issue->identity->name);
+    store_pg_params_text(params, issue->network);
+    store_pg_params_bytes(params, holder ? issue->holder_issuer_hash : NULL, HASH);
+    store_pg_params_text(params, holder ? est_hex(holder->serial, pool) : NULL);
+    store_pg_params_text(params, issue->entity);
+    store_pg_params_text(params, issue->subject);
+    store_pg_params_bytes(params, issue->spki_hash, HASH);
+    store_pg_params_bytes(params, issue->modulus_hash, PKI_KEY_MODULUS_HASH_SIZE);
+    store_pg_params_text(params, number_if(issue->code, pool));
+    put_vendor(params, issue, pool);
+    store_pg_params_bytes(params, issue->order_key, HASH);
+    put_idempotency(params, issue, pool);
+}
+
 void store_pg_issue_refusal_params(store_pg_params_t *params, const store_refusal_t *refusal, apr_pool_t *pool)
 {
     const policy_identity_t *identity = refusal->identity;

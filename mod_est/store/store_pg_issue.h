@@ -13,6 +13,7 @@
 /* In the order of each statement in sql/queries.sql; all in pool or borrowed */
 void store_pg_issue_params(store_pg_params_t *params, const store_issue_t *issue, apr_pool_t *pool);
 void store_pg_issue_order_params(store_pg_params_t *params, const store_issue_t *issue, apr_pool_t *pool);
+void store_pg_issue_explain_params(store_pg_params_t *params, const store_issue_t *issue, apr_pool_t *pool);
 void store_pg_issue_refusal_params(store_pg_params_t *params, const store_refusal_t *refusal, apr_pool_t *pool);
 
 /* statement: for messages. Fails with store_failed. */

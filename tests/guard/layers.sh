@@ -13,11 +13,12 @@ policy: base pki policy |
 store:  base policy store | store_pg:libpq
 ca:     base pki policy ca | openssl
 op:     base pki policy store/store.h store/store_cache.h ca/ca.h op |
+cli:    base pki policy store ca op cli | jansson
 httpd:  base pki policy store ca op httpd | httpd tls:openssl
 '
 
 cd "$top_srcdir/mod_est"
-for layer in base pki policy store ca op httpd; do
+for layer in base pki policy store ca op cli httpd; do
     rule=$(printf '%s' "$rules" | sed -n "s/^$layer: *//p")
     findings=$(find "$layer" -name '*.[ch]' | sort | xargs awk -v layer="$layer" -v rule="$rule" '
         BEGIN {
@@ -32,6 +33,7 @@ for layer in base pki policy store ca op httpd; do
             if (header ~ /^openssl\//) return "openssl"
             if (header ~ /^(libpq|postgres)/) return "libpq"
             if (header == "idn2.h") return "libidn2"
+            if (header == "jansson.h") return "jansson"
             if (header ~ /^(httpd|http_|ap_|ap[.]|mod_|util_|scoreboard|mpm_|unixd|heartbeat)/) return "httpd"
             return ""
         }

@@ -132,6 +132,270 @@ static void test_anchors_and_helpers_are_an_aliass_own(void **state)
     sk_X509_free(chain);
 }
 
+/* ---- anchors of different kinds */
+
+/* A CA of somebody else, as the anchor of an alias */
+typedef struct {
+    EVP_PKEY *key;
+    X509 *cert;
+} foreign_t;
+
+static foreign_t foreign_anchor(const char *kind, int i)
+{
+    foreign_t ca = {.key = make_key("P-256")};
+
+    ca.cert = make_ca(apr_pstrcat(pool, "CN=CA of a ", kind, NULL), ca.key, NULL, NULL);
+    op.store.anchors[i] = (policy_anchor_row_t){"1", kind, "anchor", est_hex(cert_der(ca.cert), pool)};
+    op.store.n_anchors = i + 1;
+    return ca;
+}
+
+static X509 *of_foreign(const foreign_t *ca, const char *subject, const char *ext)
+{
+    cert_spec_t spec = {.subject = subject, .issuer = ca->cert, .issuer_key = ca->key, .exts = {ext}};
+
+    return make_cert(&spec);
+}
+
+/* Fills identity, if granted */
+static policy_access_t asked(est_req_t **req, est_err_t **why, const char *path, X509 *leaf)
+{
+    policy_access_t access;
+
+    *req = op_routed(path);
+    (*req)->leaf = leaf;
+    ASSERT_OK(est_auth_require(&access, why, *req, &op.service));
+    return access;
+}
+
+/* TLS-13 */
+static void test_anchors_of_each_kind_are_told_apart(void **state)
+{
+    foreign_t vendor, ra;
+    X509 *leaf;
+    est_req_t *req;
+    est_err_t *why;
+
+    (void)state;
+    op_start();
+    vendor = foreign_anchor("vendor", 0);
+    ra = foreign_anchor("ra", 1);
+    op.store.aliases[0].vendor = "pattern";
+    leaf = of_foreign(&vendor, "serialNumber=S1", NULL);
+    for (int i = 0; i < 2; i++) { /* the second time from memory */
+        assert_int_equal(asked(&req, &why, "/simpleenroll", leaf), POLICY_ACCESS_GRANTED);
+        assert_int_equal(req->identity.kind, POLICY_IDENTITY_VENDOR);
+        assert_int_equal(req->identity.cert_kind, POLICY_ANCHOR_VENDOR);
+    }
+    assert_int_equal(est_lru_size(op.service.paths), 1);
+    assert_int_equal(asked(&req, &why, "/simplereenroll", leaf), POLICY_ACCESS_DENIED);
+    ASSERT_FAILS(why, vendor_refused, "first enrolment only");
+    assert_int_equal(asked(&req, &why, "/other/simpleenroll", leaf), POLICY_ACCESS_NEED_USER); /* not its anchor */
+
+    leaf = of_foreign(&ra, "CN=ra", NULL);
+    assert_int_equal(asked(&req, &why, "/simpleenroll", leaf), POLICY_ACCESS_DENIED);
+    ASSERT_FAILS(why, not_authorized, "not registered as a client");
+    op.store.ra_client = op.store.clients[1];
+    op.now += apr_time_from_sec(2);
+    assert_int_equal(asked(&req, &why, "/simpleenroll", leaf), POLICY_ACCESS_GRANTED);
+    assert_int_equal(req->identity.kind, POLICY_IDENTITY_RA);
+    assert_string_equal(req->identity.client->user, "ra");
+
+    /* without vendor's being on, its anchors are none */
+    op.store.aliases[0].vendor = "off";
+    op_policy_changed();
+    op.now += apr_time_from_sec(1);
+    assert_int_equal(asked(&req, &why, "/simpleenroll", of_foreign(&vendor, "serialNumber=S1", NULL)),
+                     POLICY_ACCESS_NEED_USER);
+    assert_null(req->cred.cert);
+    assert_non_null(req->cred.cert_ignored);
+}
+
+static void test_what_is_not_good_under_an_anchor_of_any_kind_is_refused(void **state)
+{
+    static const char *const kinds[] = {"holder", "vendor", "ra"};
+
+    (void)state;
+    for (int i = 0; i < 3; i++) {
+        foreign_t ca;
+
+        op_start();
+        op.store.aliases[0].vendor = "pattern";
+        op.store.ra_client = op.store.clients[1];
+        ca = foreign_anchor(kinds[i], 0);
+        cert_spec_t expired = {
+            .subject = "CN=x", .issuer = ca.cert, .issuer_key = ca.key, .until = TEST_NOW - TEST_DAY};
+        assert_int_equal(verdict("/simpleenroll", make_cert(&expired), NULL, "expired"), REFUSED);
+        assert_int_equal(
+            verdict("/simpleenroll", of_foreign(&ca, "CN=x", "extendedKeyUsage=serverAuth"), NULL, "purpose"), REFUSED);
+    }
+}
+
+/* A CA that is an anchor of two kinds: what its certificates can do as holders goes first */
+static void test_holders_go_first(void **state)
+{
+    foreign_t ca;
+    est_req_t *req;
+    est_err_t *why;
+
+    (void)state;
+    op_start();
+    ca = foreign_anchor("vendor", 0);
+    op.store.anchors[1] = op.store.anchors[0];
+    op.store.anchors[1].kind = "holder";
+    op.store.n_anchors = 2;
+    op.store.aliases[0].vendor = "pattern";
+    assert_int_equal(asked(&req, &why, "/simpleenroll", of_foreign(&ca, "serialNumber=S1", NULL)),
+                     POLICY_ACCESS_GRANTED);
+    assert_int_equal(req->identity.kind, POLICY_IDENTITY_CERTIFICATE);
+}
+
+/* An intermediate is on the way to whatever anchor */
+static void test_helpers_help_anchors_of_every_kind(void **state)
+{
+    EVP_PKEY *middle_key = make_key("P-256");
+    foreign_t vendor;
+    est_req_t *req;
+    est_err_t *why;
+
+    (void)state;
+    op_start();
+    op.store.aliases[0].vendor = "pattern";
+    vendor = foreign_anchor("vendor", 0);
+    foreign_t middle = {middle_key, make_ca("CN=Middle", middle_key, vendor.cert, vendor.key)};
+    op.store.anchors[1] = (policy_anchor_row_t){"1", "holder", "helper", est_hex(cert_der(middle.cert), pool)};
+    op.store.n_anchors = 2;
+    assert_int_equal(asked(&req, &why, "/simpleenroll", of_foreign(&middle, "serialNumber=S1", NULL)),
+                     POLICY_ACCESS_GRANTED);
+    assert_int_equal(req->identity.kind, POLICY_IDENTITY_VENDOR);
+}
+
+/* AUTH-10: what makes an RA is that our own CA says so */
+static void test_who_is_a_registration_authority_by_its_certificate(void **state)
+{
+    static const char ra_purposes[] = "extendedKeyUsage=clientAuth,1.3.6.1.5.5.7.3.28";
+    cert_spec_t spec = {.subject = "CN=ra", .exts = {ra_purposes}};
+    foreign_t holders;
+    est_req_t *req;
+    est_err_t *why;
+
+    (void)state;
+    op_start();
+    holders = foreign_anchor("holder", 0);
+    for (int i = 0; i < 2; i++) { /* the second time from memory */
+        assert_int_equal(asked(&req, &why, "/simpleenroll", client_cert(&spec)), POLICY_ACCESS_GRANTED);
+        assert_int_equal(req->identity.kind, POLICY_IDENTITY_RA);
+        assert_null(req->identity.client);
+        assert_int_equal(asked(&req, &why, "/simplereenroll", client_cert(&spec)), POLICY_ACCESS_GRANTED);
+        assert_int_equal(req->identity.kind, POLICY_IDENTITY_CERTIFICATE);
+        assert_int_equal(asked(&req, &why, "/simpleenroll", of_foreign(&holders, "CN=ra", ra_purposes)),
+                         POLICY_ACCESS_GRANTED);
+        assert_int_equal(req->identity.kind, POLICY_IDENTITY_CERTIFICATE);
+    }
+    op.store.ra_client = op.store.clients[1];
+    op.store.ra_client.enabled = "f";
+    assert_int_equal(asked(&req, &why, "/simpleenroll", client_cert(&spec)), POLICY_ACCESS_DENIED);
+    ASSERT_FAILS(why, not_authorized, "disabled");
+    op.store.down = 1;
+    req = op_routed("/simpleenroll");
+    req->leaf = client_cert(&spec);
+    policy_access_t access;
+    ASSERT_FAILS(est_auth_require(&access, &why, req, &op.service), store_unavailable, NULL);
+    assert_false(req->granted);
+}
+
+static void test_a_registration_authoritys_row_is_read_anew_after_stale(void **state)
+{
+    foreign_t ra;
+    est_req_t *req;
+
+    (void)state;
+    op_start();
+    ra = foreign_anchor("ra", 0);
+    op.store.ra_client = op.store.clients[1];
+    req = op_granted("/simpleenroll", NULL, of_foreign(&ra, "CN=ra", NULL));
+    op.store.ra_client.version = "2";
+    ASSERT_OK(est_auth_again(req, &op.service));
+    assert_int_equal(req->identity.client->version, 2);
+    op.store.ra_client.enabled = "f";
+    ASSERT_FAILS(est_auth_again(req, &op.service), not_authorized, "disabled");
+}
+
+/* ---- grace for those who renew too late */
+
+static void test_the_grace_of_renew_expired(void **state)
+{
+    static const struct {
+        const char *path, *grace; /* seconds; NULL: none */
+        apr_time_t over;          /* since when the certificate is over */
+        verdict_t verdict;
+        const char *reason;
+    } rows[] = {
+        {"/simplereenroll", NULL, APR_TIME_C(1000000), REFUSED, "no grace"},
+        {"/simplereenroll", "86400", APR_TIME_C(1000000), COUNTS, "just over"},
+        {"/simplereenroll", "86400", TEST_DAY, COUNTS, "its last second"},
+        {"/simplereenroll", "86400", TEST_DAY + APR_TIME_C(1000000), REFUSED, "too late"},
+        {"/simpleenroll", "86400", APR_TIME_C(1000000), REFUSED, "not to enrol"},
+        {"/other/simplereenroll", "86400", APR_TIME_C(1000000), REFUSED, "of another alias"},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        op_start();
+        op.now = apr_time_from_sec(apr_time_sec(op.now));
+        op.store.aliases[0].renew_expired = rows[i].grace;
+        cert_spec_t spec = {.subject = "CN=dev7", .until = op.now - rows[i].over};
+        X509 *leaf = client_cert(&spec);
+        for (int j = 0; j < 2; j++) /* the second time from memory */
+            if (verdict(rows[i].path, leaf, NULL, "expired") != rows[i].verdict)
+                fail_msg("%s", rows[i].reason);
+    }
+}
+
+/* It forgives that the certificate is over, and nothing else */
+static void test_the_grace_forgives_nothing_else(void **state)
+{
+    EVP_PKEY *middle_key = make_key("P-256");
+    cert_spec_t over = {.subject = "CN=dev7", .until = TEST_NOW - TEST_DAY}, spec;
+    STACK_OF(X509) *chain = sk_X509_new_null();
+    foreign_t vendor;
+
+    (void)state;
+    op_start();
+    op.store.aliases[0].renew_expired = "8640000";
+    op.store.aliases[0].vendor = "pattern";
+    vendor = foreign_anchor("vendor", 0);
+    assert_int_equal(verdict("/simplereenroll", client_cert(&over), NULL, NULL), COUNTS);
+    spec = over;
+    spec.exts[0] = "extendedKeyUsage=serverAuth";
+    assert_int_equal(verdict("/simplereenroll", client_cert(&spec), NULL, "purpose"), REFUSED);
+    spec = over;
+    spec.issuer = vendor.cert;
+    spec.issuer_key = vendor.key;
+    assert_int_equal(verdict("/simplereenroll", make_cert(&spec), NULL, "expired"), REFUSED);
+    /* an issuer that is over is another matter */
+    cert_spec_t middle = {.subject = "CN=Middle",
+                          .key = middle_key,
+                          .issuer = op.ca_cert,
+                          .issuer_key = op.ca_key,
+                          .until = TEST_NOW - TEST_DAY,
+                          .exts = CA_EXTS};
+    spec = over;
+    spec.issuer = make_cert(&middle);
+    spec.issuer_key = middle_key;
+    sk_X509_push(chain, spec.issuer);
+    assert_int_equal(verdict("/simplereenroll", make_cert(&spec), chain, "expired"), REFUSED);
+    sk_X509_free(chain);
+
+    est_req_t *req = op_routed("/simplereenroll");
+    policy_access_t access;
+    est_err_t *why;
+    req->leaf = client_cert(&over);
+    req->leaf_refused = "revoked by the CRL";
+    ASSERT_OK(est_auth_require(&access, &why, req, &op.service));
+    ASSERT_FAILS(why, certificate_refused, "CRL");
+}
+
 /* ---- what is remembered of a path */
 
 static void test_a_verdict_is_remembered_for_a_minute(void **state)
@@ -497,6 +761,14 @@ int main(void)
         EST_TEST(test_the_transports_refusal_counts),
         EST_TEST(test_a_certificate_with_unreadable_names_counts_as_none),
         EST_TEST(test_anchors_and_helpers_are_an_aliass_own),
+        EST_TEST(test_anchors_of_each_kind_are_told_apart),
+        EST_TEST(test_what_is_not_good_under_an_anchor_of_any_kind_is_refused),
+        EST_TEST(test_holders_go_first),
+        EST_TEST(test_helpers_help_anchors_of_every_kind),
+        EST_TEST(test_who_is_a_registration_authority_by_its_certificate),
+        EST_TEST(test_a_registration_authoritys_row_is_read_anew_after_stale),
+        EST_TEST(test_the_grace_of_renew_expired),
+        EST_TEST(test_the_grace_forgives_nothing_else),
         EST_TEST(test_a_verdict_is_remembered_for_a_minute),
         EST_TEST(test_a_bad_verdict_is_remembered_with_its_reason),
         EST_TEST(test_a_verdict_is_not_shared_between_aliases_policies_and_chains),

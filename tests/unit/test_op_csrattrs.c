@@ -24,27 +24,52 @@ static void test_nothing_wanted_is_204(void **state)
     }
 }
 
-/* EN-07: a binding that is required is announced */
-static void test_a_required_binding_is_announced(void **state)
+/* EN-07: what a request has to bring is announced; code_source counts only where an enrolment takes a code */
+static void test_what_is_wanted_is_announced(void **state)
 {
-    est_resp_t resp;
+    static const struct {
+        const char *binding, *mode, *code_source, *auth;
+        const char *body; /* NULL: 204 */
+    } rows[] = {
+        {"required", "ra", "basic", "basic-or-cert", "MAsGCSqGSIb3DQEJBw==\n"},
+        {"off", "client", "challenge-password", "basic", "MAsGCSqGSIb3DQEJBw==\n"},
+        {"off", "client", "challenge-password", "basic-and-cert", "MAsGCSqGSIb3DQEJBw==\n"},
+        {"off", "client", "otp-challenge", "basic-or-cert", "MA0GCyqGSIb3DQEJEAI4\n"},
+        {"required", "client", "otp-challenge", "basic", "MBgGCSqGSIb3DQEJBwYLKoZIhvcNAQkQAjg=\n"},
+        {"off", "client", "challenge-password", "cert", NULL},
+        {"off", "client", "otp-challenge", "cert", NULL},
+        {"off", "client", "basic", "basic", NULL},
+        {"off", "client", "dn:serialNumber", "basic", NULL},
+        {"off", "ra", "challenge-password", "basic", NULL},
+        {"off", "ra", "otp-challenge", "basic", NULL},
+    };
 
     (void)state;
-    op_start();
-    op.store.aliases[0].binding = "required";
-    ASSERT_OK(est_serve(&resp, op_granted("/csrattrs", NULL, NULL), &op.service));
-    assert_int_equal(resp.status, 200);
-    assert_string_equal(resp.content_type, "application/csrattrs");
-    assert_int_equal(resp.length, strlen("MAsGCSqGSIb3DQEJBw==\n"));
-    assert_memory_equal(resp.body, "MAsGCSqGSIb3DQEJBw==\n", resp.length);
-    assert_true(resp.transfer_encoding);
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        est_resp_t resp;
+
+        op_start();
+        op.store.aliases[0].binding = rows[i].binding;
+        op.store.aliases[0].mode = rows[i].mode;
+        op.store.aliases[0].code_source = rows[i].code_source;
+        op.store.aliases[0].auth_enroll = rows[i].auth;
+        ASSERT_OK(est_serve(&resp, op_granted("/csrattrs", NULL, NULL), &op.service));
+        if (resp.status != (rows[i].body ? 200 : 204))
+            fail_msg("row %d: %d", (int)i, resp.status);
+        if (!rows[i].body)
+            continue;
+        assert_string_equal(resp.content_type, "application/csrattrs");
+        assert_int_equal(resp.length, strlen(rows[i].body));
+        assert_memory_equal(resp.body, rows[i].body, resp.length);
+        assert_true(resp.transfer_encoding);
+    }
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         EST_TEST(test_nothing_wanted_is_204),
-        EST_TEST(test_a_required_binding_is_announced),
+        EST_TEST(test_what_is_wanted_is_announced),
     };
     return EST_TEST_RUN(tests);
 }

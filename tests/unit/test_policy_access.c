@@ -201,6 +201,348 @@ static void test_which_operations_take_what(void **state)
     assert_true(policy_access_takes_user(&alias, POLICY_OP_ENROLL));
 }
 
+/* ---- certificates of every kind */
+
+enum {
+    HOLDER = POLICY_ANCHOR_HOLDER,
+    VENDOR = POLICY_ANCHOR_VENDOR,
+    RA = POLICY_ANCHOR_RA,
+    RA_PURPOSES = PKI_CERT_CLIENT_AUTH | PKI_CERT_CMC_RA
+};
+
+typedef struct {
+    policy_op_t op;
+    int kind, ours;
+    unsigned purposes;
+    int registered; /* there is a row of a client for it */
+    policy_access_t access;
+    policy_identity_kind_t identity;
+    est_err_code_t code;
+    const char *reason;
+} kind_row_t;
+
+/* TLS-13, AUTH-10, AUTH-11: at an alias that takes certificates alone */
+static void test_what_a_certificate_makes_of_its_holder(void **state)
+{
+    static const kind_row_t rows[] = {
+        {POLICY_OP_ENROLL, HOLDER, 1, PKI_CERT_CLIENT_AUTH, 0, GRANTED(CERTIFICATE), "ordinary"},
+        {POLICY_OP_ENROLL, HOLDER, 1, RA_PURPOSES, 0, GRANTED(RA), "an RA of our own CA needs no row"},
+        {POLICY_OP_ENROLL, HOLDER, 1, RA_PURPOSES, 1, GRANTED(RA), "but may have one"},
+        {POLICY_OP_CACERTS, HOLDER, 1, RA_PURPOSES, 0, GRANTED(RA), "at every operation but one"},
+        {POLICY_OP_REENROLL, HOLDER, 1, RA_PURPOSES, 0, GRANTED(CERTIFICATE), "an RA renews its own certificate"},
+        {POLICY_OP_ENROLL, HOLDER, 0, RA_PURPOSES, 0, GRANTED(CERTIFICATE), "an RA of somebody else is ordinary here"},
+        {POLICY_OP_ENROLL, HOLDER, 1, PKI_CERT_CMC_RA, 0, GRANTED(CERTIFICATE), "cmcRA alone"},
+        {POLICY_OP_ENROLL, HOLDER, 1, RA_PURPOSES | PKI_CERT_SERVER_AUTH, 0, GRANTED(CERTIFICATE), "a server, too"},
+        {POLICY_OP_ENROLL, HOLDER, 1, RA_PURPOSES | PKI_CERT_ANY_PURPOSE, 0, GRANTED(CERTIFICATE), "anything, too"},
+        {POLICY_OP_ENROLL, HOLDER, 1, RA_PURPOSES | PKI_CERT_OTHER_PURPOSE, 0, GRANTED(RA), "e-mail, too"},
+        {POLICY_OP_ENROLL, RA, 0, PKI_CERT_CLIENT_AUTH, 1, GRANTED(RA), "registered under an anchor of RAs"},
+        {POLICY_OP_ENROLL, RA, 0, 0, 1, GRANTED(RA), "without extendedKeyUsage"},
+        {POLICY_OP_ENROLL, RA, 0, RA_PURPOSES, 0, DENIED(not_authorized), "not registered"},
+        {POLICY_OP_ENROLL, RA, 0, RA_PURPOSES | PKI_CERT_SERVER_AUTH, 1, DENIED(certificate_refused), "a server"},
+        {POLICY_OP_REENROLL, RA, 0, RA_PURPOSES, 1, DENIED(not_authorized), "we did not issue it"},
+        {POLICY_OP_ENROLL, VENDOR, 0, PKI_CERT_CLIENT_AUTH, 0, GRANTED(VENDOR), "first enrolment"},
+        {POLICY_OP_ENROLL, VENDOR, 1, RA_PURPOSES, 1, GRANTED(VENDOR), "a vendor's RA is a device"},
+        {POLICY_OP_REENROLL, VENDOR, 0, PKI_CERT_CLIENT_AUTH, 0, DENIED(vendor_refused), "renews nothing"},
+        {POLICY_OP_CSRATTRS, VENDOR, 0, 0, 0, GRANTED(VENDOR), "needs to know what to send"},
+    };
+    policy_client_row_t row = good_row();
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        static const char *const any[] = {"**"};
+        policy_alias_t alias = good_alias();
+        pki_cert_t cert = {.subject = name_of("CN=box,serialNumber=S1"), .serial_number = "S1"};
+        policy_credentials_t cred = {.cert = &cert, .address = address_of("192.0.2.1")};
+        policy_identity_t identity;
+        policy_access_t access;
+        est_err_t *why;
+
+        alias.auth_enroll = POLICY_AUTH_CERT;
+        alias.auth_cacerts = alias.ra_certificates = 1;
+        alias.vendor = POLICY_VENDOR_PATTERN;
+        alias.vendor_patterns = any;
+        alias.n_vendor_patterns = 1;
+        cert.purposes = rows[i].purposes;
+        cred.cert_kind = (policy_anchor_kind_t)rows[i].kind;
+        cred.cert_is_ours = rows[i].ours;
+        cred.ra = rows[i].registered ? client_of(&row) : NULL;
+        access = policy_access(&identity, &why, &alias, rows[i].op, &cred, TEST_NOW, pool);
+        if (access != rows[i].access || (why ? why->code : EST_E__COUNT) != rows[i].code)
+            fail_msg("%s: got %d, %s", rows[i].reason, (int)access, why ? est_err_row(why->code)->name : "no reason");
+        if (access != POLICY_ACCESS_GRANTED)
+            continue;
+        if (identity.kind != rows[i].identity)
+            fail_msg("%s: identity %d", rows[i].reason, (int)identity.kind);
+        assert_string_equal(identity.name, cert.subject->text);
+        assert_ptr_equal(identity.cert, &cert);
+        assert_int_equal(identity.cert_kind, rows[i].kind);
+        assert_ptr_equal(identity.client, identity.kind == POLICY_IDENTITY_RA ? cred.ra : NULL);
+
+        alias.ra_certificates = 0;
+        policy_access(&identity, &why, &alias, rows[i].op, &cred, TEST_NOW, pool);
+        if (rows[i].kind == HOLDER)
+            assert_int_equal(identity.kind, POLICY_IDENTITY_CERTIFICATE);
+    }
+}
+
+/* The row of an RA's certificate says as much as that of a user */
+static void test_a_registration_authoritys_row_binds_it(void **state)
+{
+    static const struct {
+        int kind;
+        const char *groups, *networks, *enabled, *until;
+        est_err_code_t code;
+    } rows[] = {
+        {RA, "5", "192.0.2.0/24", "t", NULL, EST_E__COUNT},
+        {RA, "6", NULL, "t", NULL, EST_E_group_refused},
+        {RA, "5", "10.0.0.0/8", "t", NULL, EST_E_network_refused},
+        {RA, "5", NULL, "f", NULL, EST_E_not_authorized},
+        {RA, "5", NULL, "t", "1", EST_E_not_authorized},
+        {HOLDER, "5", NULL, "f", NULL, EST_E_not_authorized}, /* of our own CA, which needs none: but there is one */
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        policy_client_row_t row = good_row();
+        policy_alias_t alias = good_alias();
+        pki_cert_t cert = {.subject = name_of("CN=ra"), .purposes = RA_PURPOSES};
+        policy_credentials_t cred = {.cert = &cert, .cert_is_ours = 1, .address = address_of("192.0.2.1")};
+        policy_identity_t identity;
+        est_err_t *why;
+
+        alias.auth_enroll = POLICY_AUTH_CERT;
+        alias.ra_certificates = 1;
+        row.groups = rows[i].groups;
+        row.networks = rows[i].networks;
+        row.enabled = rows[i].enabled;
+        row.valid_until = rows[i].until;
+        cred.cert_kind = (policy_anchor_kind_t)rows[i].kind;
+        cred.ra = client_of(&row);
+        policy_access(&identity, &why, &alias, POLICY_OP_ENROLL, &cred, TEST_NOW, pool);
+        if ((why ? why->code : EST_E__COUNT) != rows[i].code)
+            fail_msg("row %d: %s", (int)i, why ? est_err_row(why->code)->name : "granted");
+    }
+}
+
+static void test_which_devices_of_a_vendor_may_come(void **state)
+{
+    static const struct {
+        policy_vendor_t vendor;
+        const char *pattern, *serial, *type, *hardware;
+        est_err_code_t code;
+    } rows[] = {
+        {POLICY_VENDOR_PATTERN, "AB-*", "AB-1", NULL, NULL, EST_E__COUNT},
+        {POLICY_VENDOR_PATTERN, "AB-*", "AC-1", NULL, NULL, EST_E_vendor_refused},
+        {POLICY_VENDOR_PATTERN, "ab-*", "AB-1", NULL, NULL, EST_E_vendor_refused},
+        {POLICY_VENDOR_PATTERN, "1.3.6.1.4.1.9:0a*", NULL, "1.3.6.1.4.1.9", "0afb", EST_E__COUNT},
+        {POLICY_VENDOR_PATTERN, "0a*", NULL, "1.3.6.1.4.1.9", "0afb", EST_E_vendor_refused},
+        {POLICY_VENDOR_PATTERN, "1.3.**", "AB-1", "1.3.6.1.4.1.9", "0afb", EST_E__COUNT}, /* either name */
+        {POLICY_VENDOR_PATTERN, "**", NULL, NULL, NULL, EST_E_vendor_refused},            /* a device without a name */
+        {POLICY_VENDOR_LISTED, "nobody", "AB-1", NULL, NULL, EST_E__COUNT},               /* the database is asked */
+        {POLICY_VENDOR_OFF, "**", "AB-1", NULL, NULL, EST_E_vendor_refused},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
+        for (int both = 0; both < 2; both++) {
+            policy_client_row_t row = good_row();
+            policy_alias_t alias = good_alias();
+            pki_cert_t cert = {.subject = name_of("O=Vendor"),
+                               .serial_number = rows[i].serial,
+                               .hardware_type = rows[i].type,
+                               .hardware_serial = rows[i].hardware};
+            policy_credentials_t cred = {
+                .cert = &cert, .cert_kind = POLICY_ANCHOR_VENDOR, .address = address_of("192.0.2.1")};
+            policy_identity_t identity;
+            est_err_t *why;
+
+            /* also where it is one of two things that are needed */
+            alias.auth_enroll = both ? POLICY_AUTH_BASIC_AND_CERT : POLICY_AUTH_CERT;
+            cred.user = "dev7";
+            cred.client = client_of(&row);
+            alias.vendor = rows[i].vendor;
+            alias.vendor_patterns = &rows[i].pattern;
+            alias.n_vendor_patterns = 1;
+            policy_access(&identity, &why, &alias, POLICY_OP_ENROLL, &cred, TEST_NOW, pool);
+            if ((why ? why->code : EST_E__COUNT) != rows[i].code)
+                fail_msg("row %d: %s", (int)i, why ? est_err_row(why->code)->name : "granted");
+            if (!why)
+                assert_int_equal(identity.kind, both ? POLICY_IDENTITY_USER : POLICY_IDENTITY_VENDOR);
+        }
+}
+
+/* IEEE 802.1AR lets an IDevID be without a subject */
+static void test_a_device_without_a_subject_is_known_by_its_hardware(void **state)
+{
+    static const char *const any[] = {"**"};
+    policy_alias_t alias = good_alias();
+    pki_cert_t cert = {.subject = name_of(""), .hardware_type = "1.3.6.1.4.1.9", .hardware_serial = "0afb"};
+    policy_credentials_t cred = {.cert = &cert, .cert_kind = POLICY_ANCHOR_VENDOR};
+    policy_identity_t identity;
+    est_err_t *why;
+
+    (void)state;
+    alias.auth_enroll = POLICY_AUTH_CERT;
+    alias.vendor = POLICY_VENDOR_PATTERN;
+    alias.vendor_patterns = any;
+    alias.n_vendor_patterns = 1;
+    assert_int_equal(policy_access(&identity, &why, &alias, POLICY_OP_ENROLL, &cred, TEST_NOW, pool),
+                     POLICY_ACCESS_GRANTED);
+    assert_string_equal(identity.name, "1.3.6.1.4.1.9:0afb");
+}
+
+/* ---- client mode */
+
+enum { CODE_NONE, CODE_GOOD };
+
+/* A code in the request stands in the place of user and password; Authorization is not looked at then */
+static void test_codes_in_requests(void **state)
+{
+    static const struct {
+        policy_op_t op;
+        policy_auth_t auth;
+        int by_password, cert, code;
+        policy_access_t access;
+        policy_identity_kind_t kind;
+        est_err_code_t error;
+        int to_come;
+    } rows[] = {
+        {POLICY_OP_ENROLL, POLICY_AUTH_BASIC, 0, CERT_NONE, CODE_NONE, GRANTED(ENTITY), 1},
+        {POLICY_OP_ENROLL, POLICY_AUTH_BASIC, 0, CERT_GOOD, CODE_NONE, GRANTED(ENTITY), 1},
+        {POLICY_OP_ENROLL, POLICY_AUTH_BASIC, 0, CERT_NONE, CODE_GOOD, GRANTED(ENTITY), 0},
+        {POLICY_OP_ENROLL, POLICY_AUTH_BASIC_OR_CERT, 0, CERT_NONE, CODE_NONE, GRANTED(ENTITY), 1},
+        {POLICY_OP_ENROLL, POLICY_AUTH_BASIC_OR_CERT, 0, CERT_GOOD, CODE_NONE, GRANTED(CERTIFICATE), 0},
+        {POLICY_OP_ENROLL, POLICY_AUTH_BASIC_OR_CERT, 0, CERT_GOOD, CODE_GOOD, GRANTED(ENTITY), 0},
+        {POLICY_OP_ENROLL, POLICY_AUTH_BASIC_AND_CERT, 0, CERT_NONE, CODE_NONE, DENIED(certificate_required), 0},
+        {POLICY_OP_ENROLL, POLICY_AUTH_BASIC_AND_CERT, 0, CERT_NONE, CODE_GOOD, DENIED(certificate_required), 0},
+        {POLICY_OP_ENROLL, POLICY_AUTH_BASIC_AND_CERT, 0, CERT_GOOD, CODE_NONE, GRANTED(ENTITY), 1},
+        {POLICY_OP_ENROLL, POLICY_AUTH_BASIC_AND_CERT, 0, CERT_GOOD, CODE_GOOD, GRANTED(ENTITY), 0},
+        {POLICY_OP_ENROLL, POLICY_AUTH_CERT, 0, CERT_NONE, CODE_GOOD, DENIED(certificate_required), 0},
+        {POLICY_OP_ENROLL, POLICY_AUTH_CERT, 0, CERT_GOOD, CODE_GOOD, GRANTED(CERTIFICATE), 0},
+        {POLICY_OP_REENROLL, POLICY_AUTH_BASIC, 0, CERT_NONE, CODE_GOOD, DENIED(certificate_required), 0},
+        {POLICY_OP_REENROLL, POLICY_AUTH_BASIC, 0, CERT_GOOD, CODE_NONE, GRANTED(CERTIFICATE), 0},
+        {POLICY_OP_REENROLL, POLICY_AUTH_CERT, 1, CERT_NONE, CODE_NONE, GRANTED(ENTITY), 1},
+        {POLICY_OP_REENROLL, POLICY_AUTH_CERT, 1, CERT_GOOD, CODE_NONE, GRANTED(CERTIFICATE), 0},
+        {POLICY_OP_REENROLL, POLICY_AUTH_CERT, 1, CERT_GOOD, CODE_GOOD, GRANTED(ENTITY), 0},
+        /* a GET has no request to look for a code in: registered clients have passwords */
+        {POLICY_OP_CACERTS, POLICY_AUTH_BASIC, 0, CERT_NONE, CODE_NONE, NEED_USER, 0},
+        {POLICY_OP_CACERTS, POLICY_AUTH_BASIC_OR_CERT, 0, CERT_GOOD, CODE_NONE, NEED_USER, 0},
+    };
+    static const policy_code_source_t sources[] = {POLICY_CODE_CHALLENGE, POLICY_CODE_OTP, POLICY_CODE_DN};
+    const policy_entity_t entity = {.id = 3, .name = "dev1"};
+    pki_cert_t cert = {.subject = name_of("CN=dev7"), .purposes = PKI_CERT_CLIENT_AUTH};
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
+        for (int j = 0; j < 3; j++) {
+            policy_alias_t alias = good_alias();
+            policy_credentials_t cred = {.has_authorization = 1, .address = address_of("192.0.2.1")};
+            policy_identity_t identity;
+            policy_access_t access;
+            est_err_t *why;
+
+            alias.mode = POLICY_MODE_CLIENT;
+            alias.code_source = sources[j];
+            alias.auth_enroll = rows[i].auth;
+            alias.auth_cacerts = 1;
+            alias.reenroll_by_password = rows[i].by_password;
+            cred.cert = rows[i].cert ? &cert : NULL;
+            cred.entity = rows[i].code ? &entity : NULL;
+            access = policy_access(&identity, &why, &alias, rows[i].op, &cred, TEST_NOW, pool);
+            if (access != rows[i].access || (why ? why->code : EST_E__COUNT) != rows[i].error)
+                fail_msg("row %d: got %d, %s", (int)i, (int)access, why ? est_err_row(why->code)->name : "no reason");
+            if (access != POLICY_ACCESS_GRANTED)
+                continue;
+            if (identity.kind != rows[i].kind || identity.code_to_come != rows[i].to_come)
+                fail_msg("row %d: identity %d, %d", (int)i, (int)identity.kind, identity.code_to_come);
+            assert_ptr_equal(identity.cert, cred.cert);
+            if (identity.kind == POLICY_IDENTITY_ENTITY) {
+                assert_ptr_equal(identity.entity, cred.entity);
+                assert_string_equal(identity.name, cred.entity ? "dev1" : "");
+            }
+            /* nobody is asked for a password where it plays no role */
+            if (rows[i].op == POLICY_OP_ENROLL)
+                assert_false(policy_access_takes_user(&alias, rows[i].op));
+        }
+}
+
+/* code_source basic: the password of a user was the code of the entity of that name */
+static void test_codes_as_passwords(void **state)
+{
+    const policy_entity_t entity = {.id = 3, .name = "dev7"};
+    policy_client_row_t row = good_row();
+    policy_alias_t alias = good_alias();
+    policy_credentials_t cred = {.has_authorization = 1, .address = address_of("192.0.2.1")};
+    policy_identity_t identity;
+    est_err_t *why;
+
+    (void)state;
+    alias.auth_enroll = POLICY_AUTH_BASIC;
+    alias.mode = POLICY_MODE_CLIENT;
+    assert_true(policy_access_takes_user(&alias, POLICY_OP_ENROLL));
+    assert_false(policy_access_takes_code(&alias, POLICY_OP_ENROLL));
+    assert_int_equal(policy_access(&identity, &why, &alias, POLICY_OP_ENROLL, &cred, TEST_NOW, pool),
+                     POLICY_ACCESS_NEED_USER);
+    cred.user = "dev7";
+    cred.entity = &entity;
+    assert_int_equal(policy_access(&identity, &why, &alias, POLICY_OP_ENROLL, &cred, TEST_NOW, pool),
+                     POLICY_ACCESS_GRANTED);
+    assert_int_equal(identity.kind, POLICY_IDENTITY_ENTITY);
+    assert_ptr_equal(identity.entity, &entity);
+    assert_false(identity.code_to_come);
+    /* it is nobody's in the other mode */
+    alias.mode = POLICY_MODE_RA;
+    assert_int_equal(policy_access(&identity, &why, &alias, POLICY_OP_ENROLL, &cred, TEST_NOW, pool),
+                     POLICY_ACCESS_DENIED);
+    assert_int_equal(why->code, EST_E_not_authorized);
+    /* a registered client may act for entities */
+    alias.mode = POLICY_MODE_CLIENT;
+    cred.entity = NULL;
+    cred.client = client_of(&row);
+    assert_int_equal(policy_access(&identity, &why, &alias, POLICY_OP_ENROLL, &cred, TEST_NOW, pool),
+                     POLICY_ACCESS_GRANTED);
+    assert_int_equal(identity.kind, POLICY_IDENTITY_USER);
+    assert_null(identity.entity);
+}
+
+/* auth_reenroll cert-or-basic */
+static void test_a_password_in_the_place_of_the_certificate_that_is_renewed(void **state)
+{
+    static const struct {
+        int cert, password;
+        policy_access_t access;
+        policy_identity_kind_t kind;
+        est_err_code_t code;
+    } rows[] = {
+        {CERT_NONE, PASSWORD_NONE, NEED_USER},     {CERT_NONE, PASSWORD_UNREAD, NEED_USER},
+        {CERT_NONE, PASSWORD_GOOD, GRANTED(USER)}, {CERT_GOOD, PASSWORD_NONE, GRANTED(CERTIFICATE)},
+        {CERT_GOOD, PASSWORD_UNREAD, NEED_USER},   {CERT_GOOD, PASSWORD_GOOD, GRANTED(USER)},
+    };
+    policy_client_row_t client = good_row();
+    pki_cert_t cert = {.subject = name_of("CN=dev7"), .purposes = PKI_CERT_CLIENT_AUTH};
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        policy_alias_t alias = good_alias();
+        policy_credentials_t cred = {.address = address_of("192.0.2.1")};
+        policy_identity_t identity;
+        est_err_t *why;
+
+        alias.auth_enroll = POLICY_AUTH_CERT;
+        alias.reenroll_by_password = 1;
+        cred.cert = rows[i].cert ? &cert : NULL;
+        cred.has_authorization = rows[i].password != PASSWORD_NONE;
+        cred.user = rows[i].password == PASSWORD_GOOD ? "dev7" : NULL;
+        cred.client = rows[i].password == PASSWORD_GOOD ? client_of(&client) : NULL;
+        assert_true(policy_access_takes_user(&alias, POLICY_OP_REENROLL));
+        assert_false(policy_access_takes_user(&alias, POLICY_OP_ENROLL));
+        assert_int_equal(policy_access(&identity, &why, &alias, POLICY_OP_REENROLL, &cred, TEST_NOW, pool),
+                         rows[i].access);
+        assert_int_equal(identity.kind, rows[i].kind);
+        assert_null(why);
+    }
+}
+
 /* ---- what a registration says */
 
 #define SECONDS(offset) ((int)(TEST_NOW / 1000000) + (offset))
@@ -411,6 +753,13 @@ int main(void)
         EST_TEST(test_every_mode_with_every_credential_for_every_operation),
         EST_TEST(test_a_bad_certificate_is_refused_even_beside_a_good_password),
         EST_TEST(test_which_operations_take_what),
+        EST_TEST(test_what_a_certificate_makes_of_its_holder),
+        EST_TEST(test_a_registration_authoritys_row_binds_it),
+        EST_TEST(test_which_devices_of_a_vendor_may_come),
+        EST_TEST(test_a_device_without_a_subject_is_known_by_its_hardware),
+        EST_TEST(test_codes_in_requests),
+        EST_TEST(test_codes_as_passwords),
+        EST_TEST(test_a_password_in_the_place_of_the_certificate_that_is_renewed),
         EST_TEST(test_what_a_registration_allows),
         EST_TEST(test_an_alias_without_group_has_no_members),
         EST_TEST(test_users_of_other_providers),

@@ -270,7 +270,7 @@ static void test_changed_names_that_are_unfit(void **state)
     /* O as T61String beyond ASCII */
     t.attrs[0] = (pki_req_attr_t){"1.3.6.1.5.5.7.7.36", hex("3010 300e 310c 300a 0603 55040a 1403 6162fc")};
     t.n_attrs = 1;
-    assert_verdict("attributes: T61String beyond ASCII in the subject of ChangeSubjectName", "T61String");
+    assert_verdict("attributes: ChangeSubjectName: T61String...", "T61String");
     t.attrs[0].values = hex("3000");
     assert_verdict("attributes: ...", "neither");
     t.attrs[0].values = hex("3006 a104 8202 615f"); /* dns:a_ */

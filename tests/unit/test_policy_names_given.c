@@ -152,7 +152,7 @@ static void test_what_was_taken_is_judged_as_a_name(void **state)
         {POLICY_IDENTITY_USER, patterns, "OU=dev8,L=root", 0},
         {POLICY_IDENTITY_USER, star, "OU=root", 1},
         {POLICY_IDENTITY_CERTIFICATE, NULL, "CN=dev7", 1},
-        {POLICY_IDENTITY_CERTIFICATE, NULL, "O=Example", 1},
+        {POLICY_IDENTITY_CERTIFICATE, NULL, "O=Example", 0}, /* where it belongs */
         {POLICY_IDENTITY_CERTIFICATE, NULL, "CN=dev7.example", 1},
         {POLICY_IDENTITY_CERTIFICATE, NULL, "CN=dev8", 0},
         {POLICY_IDENTITY_CERTIFICATE, NULL, "CN=DEV7", 0},

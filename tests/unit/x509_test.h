@@ -177,7 +177,7 @@ static inline X509 *parse_cert(est_slice_t der)
 typedef struct {
     const char *subject;
     EVP_PKEY *key;
-    const char *challenge;
+    const char *challenge, *otp;
     const char *exts[X509_TEST_EXTS];
 } csr_spec_t;
 
@@ -203,6 +203,9 @@ static inline est_slice_t make_csr(const csr_spec_t *spec)
     if (spec->challenge)
         assert_true(X509_REQ_add1_attr_by_NID(req, NID_pkcs9_challengePassword, MBSTRING_UTF8,
                                               (const unsigned char *)spec->challenge, -1));
+    if (spec->otp) /* otpChallenge of RFC 7894 */
+        assert_true(X509_REQ_add1_attr_by_txt(req, "1.2.840.113549.1.9.16.2.56", MBSTRING_UTF8,
+                                              (const unsigned char *)spec->otp, -1));
     assert_true(X509_REQ_sign(req, key, digest_for(key)) > 0);
     n = i2d_X509_REQ(req, &der);
     assert_true(n > 0);

@@ -20,7 +20,8 @@ GRANT EXECUTE ON FUNCTION
     TO est_admin;
 
 GRANT EXECUTE ON FUNCTION
-    est.explain_issue(int, text, text, text, inet, bytea, text, text, text, bytea, bytea, bigint, text[]),
+    est.explain_issue(int, text, text, text, inet, bytea, text, text, text, bytea, bytea, bigint, text[], boolean),
+    est.explain_request(int, text, text, text, inet, bytea, text, text, text, bytea, bytea, bigint, text[], bytea, bytea, int),
     -- What the module asks, to explain what it would answer: people can read the tables anyway
     est.client_get(text), est.client_by_certificate(bytea, text), est.entity_get(int, text),
     est.holder_status(int, bytea, text), est.maintain(),

@@ -34,6 +34,7 @@ Modules
     site        Site: .db, .httpd, .client(...), .sql(sql, *params) (as admin; returns when the child has the new policy),
                 .alias(name, **columns), .register(user, names=..., ...), .user (a registered RA: names *), .counts()
     client      EstClient, Answer, curl(), raw(): see there
+    entities    registered end entities with their codes, anchors of every kind, certificates that makers give to devices
     form        requests octet by octet, for raw(); the form that every answer and every refusal has
     bound       BoundConnection: TLS of which everything about channel binding is known, over HTTP/1.1 and HTTP/2
     hello       a ClientHello of one's own making, and what the server does about it

@@ -1,6 +1,6 @@
 # Copyright 2026 The mod_est authors
 # SPDX-License-Identifier: Apache-2.0
-"""A site: one httpd, one database, and the books of what it handed out."""
+"""A site: one httpd (more where a test adds nodes), one database, and the books of what it handed out."""
 
 import hashlib
 import itertools
@@ -72,8 +72,9 @@ class Site:
         self.httpd = Httpd(os.path.join(directory, name), pki, self.db.url(), self.config)
         self.port = self.httpd.port
         self.numbers = itertools.count(1)
-        self.seen_reports = 0
+        self.seen_reports = {}
         self.lint_exceptions = {}
+        self.nodes = []
         self.db.execute(BASIC_POLICY)
         self.user = self.register("ra", names="*")
 
@@ -158,25 +159,57 @@ class Site:
         self.httpd.start()
         return self
 
+    def node(self, **fields):
+        """One more httpd on this database, with the same CA; not started"""
+        self.nodes.append(Node(self, f"{self.httpd.directory}-{len(self.nodes) + 2}", **fields))
+        return self.nodes[-1]
+
+    def all_httpd(self):
+        return [self.httpd, *[node.httpd for node in self.nodes]]
+
     def close(self):
-        self.httpd.stop()
+        for httpd in self.all_httpd():
+            httpd.stop()
         self.db.close()
-        self.httpd.release()
+        for httpd in self.all_httpd():
+            httpd.release()
+
+
+class Node:
+    """Another httpd of a site: what clients need of a Site, the books included"""
+
+    def __init__(self, site, directory, **fields):
+        self.site, self.pki, self.db, self.ledger, self.user = site, site.pki, site.db, site.ledger, site.user
+        self.config = Config(**fields)
+        self.mount = self.config.mount
+        self.httpd = Httpd(directory, site.pki, site.db.url(), self.config)
+        self.port = self.httpd.port
+
+    def client(self, user=None, password=Site.PASSWORD, identity=None, tls=None, mount=None):
+        return EstClient(self, user, password, identity, tls, mount)
+
+    def ra(self, **more):
+        return self.client(self.user, **more)
+
+    def start(self):
+        self.httpd.start()
+        return self
 
 
 def complaints(sites, postgres, announced, allowed):
     """What the logs and the books say against a test. announced: texts that must appear; allowed: that may."""
     lines = []
     for site in sites:
-        lines += [line for line in site.httpd.log.unchecked() + site.httpd.output.unchecked() if BAD_HTTPD.search(line)]
+        lines += [line for httpd in site.all_httpd() for line in httpd.log.unchecked() + httpd.output.unchecked() if BAD_HTTPD.search(line)]
     for server in postgres:
         lines += [line for line in server.log.unchecked() if BAD_POSTGRES.search(line)]
     found = [f"not announced: {line}" for line in lines if not any(text in line for text in (*announced, *allowed))]
     found += [f"announced, but not logged: {text}" for text in announced if not any(text in line for line in lines)]
     for site in sites:
-        reports = site.httpd.reports()
-        found += reports[site.seen_reports:]
-        site.seen_reports = len(reports)
+        for httpd in site.all_httpd():
+            reports = httpd.reports()
+            found += reports[site.seen_reports.get(httpd, 0):]
+            site.seen_reports[httpd] = len(reports)
         if site.postgres.process:
             complaint = site.ledger.complaint()
             found += [complaint] if complaint else []
