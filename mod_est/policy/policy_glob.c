@@ -101,10 +101,12 @@ static void reach(meeting_t *t, size_t i, size_t j)
     t->todo[t->n_todo++] = (unsigned)pair;
 }
 
-/* Where a step leads to when it has read an octet, which the other pattern may want to be a certain one: on, or, of a
- * run and of a character of several octets, nowhere */
+/* Where a step leads to when it has read an octet, which the other pattern may want to be a certain one: on, or
+ * nowhere: of a run, and of a character whose octets are spelled out there */
 static int may_stay(const meeting_t *t, step_t step, const char *other)
 {
+    if (step == ONE)
+        return (unsigned char)*other >= 0x80;
     return step != LITERAL && !(step == LABEL_RUN && t->dns && *other == '.');
 }
 
