@@ -27,11 +27,12 @@ static const char *who(const est_request_t *request)
     const est_req_t *req = &request->req;
     /* Refused before a provider was asked, for too many failures say: the name that was given */
     const char *user = request->r->user ? request->r->user : request->basic_user, *name;
-    const pki_cert_t *cert = req->identity.kind == POLICY_IDENTITY_CERTIFICATE || !user ? req->cred.cert : NULL;
+    const pki_cert_t *cert =
+        req->identity.kind == POLICY_IDENTITY_CERTIFICATE || (!user && !req->claimed) ? req->cred.cert : NULL;
+    const char *label = cert ? " cert=" : user ? " user=" : " entity=";
 
-    name = cert ? cert->subject->text : user;
-    return name ? apr_pstrcat(request->r->pool,
-                              cert ? " cert=" : " user=", est_escape(est_slice_of(name), 200, request->r->pool), NULL)
+    name = cert ? cert->subject->text : user ? user : req->claimed;
+    return name ? apr_pstrcat(request->r->pool, label, est_escape(est_slice_of(name), 200, request->r->pool), NULL)
                 : "";
 }
 

@@ -73,13 +73,6 @@ static est_err_t *make_order_key(unsigned char key[PKI_SHA256_SIZE], const est_r
 
 /* ---- judging */
 
-/* RFC 7030 3.5: a challengePassword is the channel binding value of this very connection, in base64. Verified whenever
- * it is there, unless it is something else: an enrolment code, or the value of a connection that an RA vouches for. */
-static int is_binding(const est_req_t *req)
-{
-    return req->alias->mode != POLICY_MODE_CLIENT || req->alias->code_source != POLICY_CODE_CHALLENGE;
-}
-
 static est_err_t *check_foreign_binding(const est_req_t *req, const pki_csr_t *csr)
 {
     est_slice_t value;
@@ -89,6 +82,7 @@ static est_err_t *check_foreign_binding(const est_req_t *req, const pki_csr_t *c
     return NULL;
 }
 
+/* One that was an enrolment code is here no more */
 est_err_t *est_issue_check_binding(const est_req_t *req, const pki_csr_t *csr)
 {
     policy_binding_t wanted = req->alias->binding;
@@ -96,7 +90,7 @@ est_err_t *est_issue_check_binding(const est_req_t *req, const pki_csr_t *csr)
     const char *expected;
     apr_size_t n;
 
-    if (!is_binding(req) || (!csr->challenge && wanted != POLICY_BINDING_REQUIRED))
+    if (!csr->challenge && wanted != POLICY_BINDING_REQUIRED)
         return NULL;
     if (wanted == POLICY_BINDING_OFF)
         return EST_FAIL(req->pool, binding_failed, "alias \"%s\" takes no challengePassword", req->alias->name);

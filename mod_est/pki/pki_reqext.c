@@ -87,6 +87,23 @@ static pki_reqext_kind_t judge_basic_constraints(const char **what, est_slice_t 
     return PKI_REQEXT_PLAIN; /* cA FALSE written out: not DER, but clear and left out anyway */
 }
 
+/* Features ::= SEQUENCE OF INTEGER (RFC 7633 4.1) */
+static int is_features(est_slice_t value)
+{
+    pki_der_t list, number;
+
+    if (!pki_der_take(&value, PKI_DER_SEQUENCE, &list) || value.n || !list.body.n)
+        return 0;
+    while (pki_der_take(&list.body, PKI_DER_INTEGER, &number))
+        ;
+    return !list.body.n;
+}
+
+const char *pki_reqext_name(const pki_req_ext_t *ext)
+{
+    return ext->nid == NID_undef ? ext->oid : OBJ_nid2sn(ext->nid);
+}
+
 pki_reqext_kind_t pki_reqext_judge(const char **what, const pki_req_ext_t *ext)
 {
     *what = "malformed";
@@ -111,6 +128,8 @@ pki_reqext_kind_t pki_reqext_judge(const char **what, const pki_req_ext_t *ext)
         *what = OBJ_nid2sn(ext->nid);
         return PKI_REQEXT_PLAIN;
     default:
+        if (ext->nid == NID_tlsfeature && !is_features(ext->value))
+            return PKI_REQEXT_MALFORMED;
         /* Known, and still only the profile gives it: who marks it critical wants no certificate without it */
         *what = OBJ_nid2sn(ext->nid);
         return ext->critical ? PKI_REQEXT_UNKNOWN : PKI_REQEXT_PLAIN;

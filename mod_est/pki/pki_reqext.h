@@ -19,6 +19,9 @@ typedef enum {
 /* *what names the power ("keyCertSign", "id-kp-cmcRA") or the flaw; static */
 pki_reqext_kind_t pki_reqext_judge(const char **what, const pki_req_ext_t *ext);
 
+/* Short name ("keyUsage"), or the OID where there is none; static, or borrowed from ext */
+const char *pki_reqext_name(const pki_req_ext_t *ext);
+
 /* keyUsage bits that a requested extension asks for, PKI_USAGE_...; 0 when it is another extension or malformed */
 unsigned pki_reqext_key_usage(const pki_req_ext_t *ext);
 

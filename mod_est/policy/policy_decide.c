@@ -72,6 +72,10 @@ static void start(policy_judge_t *j, const policy_request_t *request, apr_pool_t
     j->pool = pool;
     j->subject = request->csr->subject;
     j->san = &request->csr->san;
+    /* As the rules on names leave them; where they fail, an explanation judges what was asked for */
+    j->chosen_subject = j->subject;
+    j->chosen_san = *j->san;
+    j->taken = apr_array_make(pool, 2, sizeof(pki_attr_t));
 }
 
 static void finish(policy_judge_t *j)

@@ -63,34 +63,53 @@ static int has_value(const pki_name_t *name, const pki_attr_t *attr)
     return 0;
 }
 
+static int has_all(const pki_name_t *name, const pki_name_t *attrs)
+{
+    for (int i = 0; i < attrs->n_attrs; i++)
+        if (!has_value(name, &attrs->attrs[i]))
+            return 0;
+    return 1;
+}
+
+/* By its name, which is how it is found (alias.entity_from), and not always that in its row */
+static int calls_itself(const policy_entity_names_t *names, const pki_attr_t *attr)
+{
+    return pki_name_attr_is_identity(attr->nid) &&
+           policy_names_same(names->name, attr->value, policy_names_like_dns(attr->value));
+}
+
 est_err_t *policy_entity_subject(const pki_name_t **out, const policy_entity_names_t *names, const pki_name_t *wanted,
                                  apr_pool_t *pool)
 {
     const pki_name_t *row = names->subject;
     pki_attr_t *attrs;
     pki_name_t *made;
-    int n = 0;
+    int n = 0, replaced = 0;
 
     *out = wanted;
     if (!row)
         return NULL;
     attrs = apr_palloc(pool, (apr_size_t)(row->n_attrs + wanted->n_attrs) * sizeof(*attrs));
-    for (; n < row->n_attrs; n++)
-        attrs[n] = row->attrs[n];
     for (int i = 0; i < wanted->n_attrs; i++) {
         const pki_attr_t *attr = &wanted->attrs[i];
 
         if (has_value(row, attr))
             continue;
+        if (has_type(row, attr->nid) && calls_itself(names, attr)) {
+            replaced = 1;
+            continue;
+        }
         if (has_type(row, attr->nid))
             return EST_FAIL(pool, name_not_yours, "end entity \"%s\" asks for another %s, \"%s\"", names->name,
                             attr->type, attr->value);
-        attrs[n] = *attr;
-        attrs[n].rdn += PKI_NAME_MAX_ATTRIBUTES; /* no relative name of the row's */
-        n++;
+        attrs[n++] = *attr;
     }
-    if (n > PKI_NAME_MAX_ATTRIBUTES)
-        return EST_FAIL(pool, name_invalid, "over %d attributes in the subject", PKI_NAME_MAX_ATTRIBUTES);
+    if (!replaced && has_all(wanted, row))
+        return NULL;
+    for (int i = 0; i < row->n_attrs; i++) {
+        attrs[n] = row->attrs[i];
+        attrs[n++].rdn += PKI_NAME_MAX_ATTRIBUTES; /* no relative name of the request's */
+    }
     EST_TRY(pki_name_encode(&made, attrs, n, pool));
     *out = made;
     return NULL;
@@ -127,6 +146,17 @@ est_err_t *policy_entity_owns(const policy_entity_names_t *names, const pki_name
                             pki_san_text(&san->names[i], pool));
     return named ? NULL
                  : EST_FAIL(pool, name_not_yours, "end entity \"%s\" asks for \"%s\"", names->name, subject->text);
+}
+
+est_err_t *policy_entity_owns_taken(const policy_entity_names_t *names, const pki_attr_t *taken, int n,
+                                    apr_pool_t *pool)
+{
+    for (int i = 0; i < n; i++)
+        if (!(names->subject && has_value(names->subject, &taken[i])) &&
+            !policy_names_same(names->name, taken[i].value, policy_names_like_dns(taken[i].value)))
+            return EST_FAIL(pool, name_not_yours, "end entity \"%s\" asks for %s \"%s\", which becomes a name here",
+                            names->name, taken[i].type, taken[i].value);
+    return NULL;
 }
 
 /* ---- names of entities */
@@ -175,20 +205,31 @@ static const char *affix(const char *text, const char *random, apr_pool_t *pool)
     return text;
 }
 
+const char *policy_entity_call_asked(const policy_alias_t *alias, const pki_name_t *subject, const pki_sans_t *san)
+{
+    const char *name = alias->name_scheme == POLICY_NAME_DN ? first_of(alias, subject) : NULL;
+
+    if (alias->name_scheme != POLICY_NAME_DN && alias->name_scheme != POLICY_NAME_USERNAME)
+        return NULL;
+    if (!name && alias->name_scheme == POLICY_NAME_DN && san->n_names)
+        name = san->names[0].value;
+    return name ? name : subject->text;
+}
+
 est_err_t *policy_entity_call(const char **out, const policy_alias_t *alias, const pki_name_t *subject,
                               const pki_sans_t *san, const char *random, apr_pool_t *pool)
 {
     const char *name = call_by(alias, subject, san, random, pool);
     const char *prefix = affix(alias->name_prefix, random, pool), *postfix = affix(alias->name_postfix, random, pool);
-    apr_size_t n;
 
     if (!name || !prefix || !postfix)
         return EST_FAIL(pool, internal, "no random letters for the name of an end entity");
+    if (!*name)
+        return EST_FAIL(pool, name_refused, "name of the end entity is empty");
     if (*prefix || *postfix)
         name = apr_pstrcat(pool, prefix, name, postfix, NULL);
-    n = strlen(name);
-    if (!n || n > NAME_MAX_OCTETS)
-        return EST_FAIL(pool, name_refused, "name of the end entity is %s", n ? "over 1024 octets" : "empty");
+    if (strlen(name) > NAME_MAX_OCTETS)
+        return EST_FAIL(pool, name_refused, "name of the end entity is over %d octets", NAME_MAX_OCTETS);
     *out = name;
     return NULL;
 }

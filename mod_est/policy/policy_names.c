@@ -110,10 +110,12 @@ typedef struct {
 } gathered_t;
 
 #define ANY_SOURCE (-1)
+#define ANY_RULE (-1)
 
 /* Several rules of one type are alternatives, each with a count of its own. *rule: one of its type whose
- * on_violation holds when none takes the name, the strictest; NULL when there is none. */
-static const char *san_flaw(const policy_san_rule_t **rule, gathered_t *g, const pki_san_t *san, int source)
+ * on_violation holds when none takes the name, the strictest; NULL when there is none. A name of a template is that
+ * rule's alone. */
+static const char *san_flaw(const policy_san_rule_t **rule, gathered_t *g, const pki_san_t *san, int source, int only)
 {
     const char *flaw = "there is no rule for this type";
 
@@ -123,7 +125,8 @@ static const char *san_flaw(const policy_san_rule_t **rule, gathered_t *g, const
     for (int i = 0; i < g->profile->n_san_rules; i++) {
         const policy_san_rule_t *candidate = &g->profile->san_rules[i];
 
-        if (candidate->type != san->type || (source != ANY_SOURCE && (int)candidate->source != source))
+        if (candidate->type != san->type || (source != ANY_SOURCE && (int)candidate->source != source) ||
+            (only != ANY_RULE && only != i))
             continue;
         if (!*rule || candidate->on_violation == POLICY_REFUSE)
             *rule = candidate;
@@ -147,14 +150,17 @@ static int has_san(const pki_san_t *names, int n, const pki_san_t *san)
     return 0;
 }
 
-static est_err_t *take_san(gathered_t *g, const pki_san_t *san, int source)
+static est_err_t *take_san(gathered_t *g, const pki_san_t *san, int source, int only)
 {
     const policy_san_rule_t *rule;
     const char *flaw;
 
-    if (has_san(g->kept, g->n, san))
+    if (has_san(g->kept, g->n, san)) {
+        if (only != ANY_RULE) /* for what it requires */
+            san_flaw(&rule, g, san, source, only);
         return NULL;
-    flaw = san_flaw(&rule, g, san, source);
+    }
+    flaw = san_flaw(&rule, g, san, source, only);
     if (!flaw)
         g->kept[g->n++] = *san;
     else if ((rule ? rule->on_violation : g->profile->san_other) == POLICY_DROP)
@@ -168,8 +174,16 @@ static est_err_t *take_san(gathered_t *g, const pki_san_t *san, int source)
     return NULL;
 }
 
-/* Names that the request need not have: of the end entity's row, of the types that rules want from there, and one of
- * each template */
+static int has_entity_rule(const policy_profile_t *profile, pki_san_type_t type)
+{
+    for (int i = 0; i < profile->n_san_rules; i++)
+        if (profile->san_rules[i].source == POLICY_SAN_ENTITY && profile->san_rules[i].type == type)
+            return 1;
+    return 0;
+}
+
+/* Names that the request need not have: one of each template, and of the end entity's row those of the types that
+ * rules want from there */
 static est_err_t *take_given(gathered_t *g, const policy_names_sans_t *wanted)
 {
     for (int i = 0; i < g->profile->n_san_rules; i++) {
@@ -178,14 +192,41 @@ static est_err_t *take_given(gathered_t *g, const policy_names_sans_t *wanted)
         pki_san_t san;
 
         if (rule->source == POLICY_SAN_TEMPLATE && wanted->values)
-            EST_TRY(policy_template_fill_name(&text, rule->template, wanted->values, g->pool));
+            text = policy_template_fill_name(rule->template, wanted->values, g->pool);
         if (text) {
             EST_TRY(pki_san_make(&san, rule->type, text, g->pool));
-            EST_TRY(take_san(g, &san, POLICY_SAN_TEMPLATE));
+            EST_TRY(take_san(g, &san, POLICY_SAN_TEMPLATE, i));
         }
-        for (int j = 0; rule->source == POLICY_SAN_ENTITY && wanted->entity && j < wanted->entity->n_names; j++)
-            if (wanted->entity->names[j].type == rule->type)
-                EST_TRY(take_san(g, &wanted->entity->names[j], POLICY_SAN_ENTITY));
+    }
+    for (int i = 0; wanted->entity && i < wanted->entity->n_names; i++)
+        if (has_entity_rule(g->profile, wanted->entity->names[i].type))
+            EST_TRY(take_san(g, &wanted->entity->names[i], POLICY_SAN_ENTITY, ANY_RULE));
+    return NULL;
+}
+
+/* Is one of these names, which may have come by another rule, too, what this one requires? */
+static int has_required(gathered_t *g, const policy_san_rule_t *rule, const pki_sans_t *names)
+{
+    for (int i = 0; names && i < names->n_names; i++)
+        if (names->names[i].type == rule->type && san_matches(rule, &names->names[i], g->pool) &&
+            has_san(g->kept, g->n, &names->names[i]))
+            return 1;
+    return 0;
+}
+
+static est_err_t *check_required(gathered_t *g, const policy_names_sans_t *wanted)
+{
+    for (int i = 0; i < g->profile->n_san_rules; i++) {
+        const policy_san_rule_t *rule = &g->profile->san_rules[i];
+
+        if (!rule->required || g->counts[i])
+            continue;
+        if ((wanted->renewed || rule->source == POLICY_SAN_CSR) && has_required(g, rule, wanted->csr))
+            continue;
+        if (rule->source == POLICY_SAN_ENTITY && has_required(g, rule, wanted->entity))
+            continue;
+        return EST_FAIL(g->pool, name_invalid, "profile \"%s\" requires a subjectAltName of type %s (%s)",
+                        g->profile->name, pki_san_type_name(rule->type), rule->pattern);
     }
     return NULL;
 }
@@ -204,12 +245,8 @@ est_err_t *policy_names_san(pki_sans_t *out, const char **dropped, const policy_
     EST_TRY(take_given(&g, wanted));
     n_given = g.n;
     for (int i = 0; i < wanted->csr->n_names; i++)
-        EST_TRY(take_san(&g, &wanted->csr->names[i], wanted->renewed ? ANY_SOURCE : (int)POLICY_SAN_CSR));
-    for (int i = 0; i < profile->n_san_rules; i++)
-        if (profile->san_rules[i].required && !g.counts[i])
-            return EST_FAIL(pool, name_invalid, "profile \"%s\" requires a subjectAltName of type %s (%s)",
-                            profile->name, pki_san_type_name(profile->san_rules[i].type),
-                            profile->san_rules[i].pattern);
+        EST_TRY(take_san(&g, &wanted->csr->names[i], wanted->renewed ? ANY_SOURCE : (int)POLICY_SAN_CSR, ANY_RULE));
+    EST_TRY(check_required(&g, wanted));
     if (g.n > PKI_SAN_MAX)
         return EST_FAIL(pool, name_invalid, "%d subjectAltNames; allowed are %d", g.n, PKI_SAN_MAX);
     out->names = g.kept;
@@ -346,6 +383,18 @@ static est_err_t *check_own_cert(const pki_cert_t *cert, const pki_name_t *subje
     return NULL;
 }
 
+/* Does it stand in the certificate, as whatever? */
+static int has_text(const pki_cert_t *cert, const char *value)
+{
+    for (int i = 0; i < cert->subject->n_attrs; i++)
+        if (pki_name_attr_is_identity(cert->subject->attrs[i].nid) && !strcmp(cert->subject->attrs[i].value, value))
+            return 1;
+    for (int i = 0; i < cert->san.n_names; i++)
+        if (!strcmp(cert->san.names[i].value, value))
+            return 1;
+    return !strcmp(cert->subject->text, value);
+}
+
 /* What a vendor's certificate calls its device */
 static int is_device(const pki_cert_t *cert, const char *value, int dns)
 {
@@ -356,13 +405,11 @@ static int is_device(const pki_cert_t *cert, const char *value, int dns)
     return cert->hardware_serial && policy_names_same(cert->hardware_serial, value, dns);
 }
 
-static est_err_t *check_own_device(const pki_cert_t *cert, const pki_name_t *subject, const pki_sans_t *san,
-                                   apr_pool_t *pool)
+static est_err_t *check_device(const pki_cert_t *cert, const pki_name_t *subject, const pki_sans_t *san,
+                               apr_pool_t *pool)
 {
     int named = 0;
 
-    if (!check_own_cert(cert, subject, san, pool))
-        return NULL;
     for (int i = 0; i < subject->n_attrs; i++) {
         const pki_attr_t *attr = &subject->attrs[i];
 
@@ -398,7 +445,8 @@ est_err_t *policy_names_identity(const policy_identity_t *identity, const pki_na
     if (identity->kind == POLICY_IDENTITY_CERTIFICATE)
         return check_own_cert(identity->cert, subject, san, pool);
     if (identity->kind == POLICY_IDENTITY_VENDOR)
-        return check_own_device(identity->cert, subject, san, pool);
+        return check_own_cert(identity->cert, subject, san, pool) ? check_device(identity->cert, subject, san, pool)
+                                                                  : NULL;
     if (identity->kind == POLICY_IDENTITY_RA && (!client || has_only(client, "own")))
         return client ? check_own_cert(identity->cert, subject, san, pool) : NULL;
     if (identity->kind != POLICY_IDENTITY_USER && identity->kind != POLICY_IDENTITY_RA)
@@ -411,6 +459,29 @@ est_err_t *policy_names_identity(const policy_identity_t *identity, const pki_na
     if (!value)
         return NULL;
     return EST_FAIL(pool, name_not_yours, "client \"%s\" asks for %s \"%s\"", client->user, type, value);
+}
+
+est_err_t *policy_names_taken(const policy_identity_t *identity, const pki_attr_t *taken, int n, apr_pool_t *pool)
+{
+    const policy_client_t *client = identity->client;
+    pki_attr_t *attrs = apr_pcalloc(pool, ((apr_size_t)n + 1) * sizeof(*attrs));
+    pki_name_t name = {.attrs = attrs, .n_attrs = n, .text = ""};
+    pki_sans_t none = {NULL, 0};
+    int is_holder = identity->kind == POLICY_IDENTITY_CERTIFICATE ||
+                    (identity->kind == POLICY_IDENTITY_RA && client && has_only(client, "own"));
+
+    for (int i = 0; i < n; i++) {
+        if (is_holder && !has_text(identity->cert, taken[i].value))
+            return EST_FAIL(pool, name_not_yours, "certificate of \"%s\" asks for %s \"%s\", which becomes a name here",
+                            identity->cert->subject->text, taken[i].type, taken[i].value);
+        attrs[i] = taken[i];
+        if (!pki_name_attr_is_identity(attrs[i].nid))
+            attrs[i].nid = pki_name_attr_nid("CN"); /* here it says who somebody is */
+    }
+    if (!n || is_holder)
+        return NULL;
+    return identity->kind == POLICY_IDENTITY_VENDOR ? check_device(identity->cert, &name, &none, pool)
+                                                    : policy_names_identity(identity, &name, &none, pool);
 }
 
 est_err_t *policy_names_may_act(const policy_identity_t *identity, const char *entity, apr_pool_t *pool)

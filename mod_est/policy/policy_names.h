@@ -48,6 +48,8 @@ est_err_t *policy_names_group(const policy_group_t *group, const pki_name_t *sub
  * asks for. name_not_yours. */
 est_err_t *policy_names_identity(const policy_identity_t *identity, const pki_name_t *subject, const pki_sans_t *san,
                                  apr_pool_t *pool);
+/* The same of what the profile's templates have taken from the request into such names */
+est_err_t *policy_names_taken(const policy_identity_t *identity, const pki_attr_t *taken, int n, apr_pool_t *pool);
 /* May this client, of whom there may be no row, act for the end entity of that name? name_not_yours */
 est_err_t *policy_names_may_act(const policy_identity_t *identity, const char *entity, apr_pool_t *pool);
 

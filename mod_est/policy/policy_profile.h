@@ -78,7 +78,9 @@ typedef struct {
     const policy_san_rule_t *san_rules;
     int n_san_rules;
     int has_san_templates;
-    const est_slice_t *exts; /* constant extensions, each a whole Extension, DER */
+    int names_entity;            /* ${entity} is in some template */
+    const est_slice_t *exts;     /* constant extensions, each a whole Extension, DER */
+    const char *const *ext_oids; /* of each, dotted */
     int n_exts;
     int key_usage_at;                                       /* which of exts is keyUsage, -1 = none */
     policy_key_usage_t key_usage[POLICY_PROFILE_KEY_TYPES]; /* by pki_key_type_t; to stand in the place of that */

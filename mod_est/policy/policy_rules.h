@@ -34,6 +34,7 @@ typedef struct {
     /* Of the names granted those that the client has chosen, and not policy: own_names judges these */
     const pki_name_t *chosen_subject;
     pki_sans_t chosen_san;
+    apr_array_header_t *taken; /* of pki_attr_t: what templates have taken of the request into names */
     /* Client mode: names of the end entity, once rule entity has read its row; name NULL: there is none */
     policy_entity_names_t entity;
     policy_copied_ext_t copied[POLICY_PROFILE_MAX_REQUEST_EXTS];
@@ -42,6 +43,8 @@ typedef struct {
 
 /* A certificate is renewed, and keeps its names */
 int policy_rules_keeps_names(const policy_judge_t *j);
+/* Client mode: is the end entity looked at here? That of a renewal by certificate is the database's to judge. */
+int policy_rules_wants_entity(const policy_judge_t *j);
 /* What the profile's keyUsage is for this key; NULL when the profile gives none */
 const policy_key_usage_t *policy_rules_usage(const policy_judge_t *j);
 

@@ -21,13 +21,19 @@ est_err_t *policy_rules_alias_active(policy_judge_t *j)
     return NULL;
 }
 
-/* Of a renewal by certificate the database knows the entity, and judges it */
-est_err_t *policy_rules_entity(policy_judge_t *j)
+int policy_rules_wants_entity(const policy_judge_t *j)
 {
     const policy_identity_t *identity = j->req->identity;
-    const policy_entity_t *entity = identity->entity;
 
-    if (j->req->alias->mode != POLICY_MODE_CLIENT || (j->req->op == POLICY_OP_REENROLL && identity->cert)) {
+    return j->req->alias->mode == POLICY_MODE_CLIENT &&
+           (j->req->op != POLICY_OP_REENROLL || !identity->cert || identity->kind == POLICY_IDENTITY_ENTITY);
+}
+
+est_err_t *policy_rules_entity(policy_judge_t *j)
+{
+    const policy_entity_t *entity = j->req->identity->entity;
+
+    if (!policy_rules_wants_entity(j)) {
         j->not_applicable = 1;
         return NULL;
     }
@@ -89,6 +95,8 @@ est_err_t *policy_rules_entity_name(policy_judge_t *j)
         j->grant->entity = j->entity.name;
         return NULL;
     }
+    if (j->grant->entity) /* a template names it, too */
+        return NULL;
     return policy_entity_call(&j->grant->entity, j->req->alias, j->grant->subject, &j->grant->san, j->req->random,
                               j->pool);
 }

@@ -17,15 +17,16 @@
 static est_err_t *copy_usage(est_slice_t *out, policy_judge_t *j, est_slice_t requested, unsigned wanted)
 {
     unsigned bits = wanted & pki_key_usages(j->req->csr->key->type);
+    const char *left_out;
 
     if (!(bits & PKI_USAGE_KEY_AGREEMENT)) /* RFC 5280 4.2.1.3: undefined without it */
         bits &= ~(unsigned)(PKI_USAGE_ENCIPHER_ONLY | PKI_USAGE_DECIPHER_ONLY);
     if (!bits)
         return EST_FAIL(j->pool, extension_refused, "%s can do nothing of the requested keyUsage",
                         j->req->csr->key->label);
-    if (bits != wanted)
-        policy_names_add_dropped(&j->grant->dropped, "keyUsage", policy_profile_usage_names(wanted & ~bits, j->pool),
-                                 j->pool);
+    left_out = policy_profile_usage_names(wanted & ~bits, j->pool); /* NULL: none, or bits that have no name */
+    if (left_out)
+        policy_names_add_dropped(&j->grant->dropped, "keyUsage", left_out, j->pool);
     *out = pki_reqext_with_key_usage(requested, bits, j->pool);
     return NULL;
 }
@@ -47,6 +48,21 @@ static est_err_t *copy(policy_judge_t *j, const policy_request_ext_t *rule, cons
     return NULL;
 }
 
+/* Is something of that kind in the certificate all the same, or does it say no more than its being left out? */
+static int is_given(const policy_judge_t *j, const pki_req_ext_t *ext)
+{
+    /* subjectKeyIdentifier, subjectAltName, basicConstraints, authorityKeyIdentifier */
+    static const char *const always[] = {"2.5.29.14", "2.5.29.17", "2.5.29.19", "2.5.29.35"};
+
+    for (apr_size_t i = 0; i < sizeof(always) / sizeof(always[0]); i++)
+        if (!strcmp(always[i], ext->oid))
+            return 1;
+    for (int i = 0; i < j->profile->n_exts; i++)
+        if (!strcmp(j->profile->ext_oids[i], ext->oid))
+            return 1;
+    return 0;
+}
+
 /* What is asked for and not given is left out, but never turned into its opposite (conformance EN-08): a key wanted
  * only for what the profile does not give is refused. */
 static est_err_t *leave_out(policy_judge_t *j, const pki_req_ext_t *ext, pki_reqext_kind_t kind, const char *what)
@@ -59,6 +75,8 @@ static est_err_t *leave_out(policy_judge_t *j, const pki_req_ext_t *ext, pki_req
     if (wanted && given && !(wanted & given))
         return EST_FAIL(j->pool, extension_refused, "profile \"%s\" gives none of the requested key usages to %s",
                         j->profile->name, j->req->csr->key->label);
+    if (!is_given(j, ext))
+        policy_names_add_dropped(&j->grant->dropped, "extension", pki_reqext_name(ext), j->pool);
     return NULL;
 }
 

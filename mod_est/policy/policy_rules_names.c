@@ -23,6 +23,8 @@ static est_err_t *change_names(policy_judge_t *j)
     EST_TRY(pki_name_encode(&empty, NULL, 0, j->pool));
     j->subject = j->attrs.subject ? j->attrs.subject : empty;
     j->san = &j->attrs.san;
+    j->chosen_subject = j->subject;
+    j->chosen_san = *j->san;
     j->changes_names = 1;
     return NULL;
 }
@@ -82,28 +84,58 @@ static int has_its_name(const policy_judge_t *j)
 
 static est_err_t *template_values(policy_template_values_t *out, policy_judge_t *j)
 {
-    *out = (policy_template_values_t){
-        .csr = j->subject, .entity = j->entity.name, .row = j->entity.subject, .user = j->req->identity->name};
-    /* RA mode: what the entity would be called by the names asked for, which are judged yet */
-    return out->entity ? NULL
-                       : policy_entity_call(&out->entity, j->req->alias, j->subject, j->san, j->req->random, j->pool);
+    const pki_name_t *asked = has_its_name(j) ? j->req->identity->cert->subject : j->subject;
+    est_err_t *err;
+
+    *out = (policy_template_values_t){.csr = asked,
+                                      .entity = j->entity.name,
+                                      .row = j->entity.subject,
+                                      .user = j->req->identity->name,
+                                      .taken = j->taken};
+    if (out->entity)
+        return NULL;
+    /* RA mode: what the entity would be called by the names asked for; who asks for none has no name yet */
+    out->entity_asked = policy_entity_call_asked(j->req->alias, asked, j->san);
+    err = policy_entity_call(&out->entity, j->req->alias, asked, j->san, j->req->random, j->pool);
+    if (j->profile->names_entity)
+        j->grant->entity = out->entity; /* the record says the same as the certificate */
+    return err && err->code != EST_E_name_refused ? err : NULL;
+}
+
+static int has_value(const pki_name_t *name, const pki_attr_t *attr)
+{
+    for (int i = 0; i < name->n_attrs; i++)
+        if (name->attrs[i].nid == attr->nid && !strcmp(name->attrs[i].value, attr->value))
+            return 1;
+    return 0;
+}
+
+/* Of what is asked for that which is not in the name made instead */
+static void drop_replaced(policy_judge_t *j, const pki_name_t *made)
+{
+    for (int i = 0; i < j->subject->n_attrs; i++)
+        if (!has_value(made, &j->subject->attrs[i]))
+            policy_names_add_dropped(&j->grant->dropped, j->subject->attrs[i].type, j->subject->attrs[i].value,
+                                     j->pool);
 }
 
 est_err_t *policy_rules_subject(policy_judge_t *j)
 {
-    const pki_name_t *wanted = has_its_name(j) ? j->req->identity->cert->subject : j->subject;
+    const pki_name_t *asked = has_its_name(j) ? j->req->identity->cert->subject : j->subject, *wanted = asked;
     policy_template_values_t values;
 
-    if (j->entity.name)
+    if (j->entity.name && !policy_rules_keeps_names(j))
         EST_TRY(policy_entity_subject(&wanted, &j->entity, wanted, j->pool));
-    if (j->profile->subject_template && j->req->op != POLICY_OP_REENROLL) {
+    /* What the template takes of the request the client has chosen; what it makes of that the profile has */
+    j->chosen_subject = wanted;
+    if (j->profile->subject_template && (j->req->op != POLICY_OP_REENROLL || j->changes_names)) {
         EST_TRY(template_values(&values, j));
-        /* What the template has taken of the request the client has chosen; what it makes of that the profile has */
-        j->chosen_subject = wanted;
         EST_TRY(policy_template_fill_subject(&wanted, j->profile->subject_template, &values, j->pool));
     }
+    if (wanted != asked)
+        drop_replaced(j, wanted);
     EST_TRY(policy_names_subject(&j->grant->subject, &j->grant->dropped, j->profile, wanted, j->pool));
-    if (!j->chosen_subject)
+    if (wanted == j->chosen_subject)
         j->chosen_subject = j->grant->subject;
     return NULL;
 }
@@ -113,7 +145,7 @@ est_err_t *policy_rules_san(policy_judge_t *j)
     policy_names_sans_t wanted = {.csr = j->san, .renewed = policy_rules_keeps_names(j), .chosen = &j->chosen_san};
     policy_template_values_t values;
 
-    if (j->entity.name)
+    if (j->entity.name && !wanted.renewed)
         wanted.entity = &j->entity.san;
     if (j->profile->has_san_templates && !wanted.renewed) {
         EST_TRY(template_values(&values, j));
@@ -135,7 +167,7 @@ est_err_t *policy_rules_named(policy_judge_t *j)
  * certificates come from a CA with other habits can renew them. */
 est_err_t *policy_rules_disguise(policy_judge_t *j)
 {
-    if (has_its_name(j)) {
+    if (has_its_name(j) && pki_name_equal(j->grant->subject, j->req->identity->cert->subject)) {
         j->not_applicable = 1;
         return NULL;
     }
@@ -185,32 +217,54 @@ static int names_somebody(const pki_name_t *subject, const pki_sans_t *san)
     return san->n_names > 0;
 }
 
+/* What templates have taken of the request, those who ask choose as they do names */
+static est_err_t *check_taken(policy_judge_t *j)
+{
+    const pki_attr_t *taken = (const pki_attr_t *)j->taken->elts;
+
+    if (!j->entity.name)
+        return policy_names_taken(j->req->identity, taken, j->taken->nelts, j->pool);
+    EST_TRY(policy_entity_owns_taken(&j->entity, taken, j->taken->nelts, j->pool));
+    return j->req->identity->kind == POLICY_IDENTITY_CERTIFICATE
+               ? policy_names_taken(j->req->identity, taken, j->taken->nelts, j->pool)
+               : NULL;
+}
+
 /* In client mode the names are the entity's, and what is asked is whether the client is it, or acts for it */
-static est_err_t *check_entity(policy_judge_t *j, const pki_name_t *subject, const pki_sans_t *san, int given)
+static est_err_t *check_entity(policy_judge_t *j, int given)
 {
     const policy_identity_t *identity = j->req->identity;
 
     if (!given)
-        EST_TRY(policy_entity_owns(&j->entity, subject, san, j->pool));
+        EST_TRY(policy_entity_owns(&j->entity, j->chosen_subject, &j->chosen_san, j->pool));
     if (identity->kind == POLICY_IDENTITY_USER || identity->kind == POLICY_IDENTITY_RA)
         return policy_names_may_act(identity, j->entity.name, j->pool);
-    return identity->kind == POLICY_IDENTITY_CERTIFICATE ? policy_names_identity(identity, subject, san, j->pool)
-                                                         : NULL;
+    return identity->kind == POLICY_IDENTITY_CERTIFICATE
+               ? policy_names_identity(identity, j->chosen_subject, &j->chosen_san, j->pool)
+               : NULL;
+}
+
+/* A holder takes other names when it renews its certificate: the alias allows that, as far as profile and group do.
+ * Those of end entities that are registered stay theirs. */
+static int may_change(const policy_judge_t *j)
+{
+    return j->req->op == POLICY_OP_REENROLL && j->changes_names && j->req->alias->mode == POLICY_MODE_RA &&
+           j->req->identity->kind == POLICY_IDENTITY_CERTIFICATE;
 }
 
 est_err_t *policy_rules_own_names(policy_judge_t *j)
 {
-    /* Where an earlier rule has failed, only for an explanation */
-    const pki_name_t *subject = j->chosen_subject ? j->chosen_subject : j->grant->subject;
-    const pki_sans_t *san = j->chosen_subject ? &j->chosen_san : &j->grant->san;
     /* All who is named, the profile names */
-    int given = j->chosen_subject && !names_somebody(subject, san) && names_somebody(j->grant->subject, &j->grant->san);
+    int given = !names_somebody(j->chosen_subject, &j->chosen_san) && names_somebody(j->grant->subject, &j->grant->san);
 
-    if (j->req->op == POLICY_OP_REENROLL && j->changes_names && j->req->identity->cert) {
-        j->not_applicable = 1; /* the alias allows others, as far as profile and group do */
+    /* Without the end entity only an explanation gets here */
+    if (may_change(j) || (policy_rules_wants_entity(j) && !j->entity.name)) {
+        j->not_applicable = 1;
         return NULL;
     }
     if (j->entity.name)
-        return check_entity(j, subject, san, given);
-    return given ? NULL : policy_names_identity(j->req->identity, subject, san, j->pool);
+        EST_TRY(check_entity(j, given));
+    else if (!given)
+        EST_TRY(policy_names_identity(j->req->identity, j->chosen_subject, &j->chosen_san, j->pool));
+    return check_taken(j);
 }

@@ -3,10 +3,12 @@
  * SPDX-License-Identifier: Apache-2.0
  */
 #include "policy_template.h"
+#include "policy_text.h"
 
 #include <apr_strings.h>
-#include <apr_tables.h>
 #include <string.h>
+
+#define MAX_TEMPLATE 1000 /* characters, as the tables have it */
 
 typedef enum { LITERAL, CSR, ENTITY, ROW, USER } part_kind_t;
 
@@ -46,13 +48,50 @@ static void skip_blanks(reader_t *r)
     r->p += strspn(r->p, " ");
 }
 
+int policy_template_has_attribute(const char *name)
+{
+    static const char *const names[] = {"C",
+                                        "ST",
+                                        "L",
+                                        "O",
+                                        "OU",
+                                        "CN",
+                                        "serialNumber",
+                                        "emailAddress",
+                                        "UID",
+                                        "DC",
+                                        "SN",
+                                        "GN",
+                                        "initials",
+                                        "title",
+                                        "generationQualifier",
+                                        "dnQualifier",
+                                        "pseudonym",
+                                        "name",
+                                        "description",
+                                        "street",
+                                        "postalCode",
+                                        "postOfficeBox",
+                                        "telephoneNumber",
+                                        "houseIdentifier",
+                                        "businessCategory",
+                                        "organizationIdentifier",
+                                        "jurisdictionC",
+                                        "jurisdictionST",
+                                        "jurisdictionL",
+                                        "unstructuredName",
+                                        "unstructuredAddress"};
+
+    for (apr_size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+        if (!strcmp(names[i], name))
+            return 1;
+    return 0;
+}
+
 static est_err_t *attribute_nid(int *nid, const reader_t *r, const char *name)
 {
-    *nid = pki_name_attr_nid(name);
-    /* OIDs and long names are no attributes of rules either */
-    if (!*nid || strchr(name, '.'))
-        return FAIL_AT(r, "there is no attribute \"%s\"", name);
-    return NULL;
+    *nid = policy_template_has_attribute(name) ? pki_name_attr_nid(name) : 0;
+    return *nid ? NULL : FAIL_AT(r, "there is no attribute \"%s\"", name);
 }
 
 /* What is in ${...} */
@@ -175,6 +214,8 @@ static est_err_t *read_subject(policy_template_t **out, const char *text, int va
 
 est_err_t *policy_template_subject(policy_template_t **out, const char *text, apr_pool_t *pool)
 {
+    if (policy_text_chars(text) > MAX_TEMPLATE)
+        return EST_FAIL(pool, config, "a template of over %d characters", MAX_TEMPLATE);
     return read_subject(out, text, 1, pool);
 }
 
@@ -193,12 +234,19 @@ est_err_t *policy_template_name(policy_template_t **out, const char *text, apr_p
 
 /* ---- filling in */
 
-static const char *first(const pki_name_t *name, int nid)
+static const pki_attr_t *first(const pki_name_t *name, int nid)
 {
     for (int i = 0; name && i < name->n_attrs; i++)
         if (name->attrs[i].nid == nid)
-            return name->attrs[i].value;
+            return &name->attrs[i];
     return NULL;
+}
+
+static const char *first_value(const pki_name_t *name, int nid)
+{
+    const pki_attr_t *attr = first(name, nid);
+
+    return attr ? attr->value : NULL;
 }
 
 static const char *value_of(const part_t *part, const policy_template_values_t *values)
@@ -207,18 +255,35 @@ static const char *value_of(const part_t *part, const policy_template_values_t *
     case LITERAL:
         return part->text;
     case CSR:
-        return first(values->csr, part->nid);
+        return first_value(values->csr, part->nid);
     case ENTITY:
         return values->entity;
     case ROW:
-        return first(values->row, part->nid);
+        return first_value(values->row, part->nid);
     case USER:
         return values->user;
     }
     return NULL;
 }
 
-static est_err_t *fill(const char **out, const field_t *field, const policy_template_values_t *values, apr_pool_t *pool)
+/* Nothing of the request becomes somebody's name unseen */
+static void note_taken(const field_t *field, const policy_template_values_t *values)
+{
+    if (!values->taken || (field->attribute && !pki_name_attr_is_identity(field->nid)))
+        return;
+    for (int i = 0; i < field->n_parts; i++) {
+        const part_t *part = &field->parts[i];
+
+        if (part->kind == CSR)
+            APR_ARRAY_PUSH(values->taken, pki_attr_t) = *first(values->csr, part->nid);
+        else if (part->kind == ENTITY && values->entity_asked)
+            APR_ARRAY_PUSH(values->taken, pki_attr_t) =
+                (pki_attr_t){.nid = pki_name_attr_nid("CN"), .type = "CN", .value = values->entity_asked};
+    }
+}
+
+/* How many variables are absent; *out is NULL then */
+static int fill(const char **out, const field_t *field, const policy_template_values_t *values, apr_pool_t *pool)
 {
     const char *text = "";
     int absent = 0;
@@ -232,10 +297,9 @@ static est_err_t *fill(const char **out, const field_t *field, const policy_temp
             absent++;
     }
     *out = absent ? NULL : text;
-    if (absent && (absent < field->n_variables || field->n_variables < field->n_parts))
-        return EST_FAIL(pool, name_invalid, "the request has not all that the profile makes %s of",
-                        field->attribute ? field->attribute : "a subjectAltName");
-    return NULL;
+    if (!absent)
+        note_taken(field, values);
+    return absent;
 }
 
 est_err_t *policy_template_fill_subject(const pki_name_t **out, const policy_template_t *template,
@@ -249,8 +313,11 @@ est_err_t *policy_template_fill_subject(const pki_name_t **out, const policy_tem
     for (int i = template->n_fields - 1; i >= 0; i--) {
         const field_t *field = &template->fields[i];
         const char *value;
+        int absent = fill(&value, field, values, pool);
 
-        EST_TRY(fill(&value, field, values, pool));
+        if (absent && (absent < field->n_variables || field->n_variables < field->n_parts))
+            return EST_FAIL(pool, name_invalid, "the request has not all that the profile makes %s of",
+                            field->attribute);
         if (value) {
             attrs[n] = (pki_attr_t){.nid = field->nid, .type = field->attribute, .value = value, .rdn = n};
             n++;
@@ -261,10 +328,22 @@ est_err_t *policy_template_fill_subject(const pki_name_t **out, const policy_tem
     return NULL;
 }
 
-est_err_t *policy_template_fill_name(const char **out, const policy_template_t *template,
-                                     const policy_template_values_t *values, apr_pool_t *pool)
+int policy_template_names_entity(const policy_template_t *template)
 {
-    return fill(out, &template->fields[0], values, pool);
+    for (int i = 0; i < template->n_fields; i++)
+        for (int k = 0; k < template->fields[i].n_parts; k++)
+            if (template->fields[i].parts[k].kind == ENTITY)
+                return 1;
+    return 0;
+}
+
+const char *policy_template_fill_name(const policy_template_t *template, const policy_template_values_t *values,
+                                      apr_pool_t *pool)
+{
+    const char *text;
+
+    fill(&text, &template->fields[0], values, pool);
+    return text;
 }
 
 est_err_t *policy_template_fixed(const pki_name_t **out, const char *text, apr_pool_t *pool)

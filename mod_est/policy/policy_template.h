@@ -13,6 +13,8 @@
 #include "pki/pki_name.h"
 #include "pki/pki_san.h"
 
+#include <apr_tables.h>
+
 typedef struct policy_template_t policy_template_t;
 
 /* What variables stand for; NULL: it is absent */
@@ -21,19 +23,29 @@ typedef struct {
     const char *entity;    /* ${entity}: name of the end entity */
     const pki_name_t *row; /* ${entity.ATTRIBUTE}: of the subject that the entity is registered with */
     const char *user;      /* ${user}: who is authenticated */
+
+    const char *entity_asked;  /* what of the request is in entity; NULL = nothing */
+    apr_array_header_t *taken; /* out, of pki_attr_t, NULL = not asked: what of the request went into names that say who
+                                  somebody is. The client has chosen it, whatever is around it. */
 } policy_template_values_t;
+
+/* Can it stand in a template and in the row of an end entity? Those of profile_subject_rule, by short name */
+int policy_template_has_attribute(const char *name);
 
 /* From text; fails with config and says what is wrong. Everything is copied into pool. */
 est_err_t *policy_template_subject(policy_template_t **out, const char *text, apr_pool_t *pool);
 est_err_t *policy_template_name(policy_template_t **out, const char *text, apr_pool_t *pool);
 
+/* Is ${entity} in it? */
+int policy_template_names_entity(const policy_template_t *template);
+
 /* An attribute whose text is variables alone, all absent, is left out; one where some are absent is name_invalid, as is
  * what cannot be encoded. */
 est_err_t *policy_template_fill_subject(const pki_name_t **out, const policy_template_t *template,
                                         const policy_template_values_t *values, apr_pool_t *pool);
-/* The same for a name of one type; *out NULL when it is left out */
-est_err_t *policy_template_fill_name(const char **out, const policy_template_t *template,
-                                     const policy_template_values_t *values, apr_pool_t *pool);
+/* A name of one type; NULL when anything in it is absent */
+const char *policy_template_fill_name(const policy_template_t *template, const policy_template_values_t *values,
+                                      apr_pool_t *pool);
 
 /* The i-th attribute of a subject, NULL behind the last. *value: its text where that has no variables, else NULL;
  * *always: is there any text, so that it is never left out? */

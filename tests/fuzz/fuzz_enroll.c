@@ -22,7 +22,7 @@
 /* Of the first octet */
 enum { AS_ENVELOPE = 3, AS_RA = 4, AS_REENROLMENT = 8, STRICT = 16, BOUND = 32, ALIAS_SHIFT = 6 };
 /* Of the second */
-enum { POLICY_CHANGES = 1, NAMED_BY_SAN = 2 };
+enum { POLICY_CHANGES = 1, NAMED_BY_SAN = 2, NEEDS_APPROVAL = 4, WAITS = 8 };
 
 DER_MUTATOR(OPTIONS, DER_MUTATOR_SIGN)
 
@@ -32,7 +32,7 @@ DER_MUTATOR(OPTIONS, DER_MUTATOR_SIGN)
     }
 #define SAN_RULE(kind, text, what)                                                                                     \
     {                                                                                                                  \
-        .type = kind, .required = "f", .pattern = text, .max_count = "10", .on_violation = what                        \
+        .type = kind, .required = "f", .pattern = text, .max_count = "10", .on_violation = what, .source = "csr"       \
     }
 
 /* Takes everything that a profile can allow */
@@ -107,12 +107,30 @@ static est_err_t *load_policy(store_t *store, policy_snapshot_t **out, apr_pool_
 
 static est_slice_t recorded;
 
+static void check_names(const char *subject, const pki_sans_t *san)
+{
+    FUZZ_ASSERT(!pki_text_flaw(subject, strlen(subject)));
+    for (int i = 0; i < san->n_names; i++)
+        FUZZ_ASSERT(!pki_text_flaw(san->names[i].value, strlen(san->names[i].value)));
+}
+
 static void remember(const store_issue_t *issue)
 {
     recorded = issue->der;
-    FUZZ_ASSERT(!pki_text_flaw(issue->subject, strlen(issue->subject)));
-    for (int i = 0; i < issue->san->n_names; i++)
-        FUZZ_ASSERT(!pki_text_flaw(issue->san->names[i].value, strlen(issue->san->names[i].value)));
+    check_names(issue->subject, issue->san);
+}
+
+static void check_order(const store_issue_t *issue)
+{
+    FUZZ_ASSERT(issue->order_key && !pki_der_check(issue->csr, pool) && !issue->der.n);
+    check_names(issue->subject, issue->san);
+}
+
+static void check_refusal(const store_refusal_t *refusal)
+{
+    FUZZ_ASSERT(refusal->identity->kind != POLICY_IDENTITY_NONE && *refusal->rule);
+    FUZZ_ASSERT(!pki_text_flaw(refusal->reason, strlen(refusal->reason)));
+    check_names(refusal->subject, refusal->san);
 }
 
 static void check_purposes(X509 *cert)
@@ -156,13 +174,19 @@ static void start(void)
                                           .policy_version = op_policy_version,
                                           .client_get = op_client_get,
                                           .record_issued = op_record_issued,
-                                          .holder_status = op_holder_status};
+                                          .holder_status = op_holder_status,
+                                          .order_open = op_order_open,
+                                          .record_refused = op_record_refused,
+                                          .client_by_certificate = op_client_by_certificate,
+                                          .entity_get = op_entity_get};
 
     pool = fuzz_pool(); /* for good */
     op_start();
     op.store.base.vt = &vtable;
     op.store.on_issue = remember;
-    op.store.outcomes[0] = (store_outcome_t){.kind = STORE_STALE, .rule = "policy"};
+    op.store.on_order = check_order;
+    op.store.on_refusal = check_refusal;
+    op.store.orders[0] = (store_outcome_t){.kind = STORE_PENDING, .retry_after = 60};
     holder = op_holder("CN=dev7", NULL);
     holder_by_san = op_holder("CN=dev7,O=Example", "subjectAltName=DNS:a.example,IP:10.0.0.1");
 }
@@ -192,8 +216,11 @@ static est_req_t *make_request(unsigned first, unsigned second)
     est_req_t *req;
 
     op.binding = first & BOUND ? text("a value") : est_slice(NULL, 0);
-    op.store.issue_calls = 0;
-    op.store.n_outcomes = second & POLICY_CHANGES;
+    op.store.issue_calls = op.store.order_calls = 0;
+    op.store.outcomes[0] =
+        (store_outcome_t){.kind = STORE_STALE, .rule = second & NEEDS_APPROVAL ? "approval" : "policy"};
+    op.store.n_outcomes = (second & (POLICY_CHANGES | NEEDS_APPROVAL)) != 0;
+    op.store.n_orders = (second & WAITS) != 0;
     if (first & AS_REENROLMENT)
         req = op_granted(path, NULL, second & NAMED_BY_SAN ? holder_by_san : holder);
     else
@@ -227,6 +254,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         if (row->status != 400 && row->status != 403)
             fail_msg("%s: %s", row->name, est_err_text(err));
         FUZZ_ASSERT(op.store.issue_calls == 0 && !resp.status);
+    } else if ((second & (NEEDS_APPROVAL | WAITS)) == (NEEDS_APPROVAL | WAITS)) {
+        FUZZ_ASSERT(resp.status == 202 && resp.retry_after == 60 && !resp.length && op.store.issue_calls == 1);
     } else {
         FUZZ_ASSERT(resp.status == 200 && resp.length && op.store.issue_calls == 1 + op.store.n_outcomes);
         ASSERT_OK(pki_csr_decode(&csr, der, pool));

@@ -232,6 +232,11 @@ def test_fail2ban_matches_each_failed_login_once_with_its_address(site, tmp_path
         with site.client("guesser", f"wrong {number}") as client:
             assert client.enroll(make_csr(KEY)).status == (401 if number < 10 else 429)
             count += 1
+    label = site.alias(mode="client", code_source="challenge-password")
+    with site.client() as client:  # an enrolment code is as good as a password, and a request without one is no guess
+        assert client.enroll(make_csr(KEY, "CN=nobody] [client 6.6.6.6:1]", challenge=b"wrong"), label).reason == "code_refused"
+        assert client.enroll(make_csr(KEY, "CN=nobody"), label).reason == "code_refused"
+        count += 1
     with site.ra() as client:
         assert client.enroll(make_csr(KEY)).status == 200
     assert matches(excerpt(site, tmp_path, start, site.httpd.log.size())) == ["127.0.0.1"] * count

@@ -387,3 +387,32 @@ def test_strongswan_polls_until_it_has_its_certificate(site, tmp_path):
     assert process.returncode == 0, err.decode()
     site.ledger.add(out)
     assert rows(site, "CN=swan") == 1
+
+
+# --- enrolment codes
+
+@pytest.mark.parametrize("source", ["basic", "challenge-password"])
+def test_AUTH_15_coming_again_needs_no_second_code(site, source):
+    label, name = site.alias(approval="all", mode="client", code_source=source, binding="if-present"), f"coded-{source}"
+    site.db.execute("SELECT register_entity(%s, alias => %s, code => 'a secret')", name, label)
+    key = make_key()
+
+    def ask(code="a secret"):
+        if source == "basic":
+            with site.client(name, code) as client:
+                return client.enroll(make_csr(key, f"CN={name}"), label)
+        with site.client() as client:
+            return client.enroll(make_csr(key, f"CN={name}", challenge=code.encode()), label)
+    check_pending(ask(), 60)
+    assert site.db.value("SELECT uses_left FROM est.enrollment_code k JOIN est.end_entity e ON e.id = k.entity_id WHERE e.name = %s",
+                         name, user="postgres") == 0
+    check_pending(ask(), 60)
+    assert b"a secret" not in bytes(site.db.value("SELECT csr FROM est.enrollment WHERE identity = %s", name, user="postgres"))
+    approve(site, f"CN={name}")
+    first = ask().cert()
+    assert ask().cert() == first
+    # Another key is another order, for which the code is used up
+    key = make_key()
+    answer = ask()
+    assert answer.status == 401 and answer.reason == "code_refused"
+    assert answer.text.startswith("code_refused: enrolment code not accepted (request")

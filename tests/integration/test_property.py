@@ -9,8 +9,10 @@ EST_SEED and EST_CASES in the environment: another seed, more cases.
 
 import collections
 import datetime
+import hashlib
 import os
 import random
+import re
 
 import pytest
 from cryptography import x509
@@ -26,6 +28,10 @@ SEED = int(os.environ.get("EST_SEED", 0)) or random.SystemRandom().randrange(1, 
 BATCH, PER_POLICY = 20, 8  # policies that are written in one transaction; requests to each
 # Extensions that a holder's certificate may have marked critical, so that it is understood when it is presented
 UNDERSTOOD = {"2.5.29.15", "2.5.29.19", "2.5.29.37", "2.5.29.17", "2.5.29.32"}
+# Refusals of an identity that are rows of their own in so many seconds; the rest of them is counted
+CAP, CAP_WINDOW = 10, datetime.timedelta(seconds=90)
+# What a request reads that was decoded and judged, of somebody who is known: each such refusal is a row
+BY_RULES = {"alias_inactive", "name_refused", "name_not_yours", "names_differ", "key_not_allowed", "extension_refused", "ca_ends", "key_reserved"}
 CLIENT_AUTH, ANY = "1.3.6.1.5.5.7.3.2", "2.5.29.37.0"
 
 
@@ -65,7 +71,7 @@ class World:
         if mine and self.chance.random() < 0.4:
             identity = self.chance.choice(mine)[1]
             return Who("certificate", cert=identity.cert), identity
-        user = self.chance.choice(self.users + self.users[:1] * 8)
+        user = self.chance.choice(self.users + self.users[:1] * 12)
         return Who("user", user, self.clients[user]), None
 
     def connection(self, who, identity):
@@ -132,10 +138,33 @@ def fate(world, label, policy, request, who, identity):
         found.append(f"status {answer.status}")
     elif expected.fine:
         found.append("nothing speaks against it")
-    elif not expected.unclear and not facts.hopeless and answer.reason not in {rule for rule, _ in expected.refusals}:
-        world.tally["another reason"] += 1
-        found.append(f"refused by {answer.reason}, expected {expected.refusals}")
+    else:
+        found += refused(world, label, facts, answer, expected)
     return found, answer, facts
+
+
+def is_capped(database, who):
+    """Are there as many refusals of this identity on record within the window as there may be?"""
+    return database.value("SELECT count(*) >= %s FROM est.enrollment WHERE outcome = 'refused' AND identity_kind = %s AND at > now() - %s"
+                          " AND (%s::text IS NULL OR identity = %s)", CAP, who.kind, CAP_WINDOW, who.name, who.name, user="postgres")
+
+
+def refused(world, label, facts, answer, expected):
+    if not expected.unclear and not facts.hopeless and answer.reason not in {rule for rule, _ in expected.refusals}:
+        yield f"refused by {answer.reason}, expected {expected.refusals}"
+    if answer.reason in BY_RULES:
+        number = re.search(r"request ([0-9a-f]{32})", answer.text).group(1)
+        columns = "alias, operation, identity_kind, identity, outcome, rule, reason, spki_hash, certificate_id"
+        found = world.site.db.rows(f"SELECT {columns} FROM est.enrollment WHERE id = %s::uuid", number, user="postgres")
+        name = facts.who.name if facts.who.kind == "user" else found and found[0][3]
+        wanted = (label, facts.operation, facts.who.kind, name, "refused")
+        if not found and is_capped(world.site.db, facts.who):
+            world.tally["not recorded"] += 1
+            return
+        if len(found) != 1 or found[0][:5] != wanted or not found[0][5] or not found[0][6] or \
+                bytes(found[0][7]) != hashlib.sha256(facts.spki).digest() or found[0][8] is not None:
+            yield f"record of the refusal: {found}, not {wanted}"
+        world.tally["recorded"] += len(found)
 
 
 def issued(world, policy, request, facts, answer, span):
@@ -186,8 +215,9 @@ def test_what_is_issued_is_what_the_rows_allow(world, record_property, allow_log
     print(world.tally, utcnow() - start)
     assert not wrong, f"{len(wrong)} of {CASES} cases, seed {SEED}:\n" + "\n".join(wrong[:20])
     # A server that refuses everything, or policies that allow nothing, would show nothing
-    assert world.tally["fine"] >= CASES // 5, world.tally
-    assert sum(world.tally[status] for status in range(400, 500)) >= CASES // 5, world.tally
+    assert world.tally["fine"] >= CASES // 8, world.tally
+    assert sum(world.tally[status] for status in range(400, 500)) >= CASES // 8, world.tally
+    assert world.tally["recorded"] >= min(CASES // 20, CAP), world.tally
 
 
 @pytest.mark.parametrize("what", sorted(requests.HOSTILE))

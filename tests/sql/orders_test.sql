@@ -27,8 +27,12 @@ SELECT is(pg_temp.counts(), '1 entities, 0 certificates, 1 enrolments', 'one ord
 SELECT results_eq($$SELECT n.alias, n.operation::text, n.identity_kind::text, n.identity, n.network, e.name::text, n.outcome::text, n.subject, n.san, n.spki_hash = sha256('key'), n.dropped, n.csr, n.expires_at - n.at, n.certificate_id
         FROM enrollment n JOIN end_entity e ON e.id = n.entity_id$$,
     $$VALUES ('a', 'simpleenroll', 'user', 'dev1', inet '192.0.2.7', 'e1', 'pending', 'CN=e1', ARRAY['dns:e1'], true, 'O dropped', '\x3000'::bytea, interval '7 days', NULL::bigint)$$, 'what was asked for is on record');
-SELECT throws_like($$SELECT pg_temp.ask('k1', identity => 'else')$$, 'order 11111111-% is of another identity, key or alias', 'PE-05: an order belongs to its identity');
-SELECT throws_like($$SELECT pg_temp.ask('k1', alias => 'b')$$, 'order 11111111-% is of another identity, key or alias', 'and its alias');
+SAVEPOINT others;
+SELECT results_eq(format('SELECT outcome, order_id <> %L FROM pg_temp.ask(%s)', '11111111-0000-0000-0000-000000000001', call), $$VALUES ('pending', true)$$, 'PE-05: an order is its identity''s, its alias''s and its key''s: ' || call)
+    FROM unnest(ARRAY[$$'k1', identity => 'else'$$, $$'k1', kind => 'certificate'$$, $$'k1', spki => 'else'$$]) AS call;
+SELECT is(outcome, 'go', 'PE-05: nor does another alias see it') FROM pg_temp.ask('k1', alias => 'b');
+ROLLBACK TO others;
+SELECT throws_like($$SELECT pg_temp.record('0001', an_order => '11111111-0000-0000-0000-000000000001', identity => 'else')$$, 'order 11111111-% is of another identity, key or alias', 'an order that is named must be the identity''s');
 SELECT throws_like($$SELECT pg_temp.record('0001', an_order => '11111111-0000-0000-0000-000000000001', spki => 'else')$$, 'order 11111111-% is of another identity, key or alias', 'and its key');
 SELECT results_eq($$SELECT outcome, retry_after FROM pg_temp.record('0001', an_order => '11111111-0000-0000-0000-000000000001')$$, $$VALUES ('pending', 90)$$, 'nothing is issued for an order that waits');
 SELECT results_eq($$SELECT outcome, rule FROM pg_temp.record('0001', an_order => gen_random_uuid())$$, $$VALUES ('stale', 'approval')$$, 'nor for one that there is not');

@@ -49,16 +49,24 @@ COLUMNS = {
     "schema_version": "max is_module",
     "policy_version": "version",
     "policy_aliases": "id name enabled mode profile_id profile_active group_id group_active ca auth_enroll auth_reenroll auth_cacerts binding"
-                      " idempotency unknown_holder other_users enroll_chain base64 transfer_encoding reason_text compat",
-    "policy_profiles": "id name validity backdate latest_end beyond_ca keys digest dns_wildcards subject_other san_other",
+                      " idempotency unknown_holder other_users enroll_chain base64 transfer_encoding reason_text compat code_source entity_from name_scheme"
+                      " name_prefix name_postfix vendor vendor_patterns ra_certificates ra_binding same_key change_subject renew_window renew_expired approval"
+                      " rate_client rate_alias",
+    "policy_profiles": "id name validity backdate latest_end beyond_ca keys digest dns_wildcards subject_other san_other subject_template",
     "policy_subject_rules": "profile_id attribute required pattern max_count on_violation",
-    "policy_san_rules": "profile_id type required pattern max_count on_violation",
+    "policy_san_rules": "profile_id type required pattern max_count on_violation source template",
     "policy_extensions": "profile_id name critical value",
     "policy_extension_sections": "profile_id section name value",
-    "policy_groups": "id name names",
-    "policy_anchors": "alias_id use certificate",
+    "policy_request_extensions": "profile_id name action",
+    "policy_groups": "id name names approval",
+    "policy_anchors": "alias_id kind use certificate",
     "client_get": "id version user_name password_hash names networks groups enabled valid_from valid_until",
-    "record_issued": "outcome rule detail der",
+    "client_by_certificate": "id version user_name password_hash names networks groups enabled valid_from valid_until",
+    "entity_get": "id version name status preregistered subject san valid_until code_id code_hash",
+    "record_issued": "outcome rule detail der order_id retry_after",
+    "order_open": "outcome rule detail der order_id retry_after",
+    "record_refused": "retry_after",
+    "maintain": "revoked expired",
     "holder_status": "holder_status",
     "listen": "",
 }
@@ -72,11 +80,25 @@ def run_prepared(pg, name, params=()):
     return [result.fname(c).decode() for c in range(result.nfields)], text
 
 
-def issue_params(serial, entity="dev", idem=None, request=None):
-    return [request or uuid.uuid4(), 1, version(), "simpleenroll", "user", "tester", None, None, "192.0.2.1", None, None, entity,
-            None if idem is None else "\\x" + hashlib.sha256(idem.encode()).hexdigest(), 600, "issuing", "CN=ca", "\\x" + "11" * 32, serial,
-            f"CN={entity}", '{"dns:a.example"}', "\\x" + "22" * 32, int(time.time()) - 300, int(time.time()) + 86400, "\\x30" + serial,
-            "\\x" + "33" * 10]
+def issue_params(serial, entity="dev", idem=None, request=None, key="22", **other):
+    """$1 to $30 of record_issued"""
+    params = [request or uuid.uuid4(), 1, version(), "simpleenroll", "user", "tester", None, None, "192.0.2.1", None, None, entity,
+              None if idem is None else "\\x" + hashlib.sha256(idem.encode()).hexdigest(), 600, "issuing", "CN=ca", "\\x" + "11" * 32, serial,
+              f"CN={entity}", '{"dns:a.example"}', "\\x" + key * 32, int(time.time()) - 300, int(time.time()) + 86400, "\\x30" + serial,
+              "\\x" + "33" * 10, None, None, None, None, None]
+    for name, value in other.items():
+        params[{"alias": 1, "kind": 4, "identity": 5, "dropped": 25, "code": 26, "entity_version": 27, "order": 28, "vendor": 29}[name]] = value
+    return params
+
+
+def order_params(order, entity="dev", request=None, key="22", **other):
+    """$1 to $24 of order_open"""
+    params = [request or uuid.uuid4(), 1, version(), "simpleenroll", "user", "tester", None, None, "192.0.2.1", None, None, entity,
+              "\\x" + hashlib.sha256(order.encode()).hexdigest(), None, 600, f"CN={entity}", '{"dns:a.example"}', "\\x" + key * 32, None, "\\x3000",
+              None, None, None, None]
+    for name, value in other.items():
+        params[{"alias": 1, "kind": 4, "identity": 5, "code": 21, "entity_version": 22}[name]] = value
+    return params
 
 
 def version():
@@ -92,9 +114,15 @@ def test_every_statement_prepares_and_runs():
         db.execute("BEGIN; INSERT INTO profile_extension (profile_id, name, value) SELECT id, 'crlDistributionPoints', '@dp' FROM certificate_profile;"
                    "INSERT INTO profile_extension_section (profile_id, section, name, value) SELECT id, 'dp', 'URI.1', 'http://a.example' FROM certificate_profile; COMMIT")
         db.execute("INSERT INTO trust_anchor (alias_id, certificate) VALUES (1, '\\x3000')")
+        db.execute("INSERT INTO profile_request_extension (profile_id, name, action) SELECT id, 'keyUsage', 'copy' FROM certificate_profile")
         db.execute("SELECT register_client('prep', 'pw')")
+        db.execute("UPDATE client SET cert_subject = 'CN=prep' WHERE user_name = 'prep'")
+        db.execute("SELECT register_entity('prepared', alias => 'est', code => 'pw')")
     same(sorted(SQL), sorted(COLUMNS), "queries.sql has the statements that are tested here")
-    params = {"client_get": ["prep"], "holder_status": [1, "\\x" + "11" * 32, "01"], "record_issued": issue_params("5001", "prep")}
+    params = {"client_get": ["prep"], "client_by_certificate": ["\\x" + "00" * 32, "CN=prep"], "entity_get": [1, "prepared"],
+              "holder_status": [1, "\\x" + "11" * 32, "01"], "record_issued": issue_params("5001", "prep", dropped="O", vendor='{"a b",c}'),
+              "order_open": order_params("prep", "prep"),
+              "record_refused": [uuid.uuid4(), 1, "simpleenroll", "user", "tester", None, "192.0.2.1", "CN=x", '{"dns:a.example"}', "\\x" + "22" * 32, "key_not_allowed", "why"]}
     with connect("est_module") as db:
         pg = db.pgconn
         for name, text in SQL.items():
@@ -103,16 +131,17 @@ def test_every_statement_prepares_and_runs():
             columns, rows = run_prepared(pg, name, params.get(name, ()))
             same(" ".join(columns), COLUMNS[name], f"columns of {name}")
             ok(rows or name == "listen", f"rows of {name}")
-        same(run_prepared(pg, "schema_version")[1], [["2", "t"]], "schema version")
+        same(run_prepared(pg, "schema_version")[1], [["3", "t"]], "schema version")
         aliases = run_prepared(pg, "policy_aliases")[1]
         same(aliases[0], ["1", "est", "t", "ra", None, "t", "1", "t", None, "basic-or-cert", "cert", "f", "if-present", "600", "refuse", "refuse",
-                          "f", "auto", "t", "t", "none"], "alias est as the module reads it")
+                          "f", "auto", "t", "t", "none", "basic", "CN", "dn:CN", "", "", "off", "**", "t", "f", "allow", "f", None, None, "none", None, None],
+             "alias est as the module reads it")
         profile = run_prepared(pg, "policy_profiles")[1][0]
         same(profile[1:8], ["prep", "172801", "300", "1924992000", "cap", "rsa:2048-8192\nec:P-256,P-384,P-521", "default"], "a profile as the module reads it")
-        same(run_prepared(pg, "policy_anchors")[1][0], ["1", "anchor", "3000"], "an anchor in hexadecimal")
-        same(run_prepared(pg, "record_issued", issue_params("5002", "prep"))[1], [["issued", None, None, None]], "a second run of a prepared statement")
+        same(run_prepared(pg, "policy_anchors")[1][0], ["1", "holder", "anchor", "3000"], "an anchor in hexadecimal")
+        same(run_prepared(pg, "record_issued", issue_params("5002", "prep"))[1], [["issued"] + [None] * 5], "a second run of a prepared statement")
     with connect() as db:
-        row = db.execute("SELECT san, extract(epoch FROM not_after - not_before)::int, der, network::text FROM certificate c JOIN enrollment n ON n.certificate_id = c.id"
+        row = db.execute("SELECT c.san, extract(epoch FROM not_after - not_before)::int, der, network::text FROM certificate c JOIN enrollment n ON n.certificate_id = c.id"
                          " WHERE serial = '5002'").fetchone()
         same(row, (["dns:a.example"], 86700, b"\x30\x50\x02", "192.0.2.1/32"), "parameters arrive as they are meant")
 
@@ -133,7 +162,7 @@ def test_header_holds_the_same_statements():
         ok(run.returncode != 0 and run.stderr, f"queries.awk refuses {why}")
 
 
-def at_once(calls):
+def at_once(calls, statement="record_issued"):
     """Runs each call in a session of its own, all released together; the results, or the errors."""
     results = [None] * len(calls)
     barrier = threading.Barrier(len(calls))
@@ -141,7 +170,7 @@ def at_once(calls):
     def one(i, params):
         with connect("est_module") as db:
             pg = db.pgconn
-            pg.prepare(b"r", SQL["record_issued"].encode())
+            pg.prepare(b"r", SQL[statement].encode())
             barrier.wait(60)
             try:
                 results[i] = run_prepared(pg, "r", params)[1]
@@ -183,6 +212,160 @@ def test_parallel_calls():
 
     results = at_once([issue_params(f"63{i:02x}", f"e{i % 5}", f"key {i % 7}") for i in range(50)])
     same(outcomes(results), ["issued"] * 7 + ["replay"] * 43, "keys and entities crossed: no deadlock")
+
+
+def rules(results):
+    """{(outcome, rule): how many}"""
+    found = {}
+    for result in results:
+        row = tuple(result[0][:2]) if isinstance(result, list) else ("error", str(result).split("\n", maxsplit=1)[0])
+        found[row] = found.get(row, 0) + 1
+    return found
+
+
+def certificates(entity):
+    return count(f"SELECT count(*) FROM certificate c JOIN end_entity e ON e.id = c.entity_id WHERE e.name = '{entity}'")
+
+
+def set_alias(settings):
+    """Settings of alias est, for a while"""
+    with connect() as db:
+        db.execute(f"UPDATE alias SET {settings} WHERE name = 'est'")
+
+
+def test_one_code_at_once():
+    with connect() as db:
+        db.execute("SELECT register_entity('coded', alias => 'est', code => 'pw')")
+        code, entity_version = db.execute("SELECT code_id, version FROM entity_get(1, 'coded')").fetchone()
+    set_alias("mode = 'client'")
+    by_code = {"kind": "entity", "identity": "coded", "code": code, "entity_version": entity_version}
+    results = at_once([issue_params(f"64{i:02x}", "coded", key=f"{i:02x}", **by_code) for i in range(50)])
+    same(rules(results), {("issued", None): 1, ("refused", "code_refused"): 49}, "50 requests at once with one code: one certificate")
+    same(certificates("coded"), 1, "one is on record")
+    with connect() as db:
+        db.execute("SELECT issue_code('coded', 'est', 'pw', uses => 7)")
+        by_code["code"] = db.execute("SELECT code_id FROM entity_get(1, 'coded')").fetchone()[0]
+    results = at_once([issue_params(f"65{i:02x}", "coded", key=f"{i:02x}", **by_code) for i in range(50)])
+    same(rules(results), {("issued", None): 7, ("refused", "code_refused"): 43}, "a code of 7 uses: seven")
+    with connect() as db:
+        db.execute("SELECT issue_code('coded', 'est', 'pw')")
+        by_code["code"] = db.execute("SELECT code_id FROM entity_get(1, 'coded')").fetchone()[0]
+    set_alias("approval = 'all', max_orders = 100")
+    results = at_once([order_params(f"code {i}", "coded", key=f"{i:02x}", **by_code) for i in range(50)], "order_open")
+    same(rules(results), {("pending", None): 1, ("refused", "code_refused"): 49}, "50 orders at once with one code: one is opened")
+    set_alias("mode = 'ra', approval = 'none'")
+
+
+def test_orders_at_once():
+    set_alias("approval = 'all', max_orders = 100")
+    results = at_once([order_params("same", "ordered") for i in range(50)], "order_open")
+    same(rules(results), {("pending", None): 50}, "PE-02: 50 times the same request at once: all are told to wait")
+    same(len({r[0][4] for r in results}), 1, "for the same order")
+    same(count("SELECT count(*) FROM enrollment WHERE order_key = sha256('same')"), 1, "which is one row")
+    request = uuid.uuid4()
+    results = at_once([order_params("tried", "tried", request=request) for i in range(20)], "order_open")
+    same({(r[0][0], r[0][4]) for r in results}, {("pending", str(request))}, "20 tries of one request at once: one order")
+    results = at_once([order_params(f"many {i % 10}", f"o{i % 3}", identity=f"who {i % 10}") for i in range(50)], "order_open")
+    same(rules(results), {("pending", None): 50}, "orders and entities crossed: no deadlock")
+    set_alias("max_orders = 5")
+    results = at_once([order_params(f"greedy {i}", "greedy", identity="greedy") for i in range(50)], "order_open")
+    same(rules(results), {("pending", None): 5, ("refused", "too_many_orders"): 45}, "50 orders of one identity at once: max_orders")
+
+
+def decide(calls):
+    """Calls of people, each in a session of its own, at once: what they were told"""
+    results = [None] * len(calls)
+    barrier = threading.Barrier(len(calls))
+
+    def one(i, call):
+        with connect() as db:
+            barrier.wait(60)
+            try:
+                results[i] = db.execute("SELECT " + call).fetchone()[0]
+            except psycopg.Error as error:
+                results[i] = "ERROR: " + str(error)
+    threads = [threading.Thread(target=one, args=(i, call)) for i, call in enumerate(calls)]
+    for t in threads:
+        t.start()
+    for t in threads:
+        t.join()
+    return results
+
+
+def test_decisions_at_once():
+    set_alias("approval = 'all', max_orders = 100")
+    for n in range(5):
+        order = at_once([order_params(f"decided {n}", f"decided {n}")], "order_open")[0][0][4]
+        results = decide([f"approve('{order}')", f"deny('{order}', 'no')"] * 4)
+        done = [r.split(" ")[0] for r in results if not r.startswith("ERROR")]
+        same(len(done), 1, "approved and denied at once, by eight people: one of them decides")
+        same(count(f"SELECT outcome::text FROM enrollment WHERE id = '{order}'"), done[0], "and it stays so")
+        same([r for r in results if r.startswith("ERROR") and " by postgres at " not in r], [], "the others are told by whom and when")
+    approved = at_once([order_params("polled", "polled")], "order_open")[0][0][4]
+    same(decide([f"approve('{approved}')"])[0].split(" ")[0], "approved", "an approved order")
+    polls = at_once([order_params("polled", "polled") for _ in range(10)], "order_open")
+    same({(r[0][0], r[0][4]) for r in polls}, {("go", approved)}, "ten polls at once may all sign")
+    results = at_once([issue_params(f"66{i:02x}", "polled", order=approved) for i in range(10)])
+    same(outcomes(results), ["issued"] + ["replay"] * 9, "one certificate is recorded, and the others get it")
+    same(certificates("polled"), 1, "one is on record")
+    set_alias("approval = 'none'")
+
+
+def test_limits_at_once():
+    set_alias("max_active = 3")
+    results = at_once([issue_params(f"67{i:02x}", "limited") for i in range(30)])
+    same(rules(results), {("issued", None): 3, ("refused", "active_limit"): 27}, "max_active at once")
+    set_alias("max_active = NULL, unique_dn = true, unique_key = true, ca = 'issuing'")
+    params = [issue_params(f"68{i:02x}", f"unique {i}", key=f"{0xa0 + i % 4:02x}") for i in range(40)]
+    for i, param in enumerate(params):
+        param[18] = f"CN=unique {i % 3}"
+    results = at_once(params)
+    same(count("SELECT count(*) FROM certificate a JOIN certificate b ON lower(a.subject) = lower(b.subject) AND a.entity_id < b.entity_id WHERE a.subject LIKE 'CN=unique %'"), 0,
+         "unique_dn at once: no two entities have one name")
+    same(count("SELECT count(*) FROM certificate a JOIN certificate b ON a.spki_hash = b.spki_hash AND a.entity_id < b.entity_id WHERE a.subject LIKE 'CN=unique %'"), 0,
+         "unique_key at once: nor one key")
+    ok(rules(results).get(("issued", None), 0) in (1, 2, 3) and set(rules(results)) <= {("issued", None), ("refused", "name_taken"), ("refused", "key_taken")}, "the others are refused, without deadlock", rules(results))
+    set_alias("unique_dn = false, unique_key = false, ca = NULL")
+    with connect() as db:
+        issued_today = db.execute("SELECT est.group_issued(1)").fetchone()[0]
+        db.execute("UPDATE entity_group SET quota_day = %s WHERE id = 1", [issued_today + 5])
+    results = at_once([issue_params(f"69{i:02x}", f"quota {i}") for i in range(30)])
+    same(rules(results), {("issued", None): 5, ("refused", "quota_exceeded"): 25}, "quota_day at once")
+    with connect() as db:
+        db.execute("UPDATE entity_group SET quota_day = NULL, quota_active = est.group_active(1, NULL) + 4 WHERE id = 1")
+    results = at_once([issue_params(f"6a{i:02x}", f"quota {i % 3}") for i in range(30)])
+    same(rules(results), {("issued", None): 4, ("refused", "quota_exceeded"): 26}, "quota_active at once")
+    with connect() as db:
+        db.execute("UPDATE entity_group SET quota_active = NULL WHERE id = 1")
+    set_alias("rate_client = 4, rate_alias = 10, rate_interval = '1 hour'")
+    results = at_once([issue_params(f"6b{i:02x}", f"rated {i % 7}", identity=f"client {i % 5}") for i in range(40)])
+    same(rules(results), {("issued", None): 10, ("refused", "rate_exceeded"): 30}, "rate_alias at once")
+    ok(count("SELECT max(n) FROM (SELECT count(*) AS n FROM enrollment WHERE identity LIKE 'client _' GROUP BY identity) AS t") <= 4, "rate_client at once")
+    set_alias("rate_client = NULL, rate_alias = NULL")
+
+
+def test_everything_at_once():
+    """Every lock is taken by somebody: nobody waits for one who waits for him"""
+    set_alias("unique_dn = true, unique_key = true, max_active = 100, rate_client = 1000, rate_alias = 1000, rate_interval = '1 day', ca = 'issuing'")
+    with connect() as db:
+        db.execute("UPDATE entity_group SET quota_day = 100000, quota_active = 100000 WHERE id = 1")
+    params = [issue_params(f"6c{i:02x}", f"all {i % 4}", f"all {i % 6}", key=f"{0xb0 + i % 4:02x}", identity=f"client {i % 3}") for i in range(60)]
+    stop = threading.Event()
+
+    def people():
+        with connect() as db:
+            while not stop.is_set():
+                db.execute("SELECT maintain()")
+                db.execute("UPDATE end_entity SET description = 'x' WHERE name LIKE 'all %'")
+    busy = threading.Thread(target=people)
+    busy.start()
+    results = at_once(params)
+    stop.set()
+    busy.join()
+    same({row[0] for row in rules(results)}, {"issued", "replay"}, "no call fails")
+    with connect() as db:
+        db.execute("UPDATE entity_group SET quota_day = NULL, quota_active = NULL WHERE id = 1")
+    set_alias("unique_dn = false, unique_key = false, max_active = NULL, rate_client = NULL, rate_alias = NULL, ca = NULL")
 
 
 def test_revocation_and_reenrolment_do_not_pass_each_other():
@@ -234,6 +417,56 @@ def test_blocked_keys_are_found_by_index():
         admin.execute("DELETE FROM blocked_key")
 
 
+def test_limits_are_found_by_index():
+    """By plans made when the tables were empty, too"""
+    with connect("est_module") as module, connect() as admin:
+        admin.execute("UPDATE alias SET unique_dn = true, unique_key = true, max_active = 1000, rate_client = 100000, rate_alias = 100000, vendor = 'listed', ca = 'issuing', approval = 'first', max_orders = 1000"
+                      " WHERE name = 'est'")
+        admin.execute("UPDATE entity_group SET quota_day = 100000, quota_active = 100000 WHERE id = 1")
+        admin.execute("ANALYZE")
+        for name in ("record_issued", "order_open", "record_refused", "entity_get", "client_by_certificate"):
+            module.pgconn.prepare(name.encode(), SQL[name].encode())
+
+        def calls(start):
+            for i in range(start, start + 10):  # beyond the fifth a plan is kept
+                entity, key = f"index {i}", f"{0xd0 + i:02x}"
+                order = run_prepared(module.pgconn, "order_open", order_params(entity, entity, key=key))[1][0]
+                same(order[0], "pending", "an order")
+                decide([f"approve('{order[4]}')"])
+                same(run_prepared(module.pgconn, "record_issued", issue_params(f"75{i:02x}", entity, key=key, order=order[4]))[1][0][0], "issued", "its certificate")
+                same(run_prepared(module.pgconn, "record_issued", issue_params(f"76{i:02x}", entity, "idem " + entity, key=key))[1][0][0], "issued", "another")
+                same(run_prepared(module.pgconn, "record_issued", issue_params(f"77{i:02x}", entity, key=key, kind="vendor", vendor="{x}"))[1][0][1], "vendor_refused", "a refusal")
+                run_prepared(module.pgconn, "record_refused", [uuid.uuid4(), 1, "simpleenroll", "user", "tester", None, None, "CN=x", None, None, "vendor_refused", "why"])
+                run_prepared(module.pgconn, "entity_get", [1, entity])
+                run_prepared(module.pgconn, "client_by_certificate", ["\\x" + "00" * 32, "CN=none"])
+        calls(0)
+        admin.execute("INSERT INTO end_entity (group_id, name) SELECT 2, 'far ' || i FROM generate_series(1, 3000) AS i")
+        admin.execute("INSERT INTO certificate (alias_id, alias, entity_id, ca, issuer, issuer_hash, serial, subject, spki_hash, not_before, not_after, der)"
+                      " SELECT 2, 'x', e.id, 'issuing', 'CN=far', sha256('far'), lpad(to_hex(i), 8, '0'), 'CN=far ' || i, sha256(i::text::bytea), now(), now() + interval '1 day', 'x'"
+                      " FROM generate_series(1, 3000) AS i JOIN end_entity e ON e.name = 'far ' || i")
+        admin.execute("INSERT INTO enrollment (id, alias_id, alias, operation, identity_kind, identity, outcome) SELECT gen_random_uuid(), 2, 'x', 'simpleenroll', 'user', 'u', 'refused' FROM generate_series(1, 3000)")
+        admin.execute("INSERT INTO vendor_device (alias_id, device) SELECT 1, 'SN' || i FROM generate_series(1, 3000) AS i")
+        admin.execute("INSERT INTO rate_bucket SELECT 2, 'user:' || i, now() FROM generate_series(1, 3000) AS i")
+        admin.execute("INSERT INTO client (user_name) SELECT 'many ' || i FROM generate_series(1, 3000) AS i")
+        tables = ("certificate", "end_entity", "enrollment", "vendor_device", "rate_bucket", "client", "blocked_key")
+
+        def read():
+            module.execute("SELECT pg_stat_force_next_flush()")
+            module.execute("SELECT 1")
+            admin.execute("SELECT pg_stat_force_next_flush()")
+            return {name: admin.execute("SELECT seq_scan, idx_tup_fetch FROM pg_stat_user_tables WHERE relname = %s", [name]).fetchone() for name in tables}
+        before = read()
+        calls(10)
+        after = read()
+        same({name: after[name][0] - before[name][0] for name in tables}, dict.fromkeys(tables, 0), "no table is read from end to end")
+        # The group's certificates are counted for quota_active, and no others
+        mine = count("SELECT count(*) FROM certificate c JOIN end_entity e ON e.id = c.entity_id WHERE e.group_id = 1")
+        ok(after["certificate"][1] - before["certificate"][1] < 100 * (mine + 50), "nor all of an index", after["certificate"][1] - before["certificate"][1], mine)
+        admin.execute("UPDATE alias SET unique_dn = false, unique_key = false, max_active = NULL, rate_client = NULL, rate_alias = NULL, vendor = 'off', ca = NULL, approval = 'none' WHERE name = 'est'")
+        admin.execute("UPDATE entity_group SET quota_day = NULL, quota_active = NULL WHERE id = 1")
+        admin.execute("DELETE FROM client WHERE user_name LIKE 'many %'")
+
+
 def notifications(listener, statement):
     """What a statement of another session makes the listener hear, and nothing of what comes after."""
     with connect() as db:
@@ -256,6 +489,7 @@ def test_changes_are_announced():
                 ("profile_subject_rule", "DELETE FROM profile_subject_rule"), ("profile_san_rule", "UPDATE profile_san_rule SET required = true"),
                 ("profile_extension_section", "UPDATE profile_extension_section SET position = 9"),
                 ("profile_extension", "DELETE FROM profile_extension"), ("entity_group", "INSERT INTO entity_group (name) VALUES ('heard'), ('heard too')"),
+                ("profile_request_extension", "UPDATE profile_request_extension SET action = 'ignore'"),
                 ("trust_anchor", "UPDATE trust_anchor SET comment = 'x'"), ("api_properties", "UPDATE api_properties SET prop_value = 'true' WHERE prop_key = 'est.est.enabled'"),
                 ("trust_anchor, emptied", "TRUNCATE trust_anchor")):
             before = version()
@@ -293,8 +527,14 @@ def test_published_script_by_psql():
 test_every_statement_prepares_and_runs()
 test_header_holds_the_same_statements()
 test_parallel_calls()
+test_one_code_at_once()
+test_orders_at_once()
+test_decisions_at_once()
+test_limits_at_once()
+test_everything_at_once()
 test_revocation_and_reenrolment_do_not_pass_each_other()
 test_blocked_keys_are_found_by_index()
+test_limits_are_found_by_index()
 test_changes_are_announced()
 test_published_script_by_psql()
 print(f"1..{done}")

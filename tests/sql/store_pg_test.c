@@ -209,6 +209,7 @@ typedef struct {
     apr_thread_t *thread;
     request_t request;
     store_t *store;
+    int opens_order; /* instead of recording */
     store_outcome_t outcome;
     est_err_t *err;
     apr_interval_time_t took;
@@ -221,7 +222,8 @@ static void *APR_THREAD_FUNC call(apr_thread_t *thread, void *data)
     apr_time_t began = apr_time_now();
 
     (void)thread;
-    c->err = c->store->vt->record_issued(c->store, &c->outcome, &c->request.issue, c->pool);
+    c->err = (c->opens_order ? c->store->vt->order_open : c->store->vt->record_issued)(c->store, &c->outcome,
+                                                                                       &c->request.issue, c->pool);
     c->took = apr_time_now() - began;
     return NULL;
 }
@@ -526,6 +528,324 @@ static void test_a_client_is_found_by_name(void **state)
     assert_true(client->enabled);
     succeed(t.store->vt->client_get(t.store, &row, "found' OR true --", t.pool));
     assert_null(row.id);
+}
+
+static void test_a_client_is_found_by_certificate(void **state)
+{
+    policy_client_row_t row;
+    pki_name_t subject = {.text = "CN=ra,O=Example"};
+    pki_cert_t cert = {.subject = &subject};
+
+    (void)state;
+    memset(cert.fingerprint, 0x7e, sizeof(cert.fingerprint));
+    succeed(t.store->vt->client_by_certificate(t.store, &row, &cert, t.pool));
+    assert_null(row.id);
+    sql("SELECT est.register_client('by-subject', 'x'), est.register_client('by-fingerprint', 'x')");
+    sql("UPDATE est.client SET cert_subject = 'CN=ra,O=Example' WHERE user_name = 'by-subject'");
+    succeed(t.store->vt->client_by_certificate(t.store, &row, &cert, t.pool));
+    assert_string_equal(row.user_name, "by-subject");
+    sql("UPDATE est.client SET cert_fingerprint = decode(repeat('7e', 32), 'hex') WHERE user_name = 'by-fingerprint'");
+    succeed(t.store->vt->client_by_certificate(t.store, &row, &cert, t.pool));
+    assert_string_equal(row.user_name, "by-fingerprint");
+}
+
+static void test_an_entity_is_found_by_name_with_its_code(void **state)
+{
+    policy_entity_t *entity;
+
+    (void)state;
+    succeed(t.store->vt->entity_get(t.store, &entity, 1, "\xff\xfe", t.pool));
+    assert_null(entity);
+    succeed(t.store->vt->entity_get(t.store, &entity, 1, "nobody", t.pool));
+    assert_null(entity);
+    sql("SELECT est.register_entity('bare')");
+    succeed(t.store->vt->entity_get(t.store, &entity, 1, "bare", t.pool));
+    assert_string_equal(entity->name, "bare");
+    assert_true(entity->id > 0 && entity->version == 1 && entity->preregistered && !entity->suspended);
+    assert_null(entity->subject);
+    assert_int_equal(entity->n_san, 0);
+    assert_int_equal(entity->valid_until, 0);
+    assert_int_equal(entity->code_id, 0);
+    assert_null(entity->code_hash);
+
+    sql("SELECT est.register_entity('full', subject => 'CN=full,O=Example', san => 'dns:full.example, ip:10.0.0.1', "
+        "alias => 'est', code => 'secret', valid_until => '2100-01-01 00:00Z')");
+    sql("SELECT est.suspend('full')");
+    succeed(t.store->vt->entity_get(t.store, &entity, 1, "full", t.pool));
+    assert_string_equal(entity->subject, "CN=full,O=Example");
+    assert_int_equal(entity->n_san, 2);
+    assert_string_equal(entity->san[0], "dns:full.example");
+    assert_string_equal(entity->san[1], "ip:10.0.0.1");
+    assert_int_equal(entity->valid_until, apr_time_from_sec(4102444800));
+    assert_true(entity->suspended && entity->version > 1 && entity->code_id > 0);
+    assert_memory_equal(entity->code_hash, "$2a$", 4);
+}
+
+/* --- orders */
+
+typedef struct {
+    request_t request;
+    unsigned char key[32];
+} order_t;
+
+static void order_init(order_t *o, const char *entity)
+{
+    request_init(&o->request, entity);
+    assert_true(real_random(NULL, o->key, 32));
+    o->request.issue.order_key = o->key;
+    o->request.issue.csr = est_slice("\x30\x01\x00", 3);
+    o->request.issue.dropped = "L=Paris";
+    o->request.issue.subject = apr_pstrcat(t.pool, "CN=", entity, NULL);
+}
+
+static void open_order(store_outcome_t *out, const order_t *o)
+{
+    succeed(t.store->vt->order_open(t.store, out, &o->request.issue, t.pool));
+}
+
+static void set_approval(const char *approval)
+{
+    sql("UPDATE est.alias SET approval = '%s', retry_after = '9 seconds' WHERE name = 'est'", approval);
+}
+
+static void test_an_order_waits_is_approved_and_issued(void **state)
+{
+    store_outcome_t outcome;
+    const char *first;
+    order_t o;
+
+    (void)state;
+    set_approval("all");
+    order_init(&o, "ordered");
+    open_order(&outcome, &o);
+    assert_int_equal(outcome.kind, STORE_PENDING);
+    assert_int_equal(outcome.retry_after, 9);
+    assert_string_equal(sql("SELECT (outcome, subject, encode(csr, 'hex'), dropped, identity, order_key = "
+                            "decode('%s', 'hex')) = ('pending', 'CN=ordered', '300100', 'L=Paris', 'someone', true) "
+                            "FROM est.enrollment WHERE id = '%s'",
+                            est_hex(est_slice(o.key, 32), t.pool), o.request.id),
+                        "t");
+    first = apr_pstrdup(t.pool, o.request.id);
+    open_order(&outcome, &o); /* a repetition of the same call */
+    assert_int_equal(outcome.kind, STORE_PENDING);
+    strcpy(o.request.id, "000102030405060708090a0b0c0d0e0f"); /* the client comes again */
+    open_order(&outcome, &o);
+    assert_int_equal(outcome.kind, STORE_PENDING);
+    sql("SELECT est.approve('%s')", first);
+    open_order(&outcome, &o);
+    assert_int_equal(outcome.kind, STORE_GO);
+    assert_non_null(outcome.order);
+    o.request.issue.order = outcome.order;
+    record(&outcome, &o.request);
+    assert_int_equal(outcome.kind, STORE_ISSUED);
+    assert_string_equal(sql("SELECT outcome FROM est.enrollment WHERE id = '%s'", first), "issued");
+    record(&outcome, &o.request);
+    assert_int_equal(outcome.kind, STORE_REPLAY);
+    assert_true(est_slice_equal(outcome.der, o.request.issue.der));
+    assert_int_equal(certificates_of("ordered"), 1);
+    set_approval("none");
+}
+
+static void test_a_denied_order_says_why(void **state)
+{
+    store_outcome_t outcome;
+    order_t o;
+
+    (void)state;
+    set_approval("all");
+    order_init(&o, "denied");
+    open_order(&outcome, &o);
+    sql("SELECT est.deny('%s', 'not bought')", o.request.id);
+    strcpy(o.request.id, "100102030405060708090a0b0c0d0e0f");
+    open_order(&outcome, &o);
+    assert_int_equal(outcome.kind, STORE_REFUSED);
+    assert_string_equal(outcome.rule, "approval_denied");
+    assert_string_equal(outcome.detail, "not bought");
+    set_approval("none");
+}
+
+static void test_without_an_order_what_needs_one_is_stale(void **state)
+{
+    store_outcome_t outcome;
+    order_t o;
+
+    (void)state;
+    set_approval("first");
+    order_init(&o, "first of its name");
+    record(&outcome, &o.request);
+    assert_int_equal(outcome.kind, STORE_STALE);
+    assert_string_equal(outcome.rule, "approval");
+    set_approval("none");
+    order_init(&o, "needs no order");
+    open_order(&outcome, &o);
+    assert_int_equal(outcome.kind, STORE_GO);
+    assert_null(outcome.order);
+}
+
+static void test_an_order_whose_connection_is_ended_is_opened_once(void **state)
+{
+    PGconn *holder = lock_entity("cut");
+    unsigned char key[32] = {9};
+    caller_t c;
+
+    (void)state;
+    set_approval("all");
+    call_prepare(&c, t.store, "cut");
+    c.opens_order = 1;
+    c.request.issue.order_key = key;
+    call_run(&c);
+    wait_until(WAITING);
+    sql("SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE usename = 'est_module' AND wait_event_type "
+        "= 'Lock'");
+    wait_until(WAITING);
+    PQfinish(holder);
+    call_end(&c);
+    succeed(c.err);
+    assert_int_equal(c.outcome.kind, STORE_PENDING);
+    assert_string_equal(sql("SELECT count(*) FROM est.enrollment WHERE identity = 'someone' AND outcome = 'pending' "
+                            "AND order_key = decode(rpad('09', 64, '0'), 'hex')"),
+                        "1");
+    set_approval("none");
+    apr_pool_destroy(c.pool);
+}
+
+/* --- codes, entities, vendors: parameters that only some requests have */
+
+static void test_a_code_is_used_up_and_an_entity_compared(void **state)
+{
+    store_outcome_t outcome;
+    policy_entity_t *entity;
+    request_t r, next;
+
+    (void)state;
+    sql("SELECT est.register_entity('coded', alias => 'est', code => 'secret')");
+    succeed(t.store->vt->entity_get(t.store, &entity, 1, "coded", t.pool));
+    request_init(&r, "coded");
+    r.identity = (policy_identity_t){.kind = POLICY_IDENTITY_ENTITY, .name = "coded", .entity = entity};
+    r.issue.code = entity->code_id;
+    entity->version++;
+    record(&outcome, &r);
+    assert_int_equal(outcome.kind, STORE_STALE);
+    assert_string_equal(outcome.rule, "entity");
+    entity->version--;
+    record(&outcome, &r);
+    assert_int_equal(outcome.kind, STORE_ISSUED);
+    assert_string_equal(sql("SELECT uses_left FROM est.enrollment_code WHERE id = %d", (int)entity->code_id), "0");
+    request_init(&next, "coded");
+    r.issue.id = next.id;
+    r.issue.serial = next.issue.serial;
+    record(&outcome, &r);
+    assert_int_equal(outcome.kind, STORE_REFUSED);
+    assert_string_equal(outcome.rule, "code_refused");
+}
+
+static void test_names_of_a_vendors_device_are_held_against_the_list(void **state)
+{
+    static const char *const names[] = {"SN 1", "1.3.6.1.4.1.9:0a1b"};
+    store_outcome_t outcome;
+    request_t r;
+
+    (void)state;
+    sql("UPDATE est.alias SET vendor = 'listed' WHERE name = 'est'");
+    request_init(&r, "device");
+    r.identity = (policy_identity_t){.kind = POLICY_IDENTITY_VENDOR, .name = "CN=device"};
+    r.issue.vendor = names;
+    r.issue.n_vendor = 2;
+    record(&outcome, &r);
+    assert_int_equal(outcome.kind, STORE_REFUSED);
+    assert_string_equal(outcome.rule, "vendor_refused");
+    sql("INSERT INTO est.vendor_device (alias_id, device) VALUES (1, '1.3.6.1.4.1.9:0a1b')");
+    record(&outcome, &r);
+    assert_int_equal(outcome.kind, STORE_ISSUED);
+    sql("UPDATE est.alias SET vendor = 'off' WHERE name = 'est'");
+}
+
+/* --- refusals and rates */
+
+static void test_a_refusal_is_recorded_once(void **state)
+{
+    store_refusal_t row;
+    request_t r;
+    int wait = -1;
+
+    (void)state;
+    request_init(&r, "refused");
+    row = (store_refusal_t){.id = r.id,
+                            .alias = 1,
+                            .operation = "simpleenroll",
+                            .identity = &r.identity,
+                            .network = "2001:db8::7",
+                            .subject = "CN=wanted",
+                            .san = &r.sans,
+                            .spki_hash = r.hash,
+                            .rule = "own_names",
+                            .reason = "asks for \"wanted\""};
+    for (int i = 0; i < 2; i++) {
+        succeed(t.store->vt->record_refused(t.store, &wait, &row, t.pool));
+        assert_int_equal(wait, 0);
+    }
+    assert_string_equal(sql("SELECT count(*) FROM est.enrollment WHERE (outcome, subject, rule, reason, identity, "
+                            "network, san[1], alias) = ('refused', 'CN=wanted', 'own_names', 'asks for \"wanted\"', "
+                            "'someone', inet '2001:db8::7', 'dns:a.example', 'est')"),
+                        "1");
+}
+
+static void test_refusals_without_rows_are_one_row(void **state)
+{
+    store_refusal_t row = {.rule = "suppressed", .reason = "140"};
+    int wait = -1;
+
+    (void)state;
+    succeed(t.store->vt->record_refused(t.store, &wait, &row, t.pool));
+    assert_int_equal(wait, 0);
+    assert_string_equal(sql("SELECT suppressed FROM est.enrollment WHERE outcome = 'suppressed' AND alias IS NULL"),
+                        "140");
+}
+
+static void test_a_rate_says_how_long_to_wait(void **state)
+{
+    store_outcome_t outcome;
+    store_refusal_t row;
+    request_t r, next;
+    int wait = -1;
+
+    (void)state;
+    sql("UPDATE est.alias SET rate_client = 2, rate_interval = '100 seconds' WHERE name = 'est'");
+    request_init(&r, "rated");
+    r.identity.name = "in a hurry";
+    record(&outcome, &r);
+    assert_int_equal(outcome.kind, STORE_ISSUED);
+    row = (store_refusal_t){.alias = 1, .operation = "simpleenroll", .identity = &r.identity, .rule = "own_names"};
+    request_init(&next, "rated");
+    row.id = next.id;
+    succeed(t.store->vt->record_refused(t.store, &wait, &row, t.pool));
+    assert_in_range(wait, 40, 50);
+    request_init(&next, "rated");
+    next.identity.name = "in a hurry";
+    record(&outcome, &next);
+    assert_int_equal(outcome.kind, STORE_REFUSED);
+    assert_string_equal(outcome.rule, "rate_exceeded");
+    assert_in_range(outcome.retry_after, 40, 50);
+    sql("UPDATE est.alias SET rate_client = NULL WHERE name = 'est'");
+}
+
+static void test_maintenance_says_what_it_did(void **state)
+{
+    store_outcome_t outcome;
+    int revoked = -1, expired = -1;
+    order_t o;
+
+    (void)state;
+    set_approval("all");
+    order_init(&o, "forgotten");
+    open_order(&outcome, &o);
+    set_approval("none");
+    succeed(t.store->vt->maintain(t.store, &revoked, &expired, t.pool));
+    sql("UPDATE est.enrollment SET expires_at = now() WHERE id = '%s'", o.request.id);
+    succeed(t.store->vt->maintain(t.store, &revoked, &expired, t.pool));
+    assert_int_equal(revoked, 0);
+    assert_int_equal(expired, 1);
+    assert_string_equal(sql("SELECT outcome FROM est.enrollment WHERE id = '%s'", o.request.id), "expired");
 }
 
 /* --- trouble */
@@ -997,6 +1317,18 @@ int main(void)
         TEST(test_a_revoked_or_unknown_certificate_is_refused),
         TEST(test_a_statement_that_the_server_refuses_is_a_failure_not_an_outage),
         TEST(test_a_client_is_found_by_name),
+        TEST(test_a_client_is_found_by_certificate),
+        TEST(test_an_entity_is_found_by_name_with_its_code),
+        TEST(test_an_order_waits_is_approved_and_issued),
+        TEST(test_a_denied_order_says_why),
+        TEST(test_without_an_order_what_needs_one_is_stale),
+        TEST(test_an_order_whose_connection_is_ended_is_opened_once),
+        TEST(test_a_code_is_used_up_and_an_entity_compared),
+        TEST(test_names_of_a_vendors_device_are_held_against_the_list),
+        TEST(test_a_refusal_is_recorded_once),
+        TEST(test_refusals_without_rows_are_one_row),
+        TEST(test_a_rate_says_how_long_to_wait),
+        TEST(test_maintenance_says_what_it_did),
         TEST(test_an_idle_connection_that_was_ended_is_replaced),
         TEST(test_a_statement_whose_connection_is_ended_is_sent_again),
         TEST(test_a_lock_held_too_long_ends_in_a_time_out),

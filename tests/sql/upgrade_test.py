@@ -41,11 +41,12 @@ def psql(database, script):
                           check=False)
 
 
-def install_version_1(database):
-    """What install.sql was when there was one migration: itself without the later ones, whose files never change"""
+def install_version(database, version):
+    """What install.sql was when there were so many migrations: itself without the later ones, whose files never change"""
     with open(INSTALL, encoding="utf-8") as file:
         text = file.read()
-    text = re.sub(r"SELECT NOT EXISTS \(SELECT FROM est\.schema_version WHERE version = (?!1\)).*?\\endif\n", "", text, flags=re.S)
+    text = re.sub(r"SELECT NOT EXISTS \(SELECT FROM est\.schema_version WHERE version = (\d+)\).*?\\endif\n",
+                  lambda match: match[0] if int(match[1]) <= version else "", text, flags=re.S)
     text = text.replace("\\ir ", f"\\i {SQL}/").replace(f"\\i {SQL}/migrations/", f"\\ir {SQL}/migrations/")
     with connect("postgres") as db:
         db.execute(f"CREATE DATABASE {database}")
@@ -53,7 +54,7 @@ def install_version_1(database):
         script.write(text)
         script.flush()
         run = psql(database, script.name)
-    same((run.returncode, versions(database)), (0, [1]), f"{database}: version 1 is installed")
+    same((run.returncode, versions(database)), (0, list(range(1, version + 1))), f"{database}: version {version} is installed")
 
 
 def versions(database):
@@ -61,21 +62,26 @@ def versions(database):
         return [version for (version,) in db.execute("SELECT version FROM est.schema_version ORDER BY version")]
 
 
-def record(db, serial, key, newest):
-    """As the module of version 1 does it, or with the argument that version 2 has added"""
+def record(db, serial, key, version, **other):
+    """As the module of version 1 does it, or with the arguments that later versions have added"""
     policy = db.execute("SELECT version FROM est.policy_version").fetchone()[0]
     values = [uuid.uuid4(), 1, policy, "simpleenroll", "user", "dev1", None, None, "192.0.2.1", None, None, "dev1", "\\x" + serial * 16, 600,
               "issuing", "CN=ca", "\\x" + "11" * 32, serial, "CN=dev1", ["dns:a.example"], KEYS[key], "2026-01-01", "2099-01-01", "\\x30" + serial]
     types = ["uuid", "int", "bigint", *["text"] * 3, "int", "bigint", "inet", "bytea", "text", "text", "bytea", "int", "text", "text", "bytea",
              "text", "text", "text[]", "bytea", "timestamptz", "timestamptz", "bytea"]
-    if newest:
+    if version >= 2:
         values.append(None)
         types.append("bytea")
+    if version >= 3:
+        values += [None] * 5
+        types += ["text", "bigint", "bigint", "uuid", "text[]"]
+    if "holder" in other:
+        values[3], values[4], values[9], values[10] = "simplereenroll", "certificate", "\\x" + "11" * 32, other["holder"]
     call = ", ".join(f"%s::{kind}" for kind in types)
     return db.execute(f"SELECT outcome, rule FROM est.record_issued({call})", values).fetchone()
 
 
-def fill(database):
+def fill(database, version):
     with connect(database) as db:
         db.execute("SET search_path = est, public")
         db.execute("INSERT INTO certificate_profile (name, validity, keys) VALUES ('device', '90 days', '{rsa:3072-4096}')")
@@ -88,9 +94,13 @@ def fill(database):
         db.execute("UPDATE alias SET ca = 'issuing', profile_id = (SELECT id FROM certificate_profile), reason_text = false WHERE name = 'est'")
         db.execute("INSERT INTO trust_anchor (alias_id, certificate, comment) VALUES (1, '\\x3000', 'an old CA')")
         db.execute("SELECT register_client('dev1', 'pw', groups => 'default, floor 2')")
+        if version >= 2:
+            db.execute("UPDATE alias SET compat = 'libest' WHERE name = 'other'")
+            db.execute("INSERT INTO blocked_key (kind, fingerprint, comment) VALUES ('modulus', '\\x00112233445566778899', 'weak')")
     with connect(database, "est_module") as module:
-        same(record(module, "51", "good", False), ("issued", None), f"{database}: the module of version 1 records")
-        same(record(module, "52", "stolen", False), ("issued", None), f"{database}: and another")
+        same(record(module, "51", "good", version), ("issued", None), f"{database}: the module of version {version} records")
+        same(record(module, "52", "stolen", version), ("issued", None), f"{database}: and another")
+        same(record(module, "5a", "good", version, holder="51"), ("issued", None), f"{database}: and a renewal")
     with connect(database) as db:
         db.execute("SELECT est.revoke('52', 'keyCompromise')")
 
@@ -108,53 +118,73 @@ def lost(before, after):
             if not any(all(other.get(column) == value for column, value in row.items()) for other in after.get(name, []))]
 
 
-def test_upgrade_keeps_everything():
-    install_version_1("est_old")
-    fill("est_old")
-    before = contents("est_old")
+def settings(database):
+    """The keys of api_properties without their alias"""
+    with connect(database) as db:
+        return {key.split(".")[-1] for (key,) in db.execute("SELECT prop_key FROM est.api_properties WHERE prop_key LIKE 'est.other.%'")}
+
+
+def test_upgrade_keeps_everything(database, version):
+    install_version(database, version)
+    fill(database, version)
+    before = contents(database)
     ok(all(before[table] for table in before if table not in ("expiring_soon",)), "every table has rows to lose", {t: len(r) for t, r in before.items()})
-    run = psql("est_old", INSTALL)
+    old_settings = settings(database)
+    run = psql(database, INSTALL)
     with connect("est") as db:
-        newest = [version for (version,) in db.execute("SELECT version FROM est.schema_version ORDER BY version")]
-    same((run.returncode, run.stderr, versions("est_old")), (0, "", newest), "install.sql brings version 1 up to date")
-    after = contents("est_old")
+        newest = [number for (number,) in db.execute("SELECT version FROM est.schema_version ORDER BY version")]
+    same((run.returncode, run.stderr, versions(database)), (0, "", newest), f"install.sql brings version {version} up to date")
+    after = contents(database)
     same(lost(before, after), [], "and every row is there with what it said")
-    same([row for row in after["alias"] if row["compat"] != "none"], [], "a new column has its default")
-    same({row["prop_key"] for row in after["api_properties"]} - {row["prop_key"] for row in before["api_properties"]},
-         {"est.est.compat", "est.other.compat"}, "api_properties has gained its keys, and no others")
-    run = psql("est_old", INSTALL)
-    same((run.returncode, contents("est_old")), (0, after), "a second run changes nothing")
+    with connect("est") as db:
+        fresh = db.execute("SELECT to_jsonb(a) FROM est.alias a WHERE name = 'est'").fetchone()[0]
+    old_columns = before["alias"][0].keys()
+    same([{c: v for c, v in row.items() if c not in old_columns} for row in after["alias"]],
+         [{c: v for c, v in fresh.items() if c not in old_columns}] * 2, "new columns have the defaults that a new database has")
+    gained = settings(database) - old_settings
+    same(gained, {c for c in fresh if c not in old_columns}, "api_properties has gained the new settings, and no others")
+    ok({"unique_dn", "approval", "rate_client"} <= gained, "those of version 3 among them")
+    same([(row["status"], row["preregistered"], row["version"]) for row in after["end_entity"]], [("active", False, 1)], "entities that enrolment made are active and not registered")
+    run = psql(database, INSTALL)
+    same((run.returncode, contents(database)), (0, after), "a second run changes nothing")
 
 
-def test_modules_after_the_upgrade():
-    with connect("est_old", "est_module") as module:
-        same(record(module, "53", "good", True), ("issued", None), "the module of this version records")
-        same(record(module, "54", "stolen", True), ("refused", "key_blocked"), "a key that was compromised in version 1 is blocked")
-        try:
-            record(module, "55", "good", False)
-            ok(False, "that of version 1 cannot any more")
-        except psycopg.errors.UndefinedFunction:
-            ok(True, "that of version 1 cannot any more")
+def test_modules_after_the_upgrade(database):
+    with connect(database, "est_module") as module:
+        same(record(module, "53", "good", 3), ("issued", None), "the module of this version records")
+        same(record(module, "54", "stolen", 3), ("refused", "key_blocked"), "a key that was compromised in an older version is blocked")
+        same(record(module, "57", "good", 3, holder="5a"), ("issued", None), "a certificate of an older version is renewed")
+        for version in (1, 2):
+            try:
+                record(module, "55", "good", version)
+                ok(False, f"the module of version {version} cannot any more")
+            except psycopg.errors.UndefinedFunction:
+                ok(True, f"the module of version {version} cannot any more")
+    with connect(database) as db:
+        db.execute("UPDATE est.alias SET revoke_replaced = '0' WHERE name = 'est'")
+        same(db.execute("SELECT revoked FROM est.maintain()").fetchone()[0], 2, "what an older version renewed is revoked by the new rule")
 
 
-def test_an_upgrade_that_fails_leaves_the_old_version():
-    install_version_1("est_stuck")
-    fill("est_stuck")
-    with connect("est_stuck") as db:
-        db.execute("CREATE TABLE est.blocked_key (in_the_way int)")
-    before = contents("est_stuck")
-    run = psql("est_stuck", INSTALL)
-    ok(run.returncode != 0 and "blocked_key" in run.stderr, "a migration that fails says why", run.stderr)
-    same((versions("est_stuck"), contents("est_stuck")), ([1], before), "and nothing of it stays")
-    with connect("est_stuck", "est_module") as module:
-        same(record(module, "56", "good", False), ("issued", None), "the module of version 1 goes on")
-    with connect("est_stuck") as db:
-        db.execute("DROP TABLE est.blocked_key")
-    same(psql("est_stuck", INSTALL).returncode, 0, "once the reason is gone, it can be run again")
+def test_an_upgrade_that_fails_leaves_the_old_version(database, version, in_the_way):
+    install_version(database, version)
+    fill(database, version)
+    with connect(database) as db:
+        db.execute(f"CREATE TABLE est.{in_the_way} (in_the_way int)")
+    before = contents(database)
+    run = psql(database, INSTALL)
+    ok(run.returncode != 0 and in_the_way in run.stderr, "a migration that fails says why", run.stderr)
+    same((versions(database), contents(database)), (list(range(1, version + 1)), before), "and nothing of it stays")
+    with connect(database, "est_module") as module:
+        same(record(module, "56", "good", version), ("issued", None), f"the module of version {version} goes on")
+    with connect(database) as db:
+        db.execute(f"DROP TABLE est.{in_the_way}")
+    same(psql(database, INSTALL).returncode, 0, "once the reason is gone, it can be run again")
 
 
-test_upgrade_keeps_everything()
-test_modules_after_the_upgrade()
-test_an_upgrade_that_fails_leaves_the_old_version()
+for old in (1, 2):
+    test_upgrade_keeps_everything(f"est_old_{old}", old)
+    test_modules_after_the_upgrade(f"est_old_{old}")
+test_an_upgrade_that_fails_leaves_the_old_version("est_stuck_1", 1, "blocked_key")
+test_an_upgrade_that_fails_leaves_the_old_version("est_stuck_2", 2, "group_day")
 print(f"1..{done}")
 raise SystemExit(1 if failed else 0)

@@ -265,6 +265,95 @@ static void test_channel_binding(void **state)
     assert_int_equal(est_err_row(EST_E_binding_required)->status, 400);
 }
 
+/* ---- enrolment codes */
+
+static est_err_t *verify_code(int *good, const char *secret, const char *hash, const est_req_t *req)
+{
+    assert_true(hash && req);
+    *good = !strcmp(secret, "correct-code");
+    return NULL;
+}
+
+static est_err_t *no_failures(const est_req_t *req, const char *who)
+{
+    assert_true(req && who);
+    return NULL;
+}
+
+static void forget_failure(const est_req_t *req, const char *who)
+{
+    assert_true(req && who);
+}
+
+static int may_not_record(const est_req_t *req)
+{
+    assert_non_null(req);
+    return 0;
+}
+
+static const store_issue_t *recorded;
+
+static void remember_issue(const store_issue_t *issue)
+{
+    recorded = apr_pmemdup(pool, issue, sizeof(*issue));
+}
+
+/* The code decides who it is, is used up with the certificate, and is not in it */
+static void test_a_code_in_the_subject_is_not_in_the_certificate(void **state)
+{
+    static const est_guard_t guard = {.verify = verify_code,
+                                      .check_failures = no_failures,
+                                      .add_failure = forget_failure,
+                                      .may_record = may_not_record};
+    policy_entity_t entity = {
+        .id = 5, .version = 2, .name = "dev1", .preregistered = 1, .code_id = 9, .code_hash = "$2y$c"};
+    csr_spec_t spec = {.subject = "CN=dev1,serialNumber=correct-code"};
+    est_resp_t resp;
+
+    (void)state;
+    op_start();
+    op.store.entity = &entity;
+    op.store.on_issue = remember_issue;
+    op.store.aliases[0].mode = "client";
+    op.store.aliases[0].code_source = "dn:serialNumber";
+    op.service.guard = &guard;
+    spec.key = op.key;
+    op.body = text(est_base64_encode(make_csr(&spec), 0, NULL, pool));
+    ASSERT_OK(op_enroll(&resp, op_granted("/simpleenroll", NULL, NULL), &op.service));
+    assert_int_equal(resp.status, 200);
+    assert_int_equal(recorded->identity->kind, POLICY_IDENTITY_ENTITY);
+    assert_int_equal(recorded->code, 9);
+    assert_string_equal(recorded->subject, "CN=dev1");
+    assert_null(memmem(recorded->der.p, recorded->der.n, "correct-code", 12));
+    assert_null(strstr(resp.summary, "correct-code"));
+
+    spec.subject = "CN=dev1,serialNumber=wrong-code";
+    op.body = text(est_base64_encode(make_csr(&spec), 0, NULL, pool));
+    ASSERT_FAILS(op_enroll(&resp, op_granted("/simpleenroll", NULL, NULL), &op.service), code_refused, NULL);
+    assert_int_equal(op.store.issue_calls, 1);
+}
+
+/* Who cannot prove to have the key is not asked for a code: guesses cost a signature */
+static void test_the_signature_comes_before_the_code(void **state)
+{
+    csr_spec_t spec = {.subject = "CN=dev1", .challenge = "correct-code"};
+    est_slice_t der;
+    unsigned char *broken;
+    est_resp_t resp;
+
+    (void)state;
+    op_start();
+    op.store.aliases[0].mode = "client";
+    op.store.aliases[0].code_source = "challenge-password";
+    op.service.guard = NULL;
+    spec.key = op.key;
+    der = make_csr(&spec);
+    broken = apr_pmemdup(pool, der.p, der.n);
+    broken[der.n - 1] ^= 1;
+    op.body = text(est_base64_encode(est_slice(broken, der.n), 0, NULL, pool));
+    ASSERT_FAILS(op_enroll(&resp, op_granted("/simpleenroll", NULL, NULL), &op.service), csr_signature, NULL);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -276,6 +365,8 @@ int main(void)
         EST_TEST(test_a_broken_alias_does_not_even_read),
         EST_TEST(test_reenrolment_keeps_the_names),
         EST_TEST(test_channel_binding),
+        EST_TEST(test_a_code_in_the_subject_is_not_in_the_certificate),
+        EST_TEST(test_the_signature_comes_before_the_code),
     };
     return EST_TEST_RUN(tests);
 }

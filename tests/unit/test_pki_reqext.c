@@ -73,6 +73,11 @@ static void test_what_requested_extensions_ask_for(void **state)
         {"authorityInfoAccess", "30 00", PKI_REQEXT_PLAIN, NULL, "left out"},
         {"crlDistributionPoints", "30 00", PKI_REQEXT_PLAIN, NULL, "left out"},
         {"certificatePolicies", "30 00", PKI_REQEXT_PLAIN, NULL, "left out"},
+        {"tlsfeature", "30 03 02 01 05", PKI_REQEXT_PLAIN, NULL, "must-staple"},
+        {"tlsfeature", "30 06 02 01 05 02 01 11", PKI_REQEXT_PLAIN, NULL, "two features"},
+        {"tlsfeature", "30 00", PKI_REQEXT_MALFORMED, NULL, "no feature"},
+        {"tlsfeature", "30 03 0c 01 61", PKI_REQEXT_MALFORMED, NULL, "a text"},
+        {"tlsfeature", "30 03 02 01 05 00", PKI_REQEXT_MALFORMED, NULL, "octets behind"},
         {"1.2.3.4.5", "05 00", PKI_REQEXT_UNKNOWN, "1.2.3.4.5", "nobody knows it"},
     };
 

@@ -41,7 +41,7 @@ BEGIN
     RETURN NEXT;
     rule := 'certificate_unknown';
     verdict := CASE WHEN NOT counts THEN 'n/a' WHEN holder.alias_id = p_alias THEN 'pass'
-        WHEN holder.id IS NULL AND a.unknown_holder = 'accept' THEN 'pass' ELSE 'fail' END;
+        WHEN holder.id IS NULL AND a.unknown_holder = 'accept' AND p_identity_kind <> 'ra' THEN 'pass' ELSE 'fail' END;
     wanted := CASE WHEN counts THEN 'a certificate that was issued at alias ' || est.shown(a.name) END;
     got := CASE WHEN counts THEN CASE WHEN holder.id IS NULL THEN 'the certificate presented has no record'
         WHEN verdict = 'fail' THEN 'the certificate presented was issued at another alias' ELSE 'it was' END END;

@@ -140,7 +140,7 @@ BEGIN
                 WHEN (p_network <<= ANY (k.networks)) IS FALSE OR (p_network IS NULL AND k.networks IS NOT NULL)
                     THEN 'the request is from ' || coalesce(host(p_network), 'an unknown address')
                 ELSE 'the code can be used ' || k.uses_left || ' times' END, NULL),
-        (4, 'vendor_refused', p_identity_kind = 'vendor',
+        (4, 'vendor_refused', p_identity_kind = 'vendor' OR p_vendor IS NOT NULL,
             est.vendor_allowed(a.id, a.vendor, a.vendor_patterns, p_vendor),
             CASE a.vendor WHEN 'off' THEN 'no vendor certificate (vendor is off)'
                 WHEN 'listed' THEN 'a device of vendor_device'

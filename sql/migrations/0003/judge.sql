@@ -6,10 +6,19 @@
 --
 -- Every lock is taken by a statement of its own and every check is a later statement, which therefore sees what the
 -- transaction that was waited for has committed. Locks are taken in this order, so that no two calls wait for each other:
--- idempotency key, order key, subject, key; order, presented certificate, end entity, code, group, rates.
+-- idempotency key, order key, subject, key; order, presented certificate, name of the end entity, end entity, code, group,
+-- rates.
 --
 -- outcome NULL: nothing stands in the way. entity NULL then: there is none of the name yet. special: some setting wants
 -- more than the certificate itself to be recorded.
+
+-- Who may have to make an entity holds its name, before what comes after the entity: else, when another had made it
+-- meanwhile, it would have to lock the entity last
+CREATE FUNCTION est.lock_name(p_group int, p_name text) RETURNS void
+LANGUAGE plpgsql VOLATILE AS $$
+BEGIN
+    PERFORM pg_advisory_xact_lock(hashtextextended(p_name, p_group));
+END $$;
 
 -- The settings are read before the locks; what they say is true when the policy's version, read after the locks, is the
 -- caller's
@@ -49,7 +58,7 @@ BEGIN
            a.rate_alias IS NOT NULL,
            a.mode = 'client' OR a.unique_dn OR a.unique_key OR a.approval <> 'none' OR g.approval <> 'none'
                OR num_nonnulls(a.max_active, a.rate_client, a.rate_alias, g.quota_day, g.quota_active) > 0
-               OR p_identity_kind IN ('vendor', 'entity') OR num_nonnulls(p_code, p_order, p_order_key) > 0
+               OR p_identity_kind IN ('vendor', 'entity') OR num_nonnulls(p_code, p_order, p_order_key, p_vendor) > 0
         INTO alias, group_id, v_unknown_holder, v_holder_needed, v_client_mode, v_unique_dn, v_unique_key, v_quotas,
              v_rate_client, v_rate_alias, special
         FROM est.alias a JOIN est.entity_group g ON g.id = a.group_id WHERE a.id = p_alias;
@@ -60,7 +69,11 @@ BEGIN
     IF p_order_key IS NOT NULL THEN
         PERFORM pg_advisory_xact_lock(('x' || encode(substr(p_order_key, 1, 8), 'hex'))::bit(64)::bigint);
         SELECT e.id INTO order_id FROM est.enrollment e
-            WHERE e.order_key = p_order_key AND e.outcome <> 'expired' ORDER BY e.at DESC LIMIT 1;
+            WHERE e.order_key = p_order_key AND e.outcome <> 'expired'
+                -- The key holds them, too; what is somebody else's is never shown, whatever the key was made of
+                AND e.alias_id = p_alias AND e.identity_kind = p_identity_kind AND e.identity = p_identity
+                AND e.spki_hash = p_spki_hash
+            ORDER BY e.at DESC LIMIT 1;
     ELSE
         order_id := p_order;
     END IF;
@@ -98,6 +111,7 @@ BEGIN
         outcome := 'refused'; rule := 'name_refused'; detail := 'entity name is empty or over 1024 bytes';
         RETURN;
     ELSE
+        PERFORM est.lock_name(group_id, p_entity);
         SELECT e.id, e.version, e.status <> 'active' OR num_nonnulls(e.valid_until, e.max_active) > 0
             INTO entity, v_version, v_limited
             FROM est.end_entity e WHERE e.group_id = judge_issue.group_id AND e.name = p_entity FOR NO KEY UPDATE;
@@ -139,7 +153,7 @@ BEGIN
         outcome := 'stale'; rule := 'client';
     ELSIF v_holder_status = 'revoked' THEN
         outcome := 'refused'; rule := 'certificate_revoked'; detail := 'the certificate presented is revoked';
-    ELSIF v_holder_counts AND v_holder IS NULL AND v_unknown_holder <> 'accept' THEN
+    ELSIF v_holder_counts AND v_holder IS NULL AND (v_unknown_holder <> 'accept' OR p_identity_kind = 'ra') THEN
         outcome := 'refused'; rule := 'certificate_unknown'; detail := 'the certificate presented has no record';
     ELSIF v_holder_counts AND v_holder_alias IS DISTINCT FROM p_alias AND v_holder IS NOT NULL THEN
         outcome := 'refused'; rule := 'certificate_unknown';

@@ -80,6 +80,7 @@ BEGIN
         WHERE a.name = register_entity.alias AND a.group_id <> wanted;
     PERFORM est.check_that(other IS NULL, 'grp', register_entity.grp,
         format('%L, the group of alias %L', other, register_entity.alias));
+    PERFORM est.lock_name(wanted, register_entity.name);
     INSERT INTO est.end_entity AS e (group_id, name, preregistered, subject, san, valid_until, max_active, description)
         VALUES (wanted, register_entity.name, true, register_entity.subject, est.san_parse(register_entity.san),
                 register_entity.valid_until, register_entity.max_active, register_entity.description)

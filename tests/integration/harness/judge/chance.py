@@ -155,7 +155,7 @@ def insert_all(database, table, profile, rows):
         insert(database, table, profile_id=profile, **row)
 
 
-def make_policy(database, chance, name, groups, authorities, new=False):
+def make_policy(database, chance, name, groups, authorities, new=True):
     """One alias with a profile of its own, in the transaction that is open. authorities: names of <EstCA>s -> do they have digests"""
     row, alias = profile_row(chance, new), alias_row(chance, new, sorted(authorities))
     if authorities[alias["ca"]] and rarely(chance):

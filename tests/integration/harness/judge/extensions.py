@@ -157,7 +157,7 @@ class Extensions:
     """wanted: oid -> (critical, value); a value is octets, or what python3-cryptography reads. refusals, unclear: as of Names"""
 
     def __init__(self):
-        self.wanted, self.dropped, self.refusals, self.unclear = {}, [], [], []
+        self.wanted, self.copied, self.dropped, self.refusals, self.unclear = {}, set(), [], [], []
 
     def refuse(self, rule, why):
         self.refusals.append((rule, why))
@@ -193,7 +193,9 @@ def judge_requested(found, facts, action, extension):
     elif action == "refuse":
         found.refuse("extension_refused", f"{oid}: the profile refuses it")
     elif action in ("copy", "require"):
-        found.wanted[oid] = (critical, value)
+        # As critical as the profile's own, where it has one: that is the default which the request fills
+        found.wanted[oid] = (found.wanted[oid][0] if oid in found.wanted else critical, value)
+        found.copied.add(oid)
     elif action is None and critical and oid not in (KEY_USAGE, PURPOSE, CONSTRAINTS):
         found.refuse("extension_refused", f"{oid} is critical, and taken from no request")
 
@@ -210,7 +212,7 @@ def cut_usage(found, facts):
     if asked - left:
         found.dropped.append("keyUsage=" + ", ".join(name for name in USAGES if name in asked - left))
     if not left:
-        found.refuse("key_not_allowed", "no key usage is left")
+        found.refuse("extension_refused" if KEY_USAGE in found.copied else "key_not_allowed", "no key usage is left")
         return left
     found.wanted[KEY_USAGE] = (critical, key_usage(left))
     return left
@@ -220,7 +222,8 @@ def check_purposes(found, usage):
     value = found.wanted.get(PURPOSE, (False, b""))[1]
     for purpose in purposes_of(value) or []:
         if usage is not None and NEEDS.get(purpose, usage) and not usage & NEEDS.get(purpose, usage):
-            found.refuse("key_not_allowed", f"{purpose} has no key usage that it needs")
+            found.refuse("extension_refused" if found.copied & {KEY_USAGE, PURPOSE} else "key_not_allowed",
+                         f"{purpose} has no key usage that it needs")
 
 
 def check_wishes(found, facts, usage, actions):

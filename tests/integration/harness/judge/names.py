@@ -14,7 +14,7 @@ BOUNDS = {"CN": 64, "O": 64, "OU": 64, "C": 2, "serialNumber": 64, "L": 128, "ST
 PRINTABLE = re.compile(r"[A-Za-z0-9 '()+,./:=?-]*")
 LABEL = re.compile(r"[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?")
 LOCAL = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+(\.[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+)*")
-URI = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://([A-Za-z0-9.-]+)(:[0-9]{1,5})?([/?#][A-Za-z0-9/?#&=._~-]*)?")
+URI = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://([A-Za-z0-9.-]+)(:[0-9]{1,5})?([/?#][A-Za-z0-9/?#&=._~:@!$'()*+,;-]*)?")
 SAN_TYPES = ("dns", "ip", "uri", "email")
 
 
@@ -61,7 +61,9 @@ def wanted_subject(names, policy, facts):
         its_name = facts.who.kind == "certificate" and same_subject(facts.who.cert, facts.subject)
         return attributes_of(facts.who.cert.subject) if its_name else facts.subject
     try:
-        return [Attribute(kind, value, number) for number, (kind, value) in enumerate(template.subject(template_text, facts))]
+        # As RFC 2253 writes names, and as records have them: the last relative name stands first
+        found = template.subject(template_text, facts)[::-1]
+        return [Attribute(kind, value, number) for number, (kind, value) in enumerate(found)]
     except template.Absent as error:
         names.refuse("name_invalid", str(error))
     except template.Unclear as error:
@@ -133,9 +135,10 @@ def normal(kind, value):
 
 def wanted_sans(names, policy, facts):
     """[(type, text, source)] in the order in which they are judged"""
-    found = [(kind, value, "csr") for kind, value in facts.san]
+    asked = [(kind, value, "csr") for kind, value in facts.san]
     if facts.operation == "simplereenroll":
-        return found
+        return [(kind, value, None) for kind, value in facts.san]  # whichever rule they came by
+    found = []
     for rule in policy.san_rules:
         if rule.source == "entity":
             given = [name.partition(":") for name in (facts.who.entity and facts.who.entity.san) or ()]
@@ -150,13 +153,13 @@ def wanted_sans(names, policy, facts):
                 continue
             if value is not None:
                 found.append((rule.type, value, "template"))
-    return found
+    return found + asked
 
 
 def take(policy, name, counts):
     """Counts the name at the first rule that takes it; None, or (what is wrong, what is done about it)"""
     kind, value, source = name
-    rules = [rule for rule in policy.san_rules if rule.type == kind and rule.source == source]
+    rules = [rule for rule in policy.san_rules if rule.type == kind and source in (None, rule.source)]
     violation = policy.profile.san_other if not rules else \
         "refuse" if any(rule.on_violation == "refuse" for rule in rules) else "drop"
     if kind == "dns" and value.startswith("*") and not policy.profile.dns_wildcards:
@@ -240,6 +243,25 @@ def foreign_names(who, subject, san):
     return [] if patterns == ["*"] else uncovered(patterns, subject, san)
 
 
+def chosen(policy, facts, subject, san):
+    """Of the names granted those that the client has chosen; what the profile makes of a request or adds to it is the profile's word"""
+    if facts.operation == "simplereenroll":
+        return subject, san
+    asked = {normal(*name) for name in facts.san}
+    mine = [name for name in san if normal(*name) in asked]
+    if policy.profile.subject_template is not None:
+        subject = facts.subject
+    return subject, mine
+
+
+def foreign_choice(policy, facts, subject, san):
+    """Names granted that this identity may not ask for; where the profile alone says who somebody is, there are none"""
+    mine = chosen(policy, facts, subject, san) if facts.subject is not None else (subject, san)
+    if not identities(*mine) and identities(subject, san):
+        return []
+    return foreign_names(facts.who, *mine)
+
+
 def lone_emails(subject, san):
     """RFC 5280 4.1.2.6: addresses that are in the subject alone"""
     return [part.value for part in subject if part.type == "emailAddress" and ("email", part.value) not in san]
@@ -263,7 +285,7 @@ def judge(policy, facts):
     if policy.group:
         for text in uncovered(policy.group.names, names.subject, names.san):
             names.refuse("name_refused", f"{text}: not of the group")
-    for text in foreign_names(facts.who, names.subject, names.san):
+    for text in foreign_choice(policy, facts, names.subject, names.san):
         names.refuse("name_not_yours", text)
     if facts.operation == "simplereenroll":
         judge_renewal(names, facts)

@@ -107,6 +107,8 @@ def judge(policy, facts, issuer, now):
         refusals.append(("name_invalid", "the CA's own name"))
     if facts.hopeless:
         refusals.append(("hopeless", facts.hopeless))
+    if not named.subject:
+        named.leave_open("what the end entity is called")
     refusals += named.refusals + extended.refusals + judge_validity(policy, issuer, now)
     return Expected(named, extended, refusals, named.unclear + extended.unclear + ([facts.odd] if facts.odd else []))
 
@@ -158,7 +160,7 @@ def rule_complaints(cert, policy, facts):
             yield f"SAN rule: {rule.type} ({rule.pattern}) is required"
     for text in names.uncovered(policy.group.names, subject, san):
         yield f"group: {text}"
-    for text in names.foreign_names(facts.who, subject, san):
+    for text in names.foreign_choice(policy, facts, subject, san):
         yield f"client: {text}"
     for address in names.lone_emails(subject, san):
         yield f"emailAddress: {address} is in the subject alone"
