@@ -359,3 +359,22 @@ est_err_t *policy_template_fixed(const pki_name_t **out, const char *text, apr_p
     err = policy_template_fill_subject(out, template, &nothing, pool);
     return err ? EST_FAIL(pool, config, "subject \"%s\": %s", text, est_err_text(err)) : NULL;
 }
+
+const char *policy_template_attribute(const char **value, int *always, const policy_template_t *template, int i,
+                                      apr_pool_t *pool)
+{
+    const field_t *field;
+
+    *value = NULL;
+    *always = 0;
+    if (i >= template->n_fields)
+        return NULL;
+    field = &template->fields[i];
+    *always = field->n_variables < field->n_parts;
+    if (!field->n_variables) {
+        *value = "";
+        for (int j = 0; j < field->n_parts; j++)
+            *value = apr_pstrcat(pool, *value, field->parts[j].text, NULL);
+    }
+    return field->attribute;
+}

@@ -20,6 +20,26 @@ SELECT results_eq($$SELECT rule, verdict FROM explain_issue(1, 'simpleenroll', '
     $$VALUES ('certificate_revoked', 'n/a'), ('certificate_unknown', 'n/a'), ('key_blocked', 'pass'), ('entity_unknown', 'n/a'), ('entity_suspended', 'n/a'), ('code_refused', 'n/a'), ('vendor_refused', 'n/a'), ('name_taken', 'n/a'),
         ('key_taken', 'n/a'), ('active_limit', 'n/a'), ('quota_exceeded', 'n/a'), ('quota_exceeded', 'n/a'), ('rate_exceeded', 'n/a'), ('rate_exceeded', 'n/a'), ('approval', 'n/a')$$, 'explain_issue: every rule in order; of an alias with defaults none applies');
 SELECT throws_like($$SELECT explain_issue(9999, 'simpleenroll', 'user', 'u', NULL, NULL, NULL, 'x', 'CN=x', sha256('k'), NULL, NULL, NULL)$$, 'there is no alias 9999', 'explain_issue at no alias');
+
+-- explain_request: the same, with what was asked for before. Nothing is known of the request; then it waits; then it has a certificate
+CREATE FUNCTION pg_temp.requested(alias text DEFAULT 'a', order_key text DEFAULT 'explained', idem_key text DEFAULT NULL) RETURNS SETOF text LANGUAGE sql AS $$
+    SELECT x.rule || ' ' || x.verdict || coalesce(' ' || x.retry_after, '') FROM est.explain_request((SELECT a.id FROM est.alias a WHERE a.name = $1), 'simpleenroll', 'user', 'dev1', '192.0.2.7', NULL, NULL, 'explained',
+        'CN=explained', sha256('key'), NULL, NULL, NULL, sha256($2::bytea), sha256($3::bytea), 600) AS x WHERE x.rule IN ('replay', 'order', 'approval_denied', 'approval', 'too_many_orders') $$;
+SELECT results_eq('SELECT pg_temp.requested()', ARRAY['replay n/a', 'order n/a', 'approval_denied n/a', 'approval n/a'], 'explain_request: no order, no certificate');
+UPDATE alias SET approval = 'all', max_orders = 1, retry_after = '7 seconds' WHERE name = 'a';
+SELECT results_eq('SELECT pg_temp.requested()', ARRAY['replay n/a', 'order n/a', 'approval_denied n/a', 'approval fail 7', 'too_many_orders pass'], 'an order would be opened');
+INSERT INTO enrollment (id, alias_id, alias, operation, identity_kind, identity, outcome, subject, spki_hash, order_key, csr, expires_at)
+    SELECT '00000000-0000-4000-8000-0000000000ee', id, name, 'simpleenroll', 'user', 'dev1', 'pending', 'CN=explained', sha256('key'), sha256('explained'), '\x30', now() + interval '1 day' FROM alias WHERE name = 'a';
+SELECT results_eq('SELECT pg_temp.requested()', ARRAY['replay n/a', 'order fail 7', 'approval_denied pass', 'approval fail 7'], 'the order waits');
+SELECT results_eq($$SELECT pg_temp.requested(order_key => 'another')$$, ARRAY['replay n/a', 'order n/a', 'approval_denied n/a', 'approval fail 7', 'too_many_orders fail'], 'another one would be one too many');
+UPDATE enrollment SET outcome = 'denied', reason = 'no', decided_at = now(), decided_by = 'x' WHERE order_key = sha256('explained');
+SELECT results_eq('SELECT pg_temp.requested()', ARRAY['replay n/a', 'order n/a', 'approval_denied fail', 'approval fail'], 'it was denied');
+UPDATE enrollment SET outcome = 'approved', reason = NULL WHERE order_key = sha256('explained');
+SELECT results_eq('SELECT pg_temp.requested()', ARRAY['replay n/a', 'order pass', 'approval_denied pass', 'approval pass'], 'it was approved');
+UPDATE enrollment SET expires_at = now() WHERE order_key = sha256('explained');
+SELECT results_eq('SELECT pg_temp.requested()', ARRAY['replay n/a', 'order n/a', 'approval_denied n/a', 'approval fail 7', 'too_many_orders pass'], 'and is over');
+DELETE FROM enrollment WHERE order_key = sha256('explained');
+UPDATE alias SET approval = 'none', max_orders = 10, retry_after = '60 seconds' WHERE name = 'a';
 SELECT results_eq($$SELECT outcome, rule FROM pg_temp.record('0100', entity => repeat('x', 1025))$$, $$VALUES ('refused', 'name_refused')$$, 'an entity name over 1024 bytes');
 
 -- Dropped parts are on record
