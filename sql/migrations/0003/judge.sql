@@ -12,12 +12,18 @@
 -- outcome NULL: nothing stands in the way. entity NULL then: there is none of the name yet. special: some setting wants
 -- more than the certificate itself to be recorded.
 
+-- Names of hosts, also as an alternative name, which are the same in either letter case: policy takes them for that, and
+-- an entity that is suspended, or has all that it may have, is not another one when it is spelled otherwise
+CREATE FUNCTION est.is_host_name(name text) RETURNS boolean
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+RETURN name ~ '^(dns:)?[A-Za-z0-9_*-]*\.[A-Za-z0-9_.*-]*$';
+
 -- Who may have to make an entity holds its name, before what comes after the entity: else, when another had made it
 -- meanwhile, it would have to lock the entity last
 CREATE FUNCTION est.lock_name(p_group int, p_name text) RETURNS void
 LANGUAGE plpgsql VOLATILE AS $$
 BEGIN
-    PERFORM pg_advisory_xact_lock(hashtextextended(p_name, p_group));
+    PERFORM pg_advisory_xact_lock(hashtextextended(lower(p_name COLLATE "C"), p_group));
 END $$;
 
 -- The settings are read before the locks; what they say is true when the policy's version, read after the locks, is the
@@ -115,6 +121,14 @@ BEGIN
         SELECT e.id, e.version, e.status <> 'active' OR num_nonnulls(e.valid_until, e.max_active) > 0
             INTO entity, v_version, v_limited
             FROM est.end_entity e WHERE e.group_id = judge_issue.group_id AND e.name = p_entity FOR NO KEY UPDATE;
+        -- In mode client it is the one that the module was told of
+        IF entity IS NULL AND NOT v_client_mode AND est.is_host_name(p_entity) THEN
+            SELECT e.id, e.version, e.status <> 'active' OR num_nonnulls(e.valid_until, e.max_active) > 0
+                INTO entity, v_version, v_limited
+                FROM est.end_entity e
+                WHERE e.group_id = judge_issue.group_id AND lower(e.name COLLATE "C") = lower(p_entity COLLATE "C")
+                ORDER BY e.id LIMIT 1 FOR NO KEY UPDATE;
+        END IF;
     END IF;
     special := coalesce(special, false) OR coalesce(v_limited, false);
     IF special THEN
