@@ -59,6 +59,18 @@ UPDATE end_entity SET valid_until = now() + interval '1 second' WHERE name = 'de
 SELECT results_eq($$SELECT outcome FROM pg_temp.record('0102')$$, ARRAY['issued'], 'not yet over');
 UPDATE end_entity SET valid_until = NULL WHERE name = 'dev1';
 
+-- What was issued is given again to those alone who would get it still
+SELECT is(outcome, 'issued', 'a certificate') FROM pg_temp.record('0110', entity => 'again', idem => 'again');
+SELECT is(outcome, 'issued', 'and one whose entity is named by chance') FROM pg_temp.record('0111', entity => 'again-x7', id => '00000000-0000-0000-0000-000000000111', idem => 'chance');
+SELECT suspend('again'), suspend('again-x7');
+SELECT results_eq($$SELECT outcome, rule, der FROM pg_temp.record('0112', entity => 'again', idem => 'again')$$, $$VALUES ('refused', 'entity_suspended', NULL::bytea)$$, 'no replay for an entity that is suspended since');
+SELECT results_eq($$SELECT outcome, rule, der FROM pg_temp.record('0112', entity => 'again-p3', idem => 'chance')$$, $$VALUES ('refused', 'entity_suspended', NULL::bytea)$$, 'nor under another name by chance');
+SELECT is(outcome, 'issued', 'but the same request, whose answer was lost, is answered') FROM pg_temp.record('0112', entity => 'again-x7', id => '00000000-0000-0000-0000-000000000111', idem => 'chance');
+SELECT reinstate('again'), reinstate('again-x7');
+SELECT results_eq($$SELECT outcome, der FROM pg_temp.record('0112', entity => 'again', idem => 'again')$$, $$VALUES ('replay', '\x0110'::bytea)$$, 'a replay for one that is active again');
+SELECT is(outcome, 'replay', 'also by chance') FROM pg_temp.record('0112', entity => 'again-p3', idem => 'chance');
+SELECT is_empty($$SELECT FROM end_entity WHERE name = 'again-p3'$$, 'which makes no other entity');
+
 -- Renewals keep the holder's entity
 SELECT results_eq($$SELECT outcome FROM pg_temp.record('0103', operation => 'simplereenroll', kind => 'certificate', holder => '0101', entity => 'another name')$$, ARRAY['issued'], 'a renewal under another name');
 SELECT is(e.name::text, 'dev1', 'is the entity''s of the certificate renewed') FROM certificate c JOIN end_entity e ON e.id = c.entity_id WHERE c.serial = '0103';
@@ -121,6 +133,10 @@ INSERT INTO vendor_device (alias_id, device) SELECT id, 'SN-17' FROM alias WHERE
 SELECT is(pg_temp.by_vendor('0403'), 'refused vendor_refused device SN-17; wanted: a device of vendor_device', 'vendor: listed at another alias');
 INSERT INTO vendor_device (alias_id, device) SELECT id, 'SN-17' FROM alias WHERE name = 'a';
 SELECT is(pg_temp.by_vendor('0403'), 'issued', 'vendor: listed');
+SELECT is(outcome, 'issued', 'vendor: a device') FROM pg_temp.record('0404', kind => 'vendor', identity => 'serialNumber=SN-17', entity => 'SN-17', vendor => '{SN-17}', idem => 'v');
+SELECT is(outcome, 'replay', 'vendor: the same again') FROM pg_temp.record('0405', kind => 'vendor', identity => 'serialNumber=SN-17', entity => 'SN-17', vendor => '{SN-17}', idem => 'v');
+DELETE FROM vendor_device;
+SELECT results_eq($$SELECT outcome, rule FROM pg_temp.record('0405', kind => 'vendor', identity => 'serialNumber=SN-17', entity => 'SN-17', vendor => '{SN-17}', idem => 'v')$$, $$VALUES ('refused', 'vendor_refused')$$, 'vendor: no replay for a device that is struck off the list');
 
 -- unique_dn
 SELECT is(outcome, 'issued', 'a name') FROM pg_temp.record('0501', entity => 'one', subject => 'CN=Shared,O=x', spki => 'k1');

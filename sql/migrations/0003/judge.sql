@@ -58,6 +58,8 @@ DECLARE
     v_done           text;
     v_same_request   boolean;
     v_blocked        text;
+    v_replayed       bigint;
+    v_refused        record;
 BEGIN
     SELECT a.name, a.group_id, a.unknown_holder, a.auth_enroll = 'basic-and-cert', a.mode = 'client', a.unique_dn,
            a.unique_key, g.quota_day IS NOT NULL OR g.quota_active IS NOT NULL, a.rate_client IS NOT NULL,
@@ -178,7 +180,7 @@ BEGIN
           AND (p_entity_version IS NOT NULL OR (v_client_mode AND renewed IS NULL)) THEN
         outcome := 'stale'; rule := 'entity';
     ELSIF p_idem_key IS NOT NULL THEN
-        SELECT 'replay', c.der INTO outcome, der
+        SELECT 'replay', c.der, e.entity_id INTO outcome, der, v_replayed
             FROM est.enrollment e
             CROSS JOIN LATERAL (SELECT k.der FROM est.certificate k
                                 WHERE k.id = e.certificate_id AND k.status = 'valid' AND k.not_after > now()
@@ -188,11 +190,16 @@ BEGIN
             WHERE e.idem_key = p_idem_key
             ORDER BY e.at DESC LIMIT 1;
     END IF;
-    IF outcome IS NOT NULL OR NOT special THEN
+    -- With a name by chance the request would be of another entity than the certificate
+    IF v_replayed IS DISTINCT FROM entity AND v_replayed IS NOT NULL THEN
+        entity := v_replayed;
+        special := true;
+    END IF;
+    IF NOT special OR v_done = 'issued' OR outcome <> 'replay' THEN
         RETURN;
     END IF;
 
-    IF order_id IS NOT NULL THEN
+    IF order_id IS NOT NULL AND outcome IS NULL THEN
         SELECT s.outcome, s.rule, s.detail, s.der, s.retry_after INTO outcome, rule, detail, der, retry_after
             FROM est.order_state(p_alias, v_order.outcome, v_order.over, v_order.reason, v_order.certificate_id,
                                  CASE WHEN p_order IS NULL THEN p_idem_seconds END) AS s;
@@ -204,9 +211,20 @@ BEGIN
             END IF;
             order_id := NULL;
         END IF;
-        IF outcome IS NOT NULL THEN
+        IF outcome <> 'replay' THEN
             RETURN;
         END IF;
+    END IF;
+    -- What was issued is given again to those who may have it still. Limits do not count it once more
+    IF outcome = 'replay' THEN
+        SELECT f.rule, format('%s; wanted: %s', f.got, f.wanted) AS detail INTO v_refused
+            FROM est.issue_findings(p_alias, p_identity_kind, p_identity, p_network, entity, p_entity, renewed, p_subject,
+                                    p_spki_hash, p_code, p_vendor, true) AS f
+            WHERE f.verdict = 'fail' AND f.rule IN ('entity_unknown', 'entity_suspended', 'vendor_refused') LIMIT 1;
+        IF v_refused.rule IS NOT NULL THEN
+            outcome := 'refused'; rule := v_refused.rule; detail := v_refused.detail; der := NULL;
+        END IF;
+        RETURN;
     END IF;
 
     -- Whose the name or key is, is not for the client: explain_issue() says it
