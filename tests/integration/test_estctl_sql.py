@@ -11,7 +11,7 @@ from harness.postgres import TOP
 
 with open(os.path.join(TOP, "sql", "estctl.sql"), encoding="utf-8") as file:
     STATEMENTS = dict(re.findall(r"^-- name: (\w+)\n((?:(?!-- name: ).*\n?)*)", file.read(), re.M))
-CONTROL = {"begin", "commit", "rollback"}
+CONTROL = {"begin", "commit", "rollback", "read_only"}
 
 
 @pytest.fixture(scope="module")
