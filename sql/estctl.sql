@@ -203,6 +203,17 @@ CROSS JOIN LATERAL (
     FROM est.entity_group g
     WHERE g.id = a.group_id AND a.mode = 'client'
       AND NOT EXISTS (SELECT FROM est.end_entity e WHERE e.group_id = a.group_id AND e.preregistered AND e.status = 'active')
+    UNION ALL SELECT 'has an anchor of kind ra, and no client of its group is known by a certificate: all under it are refused'
+    WHERE EXISTS (SELECT FROM est.trust_anchor t WHERE t.alias_id = a.id AND t.kind = 'ra' AND t.use = 'anchor')
+      AND NOT EXISTS (SELECT FROM est.client_group m JOIN est.client c ON c.id = m.client_id
+                      WHERE m.group_id = a.group_id AND c.enabled AND (c.cert_fingerprint IS NOT NULL OR c.cert_subject IS NOT NULL))
+    UNION ALL SELECT format('code_source is %s, which counts in mode client alone', a.code_source)
+    WHERE a.mode = 'ra' AND a.code_source <> 'basic'
+    UNION ALL SELECT 'wants the binding and the code in challengePassword: the binding is not asked for'
+    WHERE a.mode = 'client' AND a.code_source = 'challenge-password' AND a.binding = 'required'
+    UNION ALL SELECT format('revoke_replaced (%s) comes before the end of renew_expired (%s): a device that has lost its new '
+                            'certificate cannot renew the old one', a.revoke_replaced, a.renew_expired)
+    WHERE a.revoke_replaced < a.renew_expired
     UNION ALL SELECT 'wants more approvals (' || a.approvals || ') than est_admin has members who can log in'
     WHERE (a.approval <> 'none' OR EXISTS (SELECT FROM est.entity_group g WHERE g.id = a.group_id AND g.approval <> 'none'))
       AND a.approvals > (SELECT count(*) FROM pg_catalog.pg_roles r WHERE r.rolcanlogin AND pg_has_role(r.oid, 'est_admin', 'MEMBER'))

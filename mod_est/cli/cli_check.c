@@ -82,6 +82,8 @@ static const char *anchor_finding(cli_severity_t *severity, X509 *cert, apr_time
         return apr_pstrcat(pool, "ended at ", pki_time_text(ends, pool), ": certificates under it are refused", NULL);
     if (begins > now)
         return apr_pstrcat(pool, "is not valid before ", pki_time_text(begins, pool), NULL);
+    if (!pki_cert_is_ca(cert))
+        return "is not the certificate of a CA: none is under it";
     *severity = CLI_NOTICE;
     return ends <= now + SOON ? apr_pstrcat(pool, "ends soon, at ", pki_time_text(ends, pool), NULL) : NULL;
 }
@@ -116,16 +118,19 @@ static est_err_t *check_anchors(cli_t *cli, cli_findings_t *findings)
 
 /* --- the command */
 
-static est_err_t *(*const parts[])(cli_t *cli, cli_findings_t *findings) = {check_database, check_anchors};
+static est_err_t *(*const parts[])(cli_t *cli, cli_findings_t *findings) = {check_database, check_anchors,
+                                                                            cli_check_policy};
 
 static est_err_t *check(cli_t *cli)
 {
     static const char *const names[] = {"severity", "check", "object", "finding", NULL};
+    int fit;
     cli_findings_t findings = {.table = cli_print_table_make(names, cli->pool)};
 
     EST_TRY(check_version(cli, &findings));
     /* Of another version the tables may be other ones */
-    for (size_t i = 0; !findings.n[CLI_FAULT] && i < sizeof(parts) / sizeof(*parts); i++)
+    fit = !findings.n[CLI_FAULT];
+    for (size_t i = 0; fit && i < sizeof(parts) / sizeof(*parts); i++)
         EST_TRY(parts[i](cli, &findings));
     EST_TRY(cli_print_table(cli, findings.table));
     if (!cli->json && !cli->quiet)
@@ -135,11 +140,15 @@ static est_err_t *check(cli_t *cli)
     return NULL;
 }
 
+static const cli_option_t options[] = {
+    {"cas", "LIST", "names of the <EstCA>s of httpd: aliases that name others are errors"}, {NULL, NULL, NULL}};
+
 const cli_command_t cli_check = {
     .name = "check",
     .operands = "",
     .summary = "Look for what is wrong with the database and the policy in it",
     .text =
         "Prints a finding a line, with its severity: error, warning or notice. The exit status is 1 when there are\n"
-        "errors. Nothing is changed.",
+        "errors: of what certainly is refused, or fails. Nothing is changed.",
+    .options = options,
     .run = check};

@@ -21,4 +21,8 @@ typedef struct {
 void cli_check_add(cli_findings_t *findings, cli_severity_t severity, const char *check, const char *object,
                    const char *finding, apr_pool_t *pool);
 
+/* The part of cli_check_policy.c: the policy as httpd reads it, what cannot be understood there, and what can never be
+ * kept */
+est_err_t *cli_check_policy(cli_t *cli, cli_findings_t *findings);
+
 #endif

@@ -10,18 +10,22 @@
 
 /* ---- names */
 
-/* Value of the attribute that names entities, in a request or a vendor's certificate; NULL when it has none */
-static const char *name_in(const policy_alias_t *alias, const pki_name_t *subject)
+static const char *value_in(const pki_name_t *subject, const char *attribute)
 {
-    int nid;
+    int nid = pki_name_attr_nid(attribute);
 
-    if (!alias->entity_attribute)
-        return subject->n_attrs ? subject->text : NULL;
-    nid = pki_name_attr_nid(alias->entity_attribute);
     for (int i = 0; i < subject->n_attrs; i++)
         if (subject->attrs[i].nid == nid)
             return subject->attrs[i].value;
     return NULL;
+}
+
+/* Value of the attribute that names entities, in a request or a vendor's certificate; NULL when it has none */
+static const char *name_in(const policy_alias_t *alias, const pki_name_t *subject)
+{
+    if (!alias->entity_attribute)
+        return subject->n_attrs ? subject->text : NULL;
+    return value_in(subject, alias->entity_attribute);
 }
 
 /* A device that has its serial number in hardwareModuleName alone is named by that */
@@ -92,12 +96,27 @@ static est_err_t *authenticate(const pki_csr_t **csr, est_req_t *req, est_servic
     return access == POLICY_ACCESS_NEED_USER ? EST_FAIL(req->pool, authentication_required, NULL) : why;
 }
 
+/* A device may put its code into each request. Where none is taken, the judgement would compare the subject with that
+ * of the certificate, and write it with the code in it into logs and records. */
+static est_err_t *refuse_stray_code(const pki_csr_t *csr, const est_req_t *req)
+{
+    const policy_alias_t *alias = req->alias;
+    const pki_cert_t *cert = req->identity.cert;
+
+    if (alias->mode != POLICY_MODE_CLIENT || alias->code_source != POLICY_CODE_DN ||
+        req->op->op != POLICY_OP_REENROLL || !cert || !value_in(csr->subject, alias->code_attribute) ||
+        value_in(cert->subject, alias->code_attribute))
+        return NULL;
+    return EST_FAIL(req->pool, names_differ,
+                    "the request has %s, where enrolment codes stand, and the certificate none", alias->code_attribute);
+}
+
 est_err_t *est_entity_authenticate(const pki_csr_t **csr, est_req_t *req, est_service_t *service)
 {
     est_err_t *err;
 
     if (!policy_access_takes_code(req->alias, req->op->op))
-        return NULL;
+        return refuse_stray_code(*csr, req);
     err = authenticate(csr, req, service);
     if (err) /* nobody is authenticated, and hears no more than that */
         memset(&req->identity, 0, sizeof(req->identity));

@@ -47,13 +47,28 @@ static void make_idem_key(unsigned char key[PKI_SHA256_SIZE], const est_req_t *r
     pki_sha256_parts(key, parts, 4);
 }
 
+/* The extensions that are asked for, in their order: a profile may take them over */
+static void hash_extensions(unsigned char hash[PKI_SHA256_SIZE], const pki_csr_t *csr, apr_pool_t *pool)
+{
+    est_slice_t *parts = apr_palloc(pool, (2 * (apr_size_t)csr->n_exts + 1) * sizeof(*parts));
+
+    for (int i = 0; i < csr->n_exts; i++) {
+        const pki_req_ext_t *ext = &csr->exts[i];
+
+        parts[2 * i] = est_slice_of(apr_psprintf(pool, "%s %d %d ", ext->oid, ext->critical, (int)ext->value.n));
+        parts[2 * i + 1] = ext->value;
+    }
+    pki_sha256_parts(hash, parts, 2 * csr->n_exts);
+}
+
 /* Of a request that somebody has to approve: the same, but the names are those asked for, and policy may change while
- * it waits. Nor do the octets of the request count: it is signed anew for each connection that it is bound to (PE-04)
- */
+ * it waits. So are the extensions: what was approved is all that may become of it. The octets of the request do not
+ * count: it is signed anew for each connection that it is bound to (PE-04) */
 static est_err_t *make_order_key(unsigned char key[PKI_SHA256_SIZE], const est_req_t *req, const pki_csr_t *csr)
 {
+    unsigned char exts[PKI_SHA256_SIZE];
     pki_reqattrs_t attrs = {0};
-    est_slice_t parts[6];
+    est_slice_t parts[7];
     const char *head;
 
     if (req->alias->change_subject)
@@ -63,11 +78,13 @@ static est_err_t *make_order_key(unsigned char key[PKI_SHA256_SIZE], const est_r
     parts[3] = pki_san_encode(&csr->san, req->pool);
     parts[4] = attrs.subject ? attrs.subject->der : est_slice("", 0);
     parts[5] = pki_san_encode(&attrs.san, req->pool);
+    hash_extensions(exts, csr, req->pool);
+    parts[6] = est_slice(exts, sizeof(exts));
     head = apr_psprintf(req->pool, "%d %d %d %d %d %d %d %d %d %s", req->alias->id, req->op->op, req->identity.kind,
                         (int)parts[1].n, (int)parts[2].n, (int)parts[3].n, attrs.has_change, (int)parts[4].n,
                         (int)parts[5].n, est_issue_who(&req->identity, req->pool));
     parts[0] = est_slice(head, strlen(head) + 1);
-    pki_sha256_parts(key, parts, 6);
+    pki_sha256_parts(key, parts, 7);
     return NULL;
 }
 

@@ -78,3 +78,81 @@ int policy_glob_match(const char *pattern, const char *value, int dns)
     }
     return here[m];
 }
+
+/* ---- two patterns */
+
+/* Pairs of positions, in both patterns, that some value leads to */
+typedef struct {
+    const char *a, *b;
+    int dns;
+    size_t m, n; /* their lengths */
+    char *seen;
+    unsigned *todo; /* pairs that were not looked at yet, each once */
+    unsigned n_todo;
+} meeting_t;
+
+static void reach(meeting_t *t, size_t i, size_t j)
+{
+    size_t pair = i * (t->n + 1) + j;
+
+    if (t->seen[pair])
+        return;
+    t->seen[pair] = 1;
+    t->todo[t->n_todo++] = (unsigned)pair;
+}
+
+/* Where a step leads to when it has read an octet, which the other pattern may want to be a certain one: on, or
+ * nowhere: of a run, and of a character whose octets are spelled out there */
+static int may_stay(const meeting_t *t, step_t step, const char *other)
+{
+    if (step == ONE)
+        return (unsigned char)*other >= 0x80;
+    return step != LITERAL && !(step == LABEL_RUN && t->dns && *other == '.');
+}
+
+static int may_go_on(step_t step)
+{
+    return step == LITERAL || step == ONE;
+}
+
+static void walk(meeting_t *t, size_t i, size_t j)
+{
+    size_t la, lb;
+    step_t sa = step_at(t->a + i, &la), sb = step_at(t->b + j, &lb);
+
+    if (sa == LABEL_RUN || sa == ANY_RUN)
+        reach(t, i + la, j);
+    if (sb == LABEL_RUN || sb == ANY_RUN)
+        reach(t, i, j + lb);
+    if (sa == END || sb == END || (sa == LITERAL && sb == LITERAL && fold(t->a[i]) != fold(t->b[j])))
+        return;
+    if (may_go_on(sa) && may_go_on(sb))
+        reach(t, i + 1, j + 1);
+    if (may_stay(t, sa, t->b + j) && may_go_on(sb))
+        reach(t, i, j + 1);
+    if (may_go_on(sa) && may_stay(t, sb, t->a + i))
+        reach(t, i + 1, j);
+}
+
+int policy_glob_may_meet(const char *a, const char *b, int dns, apr_pool_t *pool)
+{
+    meeting_t t = {.a = a, .b = b, .dns = dns, .m = strlen(a), .n = strlen(b)};
+    size_t pairs = (t.m + 1) * (t.n + 1);
+    apr_pool_t *scratch;
+    int meet;
+
+    if (t.m > POLICY_GLOB_MAX || t.n > POLICY_GLOB_MAX)
+        return 0;
+    apr_pool_create(&scratch, pool);
+    t.seen = apr_pcalloc(scratch, pairs);
+    t.todo = apr_palloc(scratch, pairs * sizeof(*t.todo));
+    reach(&t, 0, 0);
+    while (t.n_todo) {
+        unsigned pair = t.todo[--t.n_todo];
+
+        walk(&t, pair / (t.n + 1), pair % (t.n + 1));
+    }
+    meet = t.seen[pairs - 1];
+    apr_pool_destroy(scratch);
+    return meet;
+}

@@ -74,6 +74,14 @@ int policy_profile_has_san_type(pki_san_type_t type)
     return type == PKI_SAN_DNS || type == PKI_SAN_IP || type == PKI_SAN_URI || type == PKI_SAN_EMAIL;
 }
 
+/* err, with the profile that it is about */
+static est_err_t *of_profile(est_err_t *err, const policy_profile_t *profile, apr_pool_t *pool)
+{
+    if (err)
+        err->detail = apr_psprintf(pool, "profile \"%s\": %s", profile->name, est_err_text(err));
+    return err;
+}
+
 /* Has a row a template exactly when its names come from one? */
 static est_err_t *make_san_source(policy_san_rule_t *rule, const policy_san_row_t *row, int *bad, apr_pool_t *pool)
 {
@@ -103,7 +111,7 @@ static est_err_t *make_san_rules(policy_profile_t *profile, const policy_profile
         rule->required = policy_text_bool(row->required);
         rule->max_count = (int)policy_text_int(row->max_count, 1, MAX_COUNT, &bad);
         rule->on_violation = (policy_violation_t)policy_text_word(row->on_violation, violations, &bad);
-        EST_TRY(make_san_source(rule, row, &bad, pool));
+        EST_TRY(of_profile(make_san_source(rule, row, &bad, pool), profile, pool));
         profile->has_san_templates |= rule->template != NULL;
         profile->names_entity |= rule->template && policy_template_names_entity(rule->template);
         if (bad || type < 0 || !policy_profile_has_san_type(rule->type) || strlen(rule->pattern) > POLICY_GLOB_MAX ||
@@ -305,7 +313,7 @@ est_err_t *policy_profile_make(policy_profile_t **out, const policy_profile_rows
     if (row->subject_template) {
         policy_template_t *template;
 
-        EST_TRY(policy_template_subject(&template, row->subject_template, pool));
+        EST_TRY(of_profile(policy_template_subject(&template, row->subject_template, pool), profile, pool));
         profile->subject_template = template;
         profile->names_entity |= policy_template_names_entity(template);
     }

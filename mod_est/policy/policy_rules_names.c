@@ -82,9 +82,20 @@ static int has_its_name(const policy_judge_t *j)
     return identity->kind == POLICY_IDENTITY_CERTIFICATE && pki_name_equal(j->subject, identity->cert->subject);
 }
 
+/* As it is spelled in the certificate, also in a vendor's */
+static const pki_name_t *name_asked(const policy_judge_t *j)
+{
+    const policy_identity_t *identity = j->req->identity;
+
+    if (has_its_name(j) ||
+        (identity->kind == POLICY_IDENTITY_VENDOR && pki_name_equal(j->subject, identity->cert->subject)))
+        return identity->cert->subject;
+    return j->subject;
+}
+
 static est_err_t *template_values(policy_template_values_t *out, policy_judge_t *j)
 {
-    const pki_name_t *asked = has_its_name(j) ? j->req->identity->cert->subject : j->subject;
+    const pki_name_t *asked = name_asked(j);
     est_err_t *err;
 
     *out = (policy_template_values_t){.csr = asked,
@@ -121,7 +132,7 @@ static void drop_replaced(policy_judge_t *j, const pki_name_t *made)
 
 est_err_t *policy_rules_subject(policy_judge_t *j)
 {
-    const pki_name_t *asked = has_its_name(j) ? j->req->identity->cert->subject : j->subject, *wanted = asked;
+    const pki_name_t *asked = name_asked(j), *wanted = asked;
     policy_template_values_t values;
 
     if (j->entity.name && !policy_rules_keeps_names(j))

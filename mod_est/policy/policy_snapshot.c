@@ -5,6 +5,7 @@
 #include "policy_snapshot.h"
 #include "pki/pki_load.h"
 #include "pki/pki_name.h"
+#include "pki/pki_text.h"
 #include "policy_glob.h"
 #include "policy_text.h"
 
@@ -15,7 +16,9 @@
 
 #define MAX_IDEMPOTENCY 86400                         /* seconds, as the table has it */
 #define MAX_INTERVAL (APR_INT64_C(100) * 366 * 86400) /* seconds: a hundred years */
+#define MAX_GRACE (APR_INT64_C(10) * 366 * 86400)     /* seconds: ten years */
 #define MAX_RATE 1000000
+#define MAX_NAME_TEXT 100 /* characters of a fixed name, a prefix or a postfix */
 
 struct policy_snapshot_t {
     apr_int64_t version;
@@ -147,13 +150,27 @@ static const char *attribute(builder_t *b, const char *name, int *bad)
 static const char *const *attribute_list(int *n, builder_t *b, const char *names, int *bad)
 {
     apr_array_header_t *list = apr_array_make(b->pool, 2, sizeof(const char *));
-    char *state, *rest = apr_pstrdup(b->pool, names);
 
-    for (const char *name = apr_strtok(rest, ", ", &state); name; name = apr_strtok(NULL, ", ", &state))
+    for (const char *rest = names, *comma; rest; rest = comma ? comma + 1 : NULL) {
+        char *name;
+
+        comma = strchr(rest, ',');
+        name = apr_pstrmemdup(b->pool, rest, comma ? (apr_size_t)(comma - rest) : strlen(rest));
+        apr_collapse_spaces(name, name);
         APR_ARRAY_PUSH(list, const char *) = attribute(b, name, bad);
-    *bad |= list->nelts == 0;
+    }
     *n = list->nelts;
     return (const char *const *)list->elts;
+}
+
+/* Text of a name, without control characters; $ only as ${RANDOM}, where that is a variable */
+static const char *name_text(builder_t *b, const char *text, int variable, int *bad)
+{
+    if (!text || policy_text_chars(text) > MAX_NAME_TEXT || (*text && pki_text_flaw(text, strlen(text))))
+        *bad = 1;
+    for (const char *at = text; variable && at && (at = strchr(at, '$')); at++)
+        *bad |= !starts_with(at, "${RANDOM}");
+    return text ? apr_pstrdup(b->pool, text) : "";
 }
 
 static void make_anchors(builder_t *b, policy_alias_t *alias, const char *alias_id)
@@ -203,14 +220,17 @@ static void make_entities(builder_t *b, policy_alias_t *alias, const policy_alia
         alias->name_attributes = attribute_list(&alias->n_name_attributes, b, row->name_scheme + 3, bad);
     } else if (starts_with(row->name_scheme, "fixed:")) {
         alias->name_scheme = POLICY_NAME_FIXED;
-        alias->fixed_name = apr_pstrdup(b->pool, row->name_scheme + 6);
+        alias->fixed_name = name_text(b, row->name_scheme + 6, 0, bad);
         *bad |= !*alias->fixed_name;
     } else {
         alias->name_scheme =
             policy_text_word(row->name_scheme, schemes, bad) ? POLICY_NAME_RANDOM : POLICY_NAME_USERNAME;
     }
-    alias->name_prefix = row->name_prefix ? apr_pstrdup(b->pool, row->name_prefix) : "";
-    alias->name_postfix = row->name_postfix ? apr_pstrdup(b->pool, row->name_postfix) : "";
+    alias->name_prefix = name_text(b, row->name_prefix, 1, bad);
+    alias->name_postfix = name_text(b, row->name_postfix, 1, bad);
+    /* A code that stands where something else of the request does: its binding, or the name of its entity */
+    *bad |= alias->code_source == POLICY_CODE_CHALLENGE && alias->binding == POLICY_BINDING_REQUIRED;
+    *bad |= alias->code_source == POLICY_CODE_DN && same(alias->code_attribute, alias->entity_attribute);
 }
 
 /* Whose certificates count, for what, and how they are renewed */
@@ -221,13 +241,13 @@ static void make_certificates(builder_t *b, policy_alias_t *alias, const policy_
 
     alias->vendor = (policy_vendor_t)policy_text_word(row->vendor, vendors, bad);
     alias->vendor_patterns = policy_text_list(&alias->n_vendor_patterns, row->vendor_patterns, b->pool);
-    *bad |= has_long_pattern(alias->vendor_patterns, alias->n_vendor_patterns);
+    *bad |= !alias->n_vendor_patterns || has_long_pattern(alias->vendor_patterns, alias->n_vendor_patterns);
     alias->ra_certificates = policy_text_bool(row->ra_certificates);
     alias->ra_binding = policy_text_bool(row->ra_binding);
     alias->same_key = (policy_same_key_t)policy_text_word(row->same_key, same_keys, bad);
     alias->change_subject = policy_text_bool(row->change_subject);
     alias->renew_window = row->renew_window ? policy_text_int(row->renew_window, 1, MAX_INTERVAL, bad) : 0;
-    alias->renew_expired = row->renew_expired ? policy_text_int(row->renew_expired, 1, MAX_INTERVAL, bad) : 0;
+    alias->renew_expired = row->renew_expired ? policy_text_int(row->renew_expired, 1, MAX_GRACE, bad) : 0;
 }
 
 static void make_limits(policy_alias_t *alias, const policy_alias_row_t *row, int *bad)

@@ -3,9 +3,12 @@
  * SPDX-License-Identifier: Apache-2.0
  */
 #include "policy_template.h"
+#include "policy_text.h"
 
 #include <apr_strings.h>
 #include <string.h>
+
+#define MAX_TEMPLATE 1000 /* characters, as the tables have it */
 
 typedef enum { LITERAL, CSR, ENTITY, ROW, USER } part_kind_t;
 
@@ -211,6 +214,8 @@ static est_err_t *read_subject(policy_template_t **out, const char *text, int va
 
 est_err_t *policy_template_subject(policy_template_t **out, const char *text, apr_pool_t *pool)
 {
+    if (policy_text_chars(text) > MAX_TEMPLATE)
+        return EST_FAIL(pool, config, "a template of over %d characters", MAX_TEMPLATE);
     return read_subject(out, text, 1, pool);
 }
 
@@ -353,4 +358,23 @@ est_err_t *policy_template_fixed(const pki_name_t **out, const char *text, apr_p
     EST_TRY(read_subject(&template, text, 0, pool));
     err = policy_template_fill_subject(out, template, &nothing, pool);
     return err ? EST_FAIL(pool, config, "subject \"%s\": %s", text, est_err_text(err)) : NULL;
+}
+
+const char *policy_template_attribute(const char **value, int *always, const policy_template_t *template, int i,
+                                      apr_pool_t *pool)
+{
+    const field_t *field;
+
+    *value = NULL;
+    *always = 0;
+    if (i >= template->n_fields)
+        return NULL;
+    field = &template->fields[i];
+    *always = field->n_variables < field->n_parts;
+    if (!field->n_variables) {
+        *value = "";
+        for (int j = 0; j < field->n_parts; j++)
+            *value = apr_pstrcat(pool, *value, field->parts[j].text, NULL);
+    }
+    return field->attribute;
 }

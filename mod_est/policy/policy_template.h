@@ -47,6 +47,11 @@ est_err_t *policy_template_fill_subject(const pki_name_t **out, const policy_tem
 const char *policy_template_fill_name(const policy_template_t *template, const policy_template_values_t *values,
                                       apr_pool_t *pool);
 
+/* The i-th attribute of a subject, NULL behind the last. *value: its text where that has no variables, else NULL;
+ * *always: is there any text, so that it is never left out? */
+const char *policy_template_attribute(const char **value, int *always, const policy_template_t *template, int i,
+                                      apr_pool_t *pool);
+
 /* The subject of an end entity's row: the language without variables. text NULL: *out NULL. Fails with config. */
 est_err_t *policy_template_fixed(const pki_name_t **out, const char *text, apr_pool_t *pool);
 

@@ -58,3 +58,12 @@ const char *const *policy_text_list(int *n, const char *s, apr_pool_t *pool)
     *n = list->nelts;
     return (const char *const *)list->elts;
 }
+
+apr_size_t policy_text_chars(const char *s)
+{
+    apr_size_t n = 0;
+
+    for (; *s; s++)
+        n += ((unsigned char)*s & 0xc0) != 0x80;
+    return n;
+}

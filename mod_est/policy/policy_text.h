@@ -20,6 +20,8 @@ apr_int64_t policy_text_int(const char *s, apr_int64_t min, apr_int64_t max, int
 apr_time_t policy_text_time(const char *s, int *bad);
 /* Index of s among the NULL-terminated words; *bad when it is none of them */
 int policy_text_word(const char *s, const char *const *words, int *bad);
+/* Characters of UTF-8, as the tables count them */
+apr_size_t policy_text_chars(const char *s);
 /* Newline-separated list; NULL or empty = none */
 const char *const *policy_text_list(int *n, const char *s, apr_pool_t *pool);
 

@@ -172,7 +172,7 @@ def test_K_11_a_key_of_debians_list(site):
     run_import(site, files=[("list", DEBIAN_LINE)])
     got = site.db.rows("SELECT outcome, rule FROM est.record_issued(gen_random_uuid(), 1, (SELECT version FROM policy_version), 'simpleenroll', "
                        "'user', 'u', NULL, NULL, NULL, NULL, NULL, 'weak', NULL, 0, 'issuing', 'CN=x', sha256('x'), '01', 'CN=weak', NULL, %s, "
-                       "now(), now() + interval '1 day', 'x', decode(%s, 'hex'))",
+                       "now(), now() + interval '1 day', 'x', decode(%s, 'hex'), NULL, NULL, NULL, NULL, NULL)",
                        hashlib.sha256(key.public_bytes(serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo)).digest(),
                        modulus_line(DEBIAN_MODULUS), user="postgres")
     assert got == [("refused", "key_blocked")]

@@ -14,7 +14,7 @@ import pytest
 from harness.client import b64, basic
 from harness.entities import OTP_CHALLENGE, cheapen, register
 from harness.httpd import PASSWORD_MISMATCH, USER_NOT_FOUND
-from harness.pki import make_csr, make_key
+from harness.pki import Identity, make_csr, make_key
 
 SITE = {"threads": 208}  # a quarter of them may verify codes at once
 SOURCES = ("basic", "challenge-password", "otp-challenge", "dn:serialNumber")
@@ -261,3 +261,18 @@ def test_malformed_requests_are_malformed_before_anybody_is_known(site, label, s
         answer = client.post("simpleenroll", b64(b"rubbish"), label)
     assert answer.status == 400
     assert ": " not in answer.text.partition(" (request")[0].partition(": ")[2]
+
+
+def test_a_code_in_the_subject_of_a_renewal_is_recorded_nowhere(site):
+    """A renewal needs no code. A device that puts it into every request is refused, and the code is in no log, no answer and no table"""
+    label = site.alias(mode="client", code_source="dn:serialNumber", auth_enroll="basic")
+    register(site, "forgetful", label, "s3cret-of-forgetful", uses=9)
+    key, seen = make_key(), site.httpd.log.size()
+    cert = enroll(site, label, "dn:serialNumber", "forgetful", "s3cret-of-forgetful", key).cert()
+    with site.client(identity=Identity(key, cert, site.pki.issuing.chain())) as client:
+        answer = client.reenroll(request_of("dn:serialNumber", "forgetful", "s3cret-of-forgetful", key)[0], label)
+        assert answer.status == 400 and answer.reason == "names_differ", answer.text
+        assert "s3cret" not in answer.text
+        assert client.reenroll(make_csr(key, "CN=forgetful"), label).status == 200
+    assert not [line for line in site.log_lines(seen) if "s3cret" in line]
+    assert site.db.value("SELECT count(*) FROM est.enrollment e WHERE e::text LIKE '%%s3cret%%'", user="postgres") == 0

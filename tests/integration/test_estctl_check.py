@@ -6,9 +6,8 @@ import datetime
 import json
 
 import pytest
-from cryptography.hazmat.primitives import serialization
-
 from harness.estctl import Estctl, order
+from harness.pki import CertificateAuthority
 
 
 @pytest.fixture(scope="module")
@@ -23,8 +22,8 @@ def estctl(site):
     return Estctl(site)
 
 
-def findings(estctl, status=0):
-    got, out, error = estctl.run("check", "--json")
+def findings(estctl, status=0, *arguments):
+    got, out, error = estctl.run("check", "--json", *arguments)
     assert got == status, (out, error)
     return {(row["severity"], row["check"], row["object"], row["finding"]) for row in json.loads(out)}
 
@@ -99,6 +98,82 @@ def test_findings(found, row):
     assert [entry for entry in got if entry[:3] == where and words in entry[3]], got
 
 
+# Of alias odd with profile odd, which has CN: name: (statements, severity, check, words; no severity: nothing is found)
+SUBJECT = "INSERT INTO profile_subject_rule (profile_id, attribute, required, pattern, on_violation) SELECT id, {} FROM certificate_profile WHERE name = 'odd'"
+SAN = "INSERT INTO profile_san_rule (profile_id, type, source, required, pattern) SELECT id, {} FROM certificate_profile WHERE name = 'odd'"
+EXTENSION = "INSERT INTO profile_extension (profile_id, name, critical, value) SELECT id, {} FROM certificate_profile WHERE name = 'odd'"
+ALIAS, PROFILE = "UPDATE alias SET {} WHERE name = 'odd'", "UPDATE certificate_profile SET {} WHERE name = 'odd'"
+PLANT = "WITH g AS (INSERT INTO entity_group (name, names) VALUES ('odd', '{{{}}}') RETURNING id), c AS (INSERT INTO client_group (client_id, group_id) " \
+        "SELECT c.id, g.id FROM client c, g WHERE c.user_name = 'ra') UPDATE alias SET group_id = g.id FROM g WHERE alias.name = 'odd'"
+CN = "UPDATE profile_subject_rule SET {} WHERE profile_id = (SELECT id FROM certificate_profile WHERE name = 'odd')"
+POLICY = {
+    "well": ([PROFILE.format("subject_template = 'CN=${csr.CN},O=Example'"), SUBJECT.format("'O', true, 'Ex*', 'refuse'")], None, None, None),
+    "template_without_rule": ([PROFILE.format("subject_template = 'CN=${csr.CN},O=Example'")],
+                              "error", "profile", "gives O, for which there is no rule: every simpleenroll is refused"),
+    "template_maybe_without_rule": ([PROFILE.format("subject_template = 'CN=${csr.CN},O=${csr.O}'")], "warning", "profile", "made from is refused"),
+    "template_without_rule_dropped": ([PROFILE.format("subject_template = 'CN=${csr.CN},O=Example', subject_other = 'drop'")],
+                                      "warning", "profile", "it is left out"),
+    "template_against_pattern": ([PROFILE.format("subject_template = 'CN=${csr.CN},O=Example'"), SUBJECT.format("'O', false, 'Acme*', 'refuse'")],
+                                 "error", "profile", '"Example" does not match the pattern "Acme*"'),
+    "required_not_in_template": ([PROFILE.format("subject_template = 'CN=${csr.CN}'"), SUBJECT.format("'O', true, '**', 'refuse'")],
+                                 "error", "profile", "requires O, which subject_template does not give"),
+    "key_usage": ([EXTENSION.format("'keyUsage', true, 'keyEncipherment'"), PROFILE.format("keys = '{ed25519}'")],
+                  "error", "profile", "has a keyUsage that no key type"),
+    "key_usage_of_some": ([EXTENSION.format("'keyUsage', true, 'keyEncipherment'"), PROFILE.format("keys = '{ed25519,rsa:2048}'")],
+                          "warning", "profile", "some of the key types"),
+    "shadowed": ([SAN.format("'dns', 'csr', false, '**'"), SAN.format("'dns', 'csr', false, '*.example'")], "notice", "profile", "has no room for"),
+    "shadowed_and_required": ([SAN.format("'dns', 'csr', false, '**'"), SAN.format("'dns', 'csr', true, '*.example'")],
+                              "warning", "profile", "and is required"),
+    "group_never": ([PLANT.format("plant-*"), CN.format("pattern = 'office-*'")], "warning", "alias", 'rule for CN "office-*"'),
+    "group_never_required": ([PLANT.format("plant-*"), CN.format("pattern = 'office-*', required = true")],
+                             "error", "alias", "it is required, so every request is refused"),
+    "group_maybe": ([PLANT.format("*-?17,**.Plant.example"), CN.format("pattern = 'office-*', required = true"),
+                     SAN.format("'dns', 'csr', true, '*.plant.example'")], None, None, None),
+    "group_never_san": ([PLANT.format("plant-*"), SAN.format("'dns', 'csr', true, '*.office.example'")], "error", "alias", 'rule for dns "*.office.example"'),
+    "group_and_template": ([PLANT.format("plant-*"), PROFILE.format("subject_template = 'CN=office'")],
+                           "warning", "alias", "gives CN=office, which group"),
+    "san_of_entities": ([SAN.format("'dns', 'entity', false, '**'")], "warning", "alias", "of which mode ra knows none"),
+    "renew_window": ([ALIAS.format("renew_window = '100 days'")], "warning", "alias", "renew_window is longer than the validity"),
+    "revoke_replaced": ([ALIAS.format("renew_expired = '30 days', revoke_replaced = '1 day'")], "warning", "alias", "revoke_replaced (1 day) comes before"),
+    "code_source": ([ALIAS.format("code_source = 'otp-challenge'")], "warning", "alias", "counts in mode client alone"),
+}
+
+
+@pytest.mark.parametrize("row", POLICY)
+def test_findings_in_the_policy(site, estctl, row):
+    statements, severity, check, words = POLICY[row]
+    site.db.execute("WITH p AS (INSERT INTO certificate_profile (name, validity) VALUES ('odd', '90 days') RETURNING id), "
+                    "r AS (INSERT INTO profile_subject_rule (profile_id, attribute) SELECT id, 'CN' FROM p) "
+                    "INSERT INTO alias (name, ca, profile_id) SELECT 'odd', 'issuing', id FROM p")
+    try:
+        assert findings(estctl) == set()
+        for statement in statements:
+            site.db.execute(statement)
+        got = findings(estctl, int(severity == "error"))
+        if severity is None:
+            assert got == set()
+        else:
+            assert [entry for entry in got if entry[:3] == (severity, check, "odd") and words in entry[3]], got
+            assert severity == "error" or not [entry for entry in got if entry[0] == "error"]
+    finally:
+        site.db.execute("DELETE FROM alias WHERE name = 'odd'")
+        site.db.execute("DELETE FROM certificate_profile WHERE name = 'odd'")
+        site.db.execute("DELETE FROM client_group WHERE group_id = (SELECT id FROM entity_group WHERE name = 'odd')")
+        site.db.execute("DELETE FROM entity_group WHERE name = 'odd'")
+
+
+def test_an_anchor_of_registration_authorities_that_knows_none(site, found, pki):
+    got = found("INSERT INTO trust_anchor (alias_id, kind, certificate) SELECT id, 'ra', %s FROM alias WHERE name = 'est'", der_of(pki),
+                back="DELETE FROM trust_anchor")
+    assert {entry[:3] for entry in got} == {("warning", "alias", "est")} and "known by a certificate" in got.pop()[3]
+
+
+def test_names_of_cas(estctl):
+    assert findings(estctl, 0, "--cas", "other,issuing") == set()
+    ((severity, check, what, finding),) = findings(estctl, 1, "--cas", "other")
+    assert (severity, check, what) == ("error", "alias", "est") and 'names CA "issuing", for which httpd has no <EstCA>' in finding
+
+
 def test_codes(site, estctl):
     site.db.execute("INSERT INTO entity_group (name) VALUES ('g')")
     site.db.execute("INSERT INTO alias (name, mode, ca, profile_id, group_id) SELECT 'coded', 'client', ca, profile_id, "
@@ -126,11 +201,11 @@ def test_orders(site, estctl):
     assert findings(estctl) == set()
 
 
-def der_of(pki, **dates):
-    return pki.issuing.issue("CN=Anchor", **dates).cert.public_bytes(serialization.Encoding.DER)
+def der_of(pki, ca=True, **dates):
+    return CertificateAuthority("CN=Anchor", pki.root, ca=ca, **dates).der()
 
 
-@pytest.mark.parametrize("row", ["ended", "soon", "early", "broken", "good"])
+@pytest.mark.parametrize("row", ["ended", "soon", "early", "no_ca", "broken", "good"])
 def test_anchors(site, estctl, found, pki, row):
     now = datetime.datetime.utcnow().replace(microsecond=0)
     day = datetime.timedelta(days=1)
@@ -138,11 +213,15 @@ def test_anchors(site, estctl, found, pki, row):
         "ended": (der_of(pki, not_before=now - 9 * day, not_after=now - day), "warning", "ended at "),
         "soon": (der_of(pki, not_after=now + 9 * day), "notice", "ends soon, at "),
         "early": (der_of(pki, not_before=now + day, not_after=now + 90 * day), "warning", "is not valid before "),
+        "no_ca": (der_of(pki, ca=False, not_after=now + 90 * day), "warning", "is not the certificate of a CA"),
         "broken": (b"\x30\x03\x02\x01\x00", "error", "is no certificate"),
         "good": (der_of(pki, not_after=now + 90 * day), None, None),
     }[row]
     got = found("INSERT INTO trust_anchor (alias_id, certificate) SELECT id, %s FROM alias WHERE name = 'est'", certificate,
                 back="DELETE FROM trust_anchor", status=int(row == "broken"))
+    if row == "broken":
+        assert ("error", "alias", "est", 'is broken and answers 503: a trust anchor of alias "est" is not a certificate') in got
+        got = {entry for entry in got if entry[1] == "anchor"}
     if wanted is None:
         assert not got
     else:

@@ -57,6 +57,28 @@ def test_max_active_of_the_entity_counts_more(site):
     check_refused(enroll(site, label, "CN=many"), "active_limit")
 
 
+@pytest.mark.parametrize("first, other", [("few.example", "Few.EXAMPLE"), ("Many.Example", "mANY.example")])
+def test_letter_case_of_a_host_makes_no_other_entity(site, first, other):
+    """Who may be called few.example may be called Few.Example, too: limits and suspension hold for both"""
+    label, client = site.alias(max_active=1), site.register(first, names="own")
+
+    def ask(subject):
+        with site.client(client) as requester:
+            return requester.enroll(make_csr(make_key(), subject), label)
+    cert = ask(f"CN={first}").cert()
+    check_refused(ask(f"CN={other}"), "active_limit")
+    site.revoke(cert)
+    site.db.execute("SELECT suspend(%s)", first)
+    check_refused(ask(f"CN={other}"), "entity_suspended")
+    check_refused(ask(f"CN={first}"), "entity_suspended")
+
+
+def test_letter_case_of_other_names_counts(site):
+    label = site.alias(max_active=1)
+    for subject in ("CN=Few letters", "CN=few letters", "CN=FEW", "CN=few-or-none", "CN=Few-or-none"):
+        enroll(site, label, subject).cert()
+
+
 def test_max_active_holds_when_many_ask_at_once(site):
     label, answers, barrier = site.alias(max_active=2), [], threading.Barrier(8)
 

@@ -8,6 +8,7 @@ import threading
 
 import psycopg
 import pytest
+from cryptography import x509
 
 from harness import pki as pki_module, run
 from harness.bound import BoundConnection
@@ -147,6 +148,23 @@ def test_another_key_or_name_is_another_order(site, waiting):
     check_pending(poll(site, make_csr(key, "CN=one-of-many", [dns("many.example")]), waiting))
     assert len(orders(site, "CN=one-of-many")) == 3
     site.db.execute("SELECT deny(id::text, 'too many') FROM pending WHERE subject = 'CN=one-of-many'")
+
+
+def test_what_is_approved_is_all_that_is_asked_for(site, waiting):
+    """An extension that the profile takes over from requests is not slipped into an order that somebody has approved"""
+    must_staple = [(x509.TLSFeature([x509.TLSFeatureType.status_request]), False)]
+    key, device = make_key(), site.profile_id("device")
+    site.sql("INSERT INTO profile_request_extension (profile_id, name, action) VALUES (%s, 'tlsfeature', 'copy')", device)
+    try:
+        check_pending(poll(site, make_csr(key, "CN=slipped"), waiting))
+        approve(site, "CN=slipped")
+        check_pending(poll(site, make_csr(key, "CN=slipped", extensions=must_staple), waiting))
+        found = orders(site, "CN=slipped")
+        assert [row[1] for row in found] == ["approved", "pending"]
+        assert x509.TLSFeature not in [type(extension.value) for extension in poll(site, make_csr(key, "CN=slipped"), waiting).cert().extensions]
+        site.db.execute("SELECT deny(%s, 'too many')", found[1][0])
+    finally:
+        site.sql("DELETE FROM profile_request_extension WHERE profile_id = %s", device)
 
 
 def test_PE_05_another_identity_sees_nothing_of_an_order(site, waiting):

@@ -94,6 +94,17 @@ def test_a_device_asks_for_itself_alone(place, subject, san, good):
     assert (answer.status, None if good else answer.reason) == ((200, None) if good else (403, "name_not_yours"))
 
 
+def test_a_device_is_called_as_its_certificate_spells_it(place):
+    """Names that differ in letter case alone are equal, and yet may be another's: they make no other end entity"""
+    label = place.alias(auth_enroll="cert", vendor="pattern", max_active=1)
+    anchor(place, label, "vendor", place.vendor)
+    device = place.vendor.issue("CN=Box nine,serialNumber=AB-9", eku=())
+    cert = enroll(place, label, device, "CN=BOX NINE,serialNumber=AB-9").cert()
+    assert cert.subject.rfc4514_string() == "serialNumber=AB-9,CN=Box nine".replace("serialNumber", "2.5.4.5")
+    answer = enroll(place, label, device, "CN=box nine,serialNumber=AB-9")
+    assert (answer.status, answer.reason) == (403, "active_limit")
+
+
 def test_TLS_13_anchors_of_vendors_count_where_the_alias_says_so(place):
     """And a device's certificate makes its holder nothing else"""
     label = place.alias(auth_enroll="cert")

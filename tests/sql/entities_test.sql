@@ -75,8 +75,11 @@ UPDATE end_entity SET version = 1 WHERE name = 'plain';
 SELECT is(version, (SELECT version + 2 FROM had), 'a version cannot be set back') FROM end_entity WHERE name = 'plain';
 SELECT throws_like(format('UPDATE end_entity SET %I = %L WHERE name = ''plain''', c, v), said, format('end_entity.%s = %s is refused', c, shown(v)))
     FROM (VALUES ('status', 'over', '%violates check constraint%'), ('subject', 'CN', 'end_entity.subject = ''CN'' refused%'), ('san', '{}', 'end_entity.san = % refused%'), ('san', '{x:a}', 'end_entity.san = % refused%'), ('san', '{NULL}', 'end_entity.san = % refused%'),
-        ('san', '{{dns:a},{dns:b}}', 'end_entity.san = % refused%'), ('san', '{"dns:a b"}', 'end_entity.san = % refused%'), ('valid_until', '-infinity', 'end_entity.valid_until = % refused%'), ('max_active', '1000001', 'end_entity.max_active = % refused%'),
+        ('san', '{{dns:a},{dns:b}}', 'end_entity.san = % refused%'), ('san', '{"dns:a b"}', 'end_entity.san = % refused%'), ('san', '{ip:10.0.0.01}', 'end_entity.san = % refused%'), ('san', '{ip:010.0.0.1}', 'end_entity.san = % refused%'),
+        ('san', '{ip:::ffff:10.0.0.01}', 'end_entity.san = % refused%'), ('san', '{ip:10.1}', 'end_entity.san = % refused%'), ('valid_until', '-infinity', 'end_entity.valid_until = % refused%'), ('max_active', '1000001', 'end_entity.max_active = % refused%'),
         ('description', E'a\nb', 'end_entity.description = % refused%')) AS bad (c, v, said);
+SELECT lives_ok(format('UPDATE end_entity SET san = %L WHERE name = ''plain''', ARRAY['ip:' || a]), 'an address ' || a)
+    FROM unnest(ARRAY['10.0.0.1', '10.0.10.100', '0.0.0.0', '2001:0db8::01', '::ffff:10.0.0.1', '0123::1']) AS a;
 SELECT throws_like(format('UPDATE end_entity SET %I = NULL WHERE name = ''plain''', c), '%null value in column "' || c || '"%', 'end_entity.' || c || ' is never NULL') FROM unnest(ARRAY['status', 'preregistered']) AS c;
 SELECT throws_like(format('UPDATE enrollment_code SET %I = %L', c, v), format('enrollment_code.%s = %% refused%%', c), format('enrollment_code.%s = %s is refused', c, v))
     FROM (VALUES ('hash', 'secret'), ('hash', '$2b$10$' || repeat('a', 53)), ('hash', '$2y$13$' || repeat('a', 53)), ('uses_left', '-1'), ('uses_left', '1000001'), ('expires_at', 'infinity'), ('networks', '{}')) AS bad (c, v);

@@ -20,6 +20,26 @@ SELECT results_eq($$SELECT rule, verdict FROM explain_issue(1, 'simpleenroll', '
     $$VALUES ('certificate_revoked', 'n/a'), ('certificate_unknown', 'n/a'), ('key_blocked', 'pass'), ('entity_unknown', 'n/a'), ('entity_suspended', 'n/a'), ('code_refused', 'n/a'), ('vendor_refused', 'n/a'), ('name_taken', 'n/a'),
         ('key_taken', 'n/a'), ('active_limit', 'n/a'), ('quota_exceeded', 'n/a'), ('quota_exceeded', 'n/a'), ('rate_exceeded', 'n/a'), ('rate_exceeded', 'n/a'), ('approval', 'n/a')$$, 'explain_issue: every rule in order; of an alias with defaults none applies');
 SELECT throws_like($$SELECT explain_issue(9999, 'simpleenroll', 'user', 'u', NULL, NULL, NULL, 'x', 'CN=x', sha256('k'), NULL, NULL, NULL)$$, 'there is no alias 9999', 'explain_issue at no alias');
+
+-- explain_request: the same, with what was asked for before. Nothing is known of the request; then it waits; then it has a certificate
+CREATE FUNCTION pg_temp.requested(alias text DEFAULT 'a', order_key text DEFAULT 'explained', idem_key text DEFAULT NULL) RETURNS SETOF text LANGUAGE sql AS $$
+    SELECT x.rule || ' ' || x.verdict || coalesce(' ' || x.retry_after, '') FROM est.explain_request((SELECT a.id FROM est.alias a WHERE a.name = $1), 'simpleenroll', 'user', 'dev1', '192.0.2.7', NULL, NULL, 'explained',
+        'CN=explained', sha256('key'), NULL, NULL, NULL, sha256($2::bytea), sha256($3::bytea), 600) AS x WHERE x.rule IN ('replay', 'order', 'approval_denied', 'approval', 'too_many_orders') $$;
+SELECT results_eq('SELECT pg_temp.requested()', ARRAY['replay n/a', 'order n/a', 'approval_denied n/a', 'approval n/a'], 'explain_request: no order, no certificate');
+UPDATE alias SET approval = 'all', max_orders = 1, retry_after = '7 seconds' WHERE name = 'a';
+SELECT results_eq('SELECT pg_temp.requested()', ARRAY['replay n/a', 'order n/a', 'approval_denied n/a', 'approval fail 7', 'too_many_orders pass'], 'an order would be opened');
+INSERT INTO enrollment (id, alias_id, alias, operation, identity_kind, identity, outcome, subject, spki_hash, order_key, csr, expires_at)
+    SELECT '00000000-0000-4000-8000-0000000000ee', id, name, 'simpleenroll', 'user', 'dev1', 'pending', 'CN=explained', sha256('key'), sha256('explained'), '\x30', now() + interval '1 day' FROM alias WHERE name = 'a';
+SELECT results_eq('SELECT pg_temp.requested()', ARRAY['replay n/a', 'order fail 7', 'approval_denied pass', 'approval fail 7'], 'the order waits');
+SELECT results_eq($$SELECT pg_temp.requested(order_key => 'another')$$, ARRAY['replay n/a', 'order n/a', 'approval_denied n/a', 'approval fail 7', 'too_many_orders fail'], 'another one would be one too many');
+UPDATE enrollment SET outcome = 'denied', reason = 'no', decided_at = now(), decided_by = 'x' WHERE order_key = sha256('explained');
+SELECT results_eq('SELECT pg_temp.requested()', ARRAY['replay n/a', 'order n/a', 'approval_denied fail', 'approval fail'], 'it was denied');
+UPDATE enrollment SET outcome = 'approved', reason = NULL WHERE order_key = sha256('explained');
+SELECT results_eq('SELECT pg_temp.requested()', ARRAY['replay n/a', 'order pass', 'approval_denied pass', 'approval pass'], 'it was approved');
+UPDATE enrollment SET expires_at = now() WHERE order_key = sha256('explained');
+SELECT results_eq('SELECT pg_temp.requested()', ARRAY['replay n/a', 'order n/a', 'approval_denied n/a', 'approval fail 7', 'too_many_orders pass'], 'and is over');
+DELETE FROM enrollment WHERE order_key = sha256('explained');
+UPDATE alias SET approval = 'none', max_orders = 10, retry_after = '60 seconds' WHERE name = 'a';
 SELECT results_eq($$SELECT outcome, rule FROM pg_temp.record('0100', entity => repeat('x', 1025))$$, $$VALUES ('refused', 'name_refused')$$, 'an entity name over 1024 bytes');
 
 -- Dropped parts are on record
@@ -38,6 +58,18 @@ SELECT matches(pg_temp.explained('entity_suspended'), '^fail: ''dev1'' is over s
 UPDATE end_entity SET valid_until = now() + interval '1 second' WHERE name = 'dev1';
 SELECT results_eq($$SELECT outcome FROM pg_temp.record('0102')$$, ARRAY['issued'], 'not yet over');
 UPDATE end_entity SET valid_until = NULL WHERE name = 'dev1';
+
+-- What was issued is given again to those alone who would get it still
+SELECT is(outcome, 'issued', 'a certificate') FROM pg_temp.record('0110', entity => 'again', idem => 'again');
+SELECT is(outcome, 'issued', 'and one whose entity is named by chance') FROM pg_temp.record('0111', entity => 'again-x7', id => '00000000-0000-0000-0000-000000000111', idem => 'chance');
+SELECT suspend('again'), suspend('again-x7');
+SELECT results_eq($$SELECT outcome, rule, der FROM pg_temp.record('0112', entity => 'again', idem => 'again')$$, $$VALUES ('refused', 'entity_suspended', NULL::bytea)$$, 'no replay for an entity that is suspended since');
+SELECT results_eq($$SELECT outcome, rule, der FROM pg_temp.record('0112', entity => 'again-p3', idem => 'chance')$$, $$VALUES ('refused', 'entity_suspended', NULL::bytea)$$, 'nor under another name by chance');
+SELECT is(outcome, 'issued', 'but the same request, whose answer was lost, is answered') FROM pg_temp.record('0112', entity => 'again-x7', id => '00000000-0000-0000-0000-000000000111', idem => 'chance');
+SELECT reinstate('again'), reinstate('again-x7');
+SELECT results_eq($$SELECT outcome, der FROM pg_temp.record('0112', entity => 'again', idem => 'again')$$, $$VALUES ('replay', '\x0110'::bytea)$$, 'a replay for one that is active again');
+SELECT is(outcome, 'replay', 'also by chance') FROM pg_temp.record('0112', entity => 'again-p3', idem => 'chance');
+SELECT is_empty($$SELECT FROM end_entity WHERE name = 'again-p3'$$, 'which makes no other entity');
 
 -- Renewals keep the holder's entity
 SELECT results_eq($$SELECT outcome FROM pg_temp.record('0103', operation => 'simplereenroll', kind => 'certificate', holder => '0101', entity => 'another name')$$, ARRAY['issued'], 'a renewal under another name');
@@ -101,6 +133,10 @@ INSERT INTO vendor_device (alias_id, device) SELECT id, 'SN-17' FROM alias WHERE
 SELECT is(pg_temp.by_vendor('0403'), 'refused vendor_refused device SN-17; wanted: a device of vendor_device', 'vendor: listed at another alias');
 INSERT INTO vendor_device (alias_id, device) SELECT id, 'SN-17' FROM alias WHERE name = 'a';
 SELECT is(pg_temp.by_vendor('0403'), 'issued', 'vendor: listed');
+SELECT is(outcome, 'issued', 'vendor: a device') FROM pg_temp.record('0404', kind => 'vendor', identity => 'serialNumber=SN-17', entity => 'SN-17', vendor => '{SN-17}', idem => 'v');
+SELECT is(outcome, 'replay', 'vendor: the same again') FROM pg_temp.record('0405', kind => 'vendor', identity => 'serialNumber=SN-17', entity => 'SN-17', vendor => '{SN-17}', idem => 'v');
+DELETE FROM vendor_device;
+SELECT results_eq($$SELECT outcome, rule FROM pg_temp.record('0405', kind => 'vendor', identity => 'serialNumber=SN-17', entity => 'SN-17', vendor => '{SN-17}', idem => 'v')$$, $$VALUES ('refused', 'vendor_refused')$$, 'vendor: no replay for a device that is struck off the list');
 
 -- unique_dn
 SELECT is(outcome, 'issued', 'a name') FROM pg_temp.record('0501', entity => 'one', subject => 'CN=Shared,O=x', spki => 'k1');

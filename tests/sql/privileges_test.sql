@@ -20,7 +20,7 @@ SELECT is_empty($$SELECT p.oid::regprocedure FROM pg_proc p WHERE pronamespace =
 SELECT is_empty($$SELECT p.oid::regprocedure FROM pg_trigger t JOIN pg_proc p ON p.oid = t.tgfoid WHERE pronamespace = 'est'::regnamespace
     AND NOT 'search_path=pg_catalog, est, pg_temp' = ANY (coalesce(proconfig, '{}'))$$, 'so has every trigger function');
 SELECT set_eq($$SELECT p.proname FROM pg_proc p WHERE pronamespace = 'est'::regnamespace AND prosecdef$$, ARRAY['record_issued', 'holder_status', 'client_get', 'register_client', 'set_client_password', 'revoke',
-    'api_properties_update', 'policy_changed', 'client_group_changed', 'group_in_use', 'quota_changed', 'entity_get', 'client_by_certificate', 'order_open', 'record_refused', 'maintain', 'explain_issue',
+    'api_properties_update', 'policy_changed', 'client_group_changed', 'group_in_use', 'quota_changed', 'entity_get', 'client_by_certificate', 'order_open', 'record_refused', 'maintain', 'explain_issue', 'explain_request',
     'register_entity', 'issue_code', 'suspend', 'reinstate', 'approve', 'deny'], 'SECURITY DEFINER is these functions alone');
 
 -- est_module

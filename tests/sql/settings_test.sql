@@ -53,9 +53,11 @@ SELECT lives_ok(format('INSERT INTO alias (name, %s) VALUES (''x%s'', %s)', c, n
 -- Templates of subjects
 SELECT throws_like(format('UPDATE certificate_profile SET subject_template = %L WHERE name = ''p''', v), 'certificate_profile.subject_template = % refused; allowed: ATTRIBUTE=text%', 'subject template ' || left(shown(v), 60))
     FROM unnest(ARRAY['', ' ', 'CN', 'CN=', 'CN= ', 'cn=a', 'X=a', '=a', 'CN=a,', ',CN=a', 'CN=a,,O=b', 'CN=a,b', 'CN=$', 'CN=${csr.CN', 'CN=${csr.cn}', 'CN=${csr}', 'CN=${csr.CN.x}', 'CN=${Entity}', 'CN=${env.PATH}', 'CN=$ENV::PATH',
-        'CN=a\', 'CN=a\x', E'CN=a\nb', 'CN=' || repeat('a', 998)]) AS v;
+        'CN=a\', 'CN=a\x', E'CN=a\nb', 'CN=' || repeat('a', 998), 'commonName=a', '2.5.4.3=a', 'CN=a\ ',
+        'CN=${ user}', 'CN=${csr.}', 'CN=${csr.commonName}', 'CN=${RANDOM}', 'CN+O=a', 'CN=a' || repeat(',CN=a', 32)]) AS v;
 SELECT lives_ok(format('UPDATE certificate_profile SET subject_template = %L WHERE name = ''p''', v), 'subject template ' || left(shown(v), 60))
-    FROM unnest(ARRAY['CN=${csr.CN}', 'CN=${csr.CN},O=Example,OU=${user}', ' CN = ${entity} , O = Example\, Inc\\ \$5 ', 'CN=${entity.CN}-${csr.serialNumber},DC=a,DC=b', 'CN=a=b', 'CN=' || repeat('a', 997), NULL]) AS v;
+    FROM unnest(ARRAY['CN=${csr.CN}', 'CN=${csr.CN},O=Example,OU=${user}', ' CN = ${entity} , O = Example\, Inc\\ \$5 ', 'CN=${entity.CN}-${csr.serialNumber},DC=a,DC=b', 'CN=a=b', 'CN=' || repeat('a', 997), NULL,
+        'CN=a b  c', 'CN=a=b+c;d"<>#', 'CN=\\\$\,', 'CN=a' || repeat(',CN=a', 31), 'CN=a' || repeat('\,', 33), 'CN=a' || repeat('\\', 33) || ',O=b']) AS v;
 
 -- SAN rules by source
 SELECT throws_like(format('INSERT INTO profile_san_rule (profile_id, type, source, template) SELECT id, ''dns'', %L, %L FROM certificate_profile WHERE name = ''p''', s, t), 'profile_san_rule.' || said, format('SAN rule of source %s with template %s', s, left(shown(t), 50)))

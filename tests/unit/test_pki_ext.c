@@ -197,6 +197,38 @@ static void test_sections_that_refer_to_themselves(void **state)
     ASSERT_FAILS(pki_ext_build(&der, &row, &section, 1, pool), config, "1.2.3.4");
 }
 
+/* ---- for people */
+
+static void test_extensions_as_text(void **state)
+{
+    static const struct {
+        pki_ext_row_t row;
+        const char *name, *oid, *text;
+    } rows[] = {
+        {{"keyUsage", 1, "digitalSignature,keyAgreement"}, "keyUsage", "2.5.29.15", "Digital Signature, Key Agreement"},
+        {{"certificatePolicies", 0, "1.2.3.4,1.2.3.5"},
+         "certificatePolicies",
+         "2.5.29.32",
+         "Policy: 1.2.3.4; Policy: 1.2.3.5"},
+        {{"1.2.3.4", 0, "DER:0500"}, "1.2.3.4", "1.2.3.4", "0500"},
+    };
+    est_slice_t der;
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        pki_ext_text_t text;
+
+        ASSERT_OK(pki_ext_build(&der, &rows[i].row, NULL, 0, pool));
+        text = pki_ext_text(der, pool);
+        assert_string_equal(text.name, rows[i].name);
+        assert_string_equal(text.oid, rows[i].oid);
+        assert_int_equal(text.critical, rows[i].row.critical);
+        assert_string_equal(text.text, rows[i].text);
+        assert_int_equal(ERR_peek_error(), 0);
+    }
+    assert_string_equal(pki_ext_text(est_slice("\x30\x00", 2), pool).name, "");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -207,6 +239,7 @@ int main(void)
         EST_TEST(test_text_is_never_more_than_text),
         EST_TEST(test_rows_that_are_refused),
         EST_TEST(test_sections_that_refer_to_themselves),
+        EST_TEST(test_extensions_as_text),
     };
     return EST_TEST_RUN(tests);
 }

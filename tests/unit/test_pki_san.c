@@ -231,6 +231,74 @@ static void test_encoding_is_what_openssl_reads(void **state)
     GENERAL_NAMES_free(names);
 }
 
+/* Names of templates and rows: what nobody could ask for nobody gets so */
+static void test_names_made_of_text(void **state)
+{
+    static const struct {
+        pki_san_type_t type;
+        const char *text, *value; /* NULL: refused */
+    } rows[] = {
+        {PKI_SAN_DNS, "a.example", "a.example"},
+        {PKI_SAN_DNS, "A.Example", "a.example"},
+        {PKI_SAN_DNS, "*.a.example", "*.a.example"},
+        {PKI_SAN_DNS, "", NULL},
+        {PKI_SAN_DNS, " a.example", NULL},
+        {PKI_SAN_DNS, "a_b.example", NULL},
+        {PKI_SAN_DNS, "a..example", NULL},
+        {PKI_SAN_DNS, "10.0.0.1", NULL},
+        {PKI_SAN_DNS, "a\n.example", NULL},
+        {PKI_SAN_DNS, "m\xc3\xbcnchen.de", NULL},
+        {PKI_SAN_DNS, "m\xfcnchen.de", NULL},
+        {PKI_SAN_IP, "10.0.0.1", "10.0.0.1"},
+        {PKI_SAN_IP, "2001:DB8:0::1", "2001:db8::1"},
+        {PKI_SAN_IP, "", NULL},
+        {PKI_SAN_IP, "10.0.0.01", NULL},
+        {PKI_SAN_IP, "10.1", NULL},
+        {PKI_SAN_IP, "0x0a000001", NULL},
+        {PKI_SAN_IP, "10.0.0.0/8", NULL},
+        {PKI_SAN_IP, " 10.0.0.1", NULL},
+        {PKI_SAN_IP, "[::1]", NULL},
+        {PKI_SAN_IP, "fe80::1%eth0", NULL},
+        {PKI_SAN_IP, "a.example", NULL},
+        {PKI_SAN_URI, "https://a.example/x", "https://a.example/x"},
+        {PKI_SAN_URI, "/x", NULL},
+        {PKI_SAN_URI, "", NULL},
+        {PKI_SAN_EMAIL, "Joe@a.example", "Joe@a.example"},
+        {PKI_SAN_EMAIL, "Joe", NULL},
+        {PKI_SAN_DIRNAME, "CN=a", NULL},
+        {PKI_SAN_OTHER, "1.2.3", NULL},
+        {PKI_SAN_RID, "1.2.3", NULL},
+        {PKI_SAN_X400, "?", NULL},
+        {PKI_SAN_EDI, "?", NULL},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        pki_san_t san = {0};
+        est_err_t *err = pki_san_make(&san, rows[i].type, rows[i].text, pool);
+
+        if (!rows[i].value) {
+            ASSERT_ROW(err, EST_E_name_invalid, "subjectAltName", rows[i].text);
+            assert_null(san.value);
+            continue;
+        }
+        ASSERT_OK(err);
+        assert_int_equal(san.type, rows[i].type);
+        assert_string_equal(san.value, rows[i].value);
+        pki_sans_t asked = decoded(tlv(0x30, san.der)); /* the same as somebody else would write it */
+        assert_int_equal(asked.n_names, 1);
+        assert_true(pki_san_same(&asked.names[0], &san));
+        assert_string_equal(asked.names[0].value, san.value);
+    }
+    pki_san_t san;
+    ASSERT_OK(pki_san_make(&san, PKI_SAN_IP, "10.0.0.1", pool));
+    ASSERT_SLICE(san.der, tlv(IP, hex("0a000001")));
+    char longest[300] = "http://a.example/";
+    memset(longest + 17, 'x', 282);
+    ASSERT_OK(pki_san_make(&san, PKI_SAN_URI, longest, pool));
+    ASSERT_SLICE(san.der, tlv(URI, text(longest)));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -240,6 +308,7 @@ int main(void)
         EST_TEST(test_the_number_of_names_is_bounded),
         EST_TEST(test_comparison_is_of_sets),
         EST_TEST(test_encoding_is_what_openssl_reads),
+        EST_TEST(test_names_made_of_text),
     };
     return EST_TEST_RUN(tests);
 }

@@ -201,6 +201,190 @@ static void test_own_names(void **state)
     granted();
 }
 
+/* A row of tests on templates */
+typedef struct {
+    const char *names;             /* of client "dev7" */
+    const char *subject, *san;     /* templates; NULL = none */
+    const char *asked, *asked_san; /* in the request */
+    const char *verdict;
+} template_row_t;
+
+static void assert_templates(const template_row_t *rows, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        good_request();
+        t.identity.name = t.client.user = "dev7";
+        t.names[0] = rows[i].names;
+        t.rows.profile.subject_template = rows[i].subject;
+        t.csr.subject = rows[i].asked;
+        t.csr.exts[0] = rows[i].asked_san ? apr_pstrcat(pool, "subjectAltName=", rows[i].asked_san, NULL) : NULL;
+        t.san_rules[1] = (policy_san_row_t)GOOD_SAN("dns");
+        t.san_rules[1].source = "template";
+        t.san_rules[1].template = rows[i].san;
+        t.rows.n_san_rules = rows[i].san ? 2 : 1;
+        t.subject_rules[2] = (policy_subject_row_t)GOOD_SUBJECT("OU");
+        t.rows.n_subject_rules = 3;
+        assert_verdict(rows[i].verdict, apr_psprintf(pool, "row %d", (int)i));
+    }
+}
+
+static void test_subject_templates(void **state)
+{
+    static const template_row_t rows[] = {
+        {"own", "CN=${csr.CN},O=Example", NULL, "CN=dev7", NULL, "CN=dev7,O=Example | (none)"},
+        {"own", "CN=${csr.CN},O=Example", NULL, "O=Evil,CN=dev7", NULL, "CN=dev7,O=Example | (none)"},
+        {"own", "CN=${csr.CN},O=Example", NULL, "CN=dev7,OU=any", NULL, "CN=dev7,O=Example | (none)"},
+        {"own", "CN=${user},O=Example", NULL, "", NULL, "CN=dev7,O=Example | (none)"},
+        {"own", "CN=${user},O=Example", NULL, "O=any", NULL, "CN=dev7,O=Example | (none)"},
+        {"own", "CN=${user}.example", NULL, "CN=dev7", NULL, "CN=dev7.example | (none)"},
+        {"own", "CN=${csr.CN}.example", NULL, "CN=dev7", NULL, "CN=dev7.example | (none)"},
+        {"own", "CN=${csr.CN},OU=${csr.OU}", NULL, "CN=dev7,OU=a", NULL, "CN=dev7,OU=a | (none)"},
+        {"own", "CN=${csr.CN},OU=${csr.OU}", NULL, "CN=dev7", NULL, "CN=dev7 | (none)"},
+        {"own", "CN=${csr.CN},OU=x-${csr.OU}", NULL, "CN=dev7", NULL, "subject: the request has not all that..."},
+        {"own", "CN=${entity},O=Example", NULL, "CN=dev7", NULL, "CN=dev7,O=Example | (none)"},
+        {"own", "O=Example,OU=${csr.OU}", NULL, "OU=a", NULL, "group_names: subject..."},
+        {"own", "CN=${user},L=Paris", NULL, "", NULL, "subject: subject L=\"Paris\": there is no rule..."},
+        {"own", "CN=${csr.O}", NULL, "", "DNS:dev7", " | dns:dev7"},
+        {"own", "CN=a  b", NULL, "", NULL, "disguise: ..."},
+        {"*", "CN=${csr.CN}.example", NULL, "CN=dev9", NULL, "CN=dev9.example | (none)"},
+        {"dev*", "CN=${csr.CN}.example", NULL, "CN=dev9", NULL, "CN=dev9.example | (none)"},
+    };
+
+    (void)state;
+    assert_templates(rows, sizeof(rows) / sizeof(rows[0]));
+}
+
+/* AUTH-12: nobody gets a name by way of a template that it could not ask for, in whichever attribute it stands */
+static void test_templates_give_nobody_anothers_name(void **state)
+{
+    static const template_row_t rows[] = {
+        {"own", "CN=${csr.CN},O=Example", NULL, "CN=dev8", NULL, "own_names: client \"dev7\" asks for CN \"dev8\""},
+        {"own", "CN=${csr.CN}.example", NULL, "CN=dev8", NULL, "own_names: client \"dev7\" asks for CN \"dev8\""},
+        {"own", "CN=${csr.OU}", NULL, "OU=dev8", NULL, "own_names: client \"dev7\" asks for OU \"dev8\""},
+        {"own", "CN=${csr.OU}", NULL, "CN=dev7,OU=dev8", NULL, "own_names: client \"dev7\" asks for OU \"dev8\""},
+        {"own", "CN=${csr.OU}", NULL, "OU=dev7", NULL, "CN=dev7 | (none)"},
+        {"own", "CN=${csr.CN}${csr.OU}", NULL, "CN=dev7,OU=1", NULL, "own_names: client \"dev7\" asks for OU \"1\""},
+        {"own", "CN=${user}-${csr.OU}", NULL, "OU=1", NULL, "own_names: client \"dev7\" asks for OU \"1\""},
+        {"dev*", "CN=${csr.OU}", NULL, "OU=dev8", NULL, "CN=dev8 | (none)"},
+        {"dev*", "CN=${csr.OU}", NULL, "OU=root", NULL, "own_names: client \"dev7\" asks for OU \"root\""},
+        {"own", "CN=${entity}", NULL, "CN=dev8", NULL, "own_names: client \"dev7\" asks for CN \"dev8\""},
+        {"own", "CN=${entity}", NULL, "OU=dev8", NULL, "own_names: ..."}, /* named by all of its subject */
+        {"own", "CN=${user}", NULL, "CN=dev8", NULL, "own_names: client \"dev7\" asks for CN \"dev8\""},
+        {"own", "CN=${user}", NULL, "", "DNS:dev8", "own_names: client \"dev7\" asks for dns:dev8"},
+        {"own", NULL, "${csr.OU}.example", "CN=dev7,OU=dev8", NULL, "own_names: client \"dev7\" asks for OU \"dev8\""},
+        {"own", "CN=${user}", "${csr.CN}.example", "CN=dev8", NULL, "own_names: ..."},
+        {"own", "CN=${user}", "${csr.OU}.example", "OU=dev8", NULL, "own_names: ..."},
+        {"own", "CN=${user}", "${entity}.example", "CN=dev8", NULL, "own_names: ..."},
+    };
+    pki_cert_t cert = {.subject = name_of("O=Example")};
+
+    (void)state;
+    assert_templates(rows, sizeof(rows) / sizeof(rows[0]));
+    /* the subject's CN is dropped, and would be the template's all the same */
+    for (int holder = 0; holder < 2; holder++) {
+        good_request();
+        t.names[0] = "own";
+        if (holder)
+            t.identity = (policy_identity_t){.kind = POLICY_IDENTITY_CERTIFICATE, .name = "O=Example", .cert = &cert};
+        t.csr.subject = "O=Example,CN=dev8";
+        t.csr.exts[0] = NULL;
+        t.subject_rules[0].pattern = "host*";
+        t.subject_rules[0].on_violation = "drop";
+        t.san_rules[0].source = "template";
+        t.san_rules[0].template = "${csr.CN}.example";
+        assert_fails_alone("own_names", EST_E_name_not_yours, "CN \"dev8\"");
+    }
+}
+
+/* The group's patterns hold for what is granted, wherever it is from */
+static void test_templates_and_the_group(void **state)
+{
+    (void)state;
+    good_request();
+    t.patterns[0] = "dev*";
+    t.rows.profile.subject_template = "CN=host-${csr.CN}";
+    t.csr.exts[0] = NULL;
+    assert_fails_alone("group_names", EST_E_name_refused, "host-dev7");
+    good_request();
+    t.patterns[0] = "dev*";
+    t.san_rules[0].source = "template";
+    t.san_rules[0].template = "host.example";
+    t.csr.exts[0] = NULL;
+    assert_fails_alone("group_names", EST_E_name_refused, "host.example");
+    good_request(); /* N-14 */
+    t.rows.profile.subject_template = "CN=CA,O=Example";
+    t.csr.subject = "";
+    assert_verdict("CN=CA,O=Example | dns:dev7.example", "in this order it is another name");
+    t.rows.profile.subject_template = "O=Example,CN=CA";
+    assert_fails_alone("not_the_ca", EST_E_name_invalid, "that of a CA");
+}
+
+static void test_san_templates(void **state)
+{
+    static const template_row_t rows[] = {
+        {"own", NULL, "${csr.CN}.example", "CN=dev7", NULL, "CN=dev7 | dns:dev7.example"},
+        {"own", NULL, "${user}.example", "CN=dev7", NULL, "CN=dev7 | dns:dev7.example"},
+        {"own", NULL, "${user}.example", "CN=dev7", "DNS:dev7", "CN=dev7 | dns:dev7.example, dns:dev7"},
+        {"own", NULL, "${user}.example", "CN=dev7", "DNS:DEV7.example", "CN=dev7 | dns:dev7.example"}, /* once */
+        {"own", NULL, "${user}.example", "CN=dev7", "DNS:dev8", "own_names: client \"dev7\" asks for dns:dev8"},
+        {"own", NULL, "${user}.example", "", NULL, " | dns:dev7.example"},
+        {"own", NULL, "${csr.OU}.example", "CN=dev7", NULL, "CN=dev7 | (none)"}, /* absent: adds nothing */
+        {"own", NULL, "${csr.OU}", "CN=dev7", NULL, "CN=dev7 | (none)"},
+        {"own", NULL, "all.example", "CN=dev7", NULL, "CN=dev7 | dns:all.example"},
+        {"own", NULL, "*.${user}.example", "CN=dev7", NULL, "san: dns:*.dev7.example: wildcards are not allowed..."},
+        {"own", NULL, "a b ${user}", "CN=dev7", NULL, "san: subjectAltName dns..."},
+        {"own", NULL, "${csr.OU}.example", "CN=dev7,OU=a..b", NULL, "san: subjectAltName dns..."},
+    };
+
+    (void)state;
+    assert_templates(rows, sizeof(rows) / sizeof(rows[0]));
+    good_request(); /* required, and absent */
+    t.san_rules[1] = (policy_san_row_t)GOOD_SAN("dns");
+    t.san_rules[1].source = "template";
+    t.san_rules[1].template = "${csr.OU}.example";
+    t.san_rules[1].required = "t";
+    t.rows.n_san_rules = 2;
+    assert_fails_alone("san", EST_E_name_invalid, "requires a subjectAltName of type dns");
+}
+
+/* A holder's template is filled from the name that it has */
+static void test_templates_of_holders(void **state)
+{
+    pki_cert_t cert = {.subject = name_of("CN=dev7,O=Example"), .san = sans_of("DNS:dev7.example")};
+
+    (void)state;
+    good_request();
+    t.identity = (policy_identity_t){.kind = POLICY_IDENTITY_CERTIFICATE, .name = "O=Example,CN=dev7", .cert = &cert};
+    t.rows.profile.subject_template = "CN=${csr.CN},O=New";
+    assert_verdict("CN=dev7,O=New | dns:dev7.example", "its own name");
+    t.csr.subject = "CN=DEV7,O=Example";
+    assert_verdict("CN=dev7,O=New | dns:dev7.example", "as it is written there");
+    t.csr.subject = "CN=dev8,O=Example";
+    assert_fails_alone("own_names", EST_E_name_not_yours, "asks for \"O=Example,CN=dev8\"");
+    t.csr.subject = "CN=dev7";
+    assert_fails_alone("own_names", EST_E_name_not_yours, "asks for \"CN=dev7\"");
+    t.csr.subject = "CN=dev7,O=Example"; /* N-09: what a template makes is a new name */
+    t.rows.profile.subject_template = "CN=${csr.CN}  x";
+    assert_fails_alone("disguise", EST_E_name_invalid, "two blanks");
+}
+
+/* Who asks for no name has none yet */
+static void test_templates_of_those_who_ask_for_no_name(void **state)
+{
+    (void)state;
+    good_request();
+    t.csr.subject = "";
+    t.csr.exts[0] = NULL;
+    t.alias.name_prefix = "x-";
+    t.rows.profile.subject_template = "CN=${user},O=${entity}";
+    assert_string_equal(granted()->subject->text, "CN=ra");
+    assert_string_equal(granted()->entity, "x-ra");
+    t.rows.profile.subject_template = "CN=${user}${entity}";
+    assert_verdict("subject: the request has not all that the profile makes CN of", "no name");
+    t.alias.name_scheme = POLICY_NAME_RANDOM;
+    assert_string_equal(granted()->subject->text, "CN=rax-abcdefghijkl");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -215,6 +399,12 @@ int main(void)
         EST_TEST(test_not_the_ca),
         EST_TEST(test_group_names),
         EST_TEST(test_own_names),
+        EST_TEST(test_subject_templates),
+        EST_TEST(test_templates_give_nobody_anothers_name),
+        EST_TEST(test_templates_and_the_group),
+        EST_TEST(test_san_templates),
+        EST_TEST(test_templates_of_holders),
+        EST_TEST(test_templates_of_those_who_ask_for_no_name),
     };
     return EST_TEST_RUN(tests);
 }

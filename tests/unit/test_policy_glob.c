@@ -169,6 +169,64 @@ static void test_a_long_value_takes_no_exponential_time(void **state)
     assert_int_equal(policy_glob_match("**a**a**a**a**a**a?", value, 1), 1);
 }
 
+/* ---- two patterns */
+
+/* The n-th text over an alphabet, the empty one first */
+static const char *nth(char text[16], const char *alphabet, int n)
+{
+    int base = (int)strlen(alphabet), i = 0;
+
+    for (; n; n = (n - 1) / base)
+        text[i++] = alphabet[(n - 1) % base];
+    text[i] = '\0';
+    return text;
+}
+
+static int one_has_both(const char *a, const char *b, int dns)
+{
+    for (int n = 0; n < 1 + 3 + 9 + 27 + 81 + 243 + 729; n++) {
+        char text[16];
+        const char *value = nth(text, "ab.", n);
+
+        if (policy_glob_match(a, value, dns) && policy_glob_match(b, value, dns))
+            return 1;
+    }
+    return 0;
+}
+
+/* Six characters are enough for any two patterns of three */
+static void test_whether_two_patterns_may_meet(void **state)
+{
+    const int all = 1 + 4 + 16 + 64;
+    int n_meet = 0, n_never = 0;
+
+    (void)state;
+    for (int i = 0; i < all; i++)
+        for (int j = 0; j < all; j += 3) {
+            char texts[2][16];
+            const char *a = nth(texts[0], "a.?*", i), *b = nth(texts[1], "a.?*", j);
+            int meet = policy_glob_may_meet(a, b, 1, pool), expected = one_has_both(a, b, 1);
+
+            if (meet != expected)
+                fail_msg("\"%s\" and \"%s\" as DNS names: expected %d", a, b, expected);
+            if (policy_glob_may_meet(a, b, 0, pool) < (expected || one_has_both(a, b, 0)))
+                fail_msg("\"%s\" and \"%s\" meet", a, b);
+            n_meet += meet;
+            n_never += !meet;
+        }
+    assert_true(n_meet > 100 && n_never > 100);
+}
+
+static void test_letters_of_two_patterns(void **state)
+{
+    (void)state;
+    assert_int_equal(policy_glob_may_meet("Plant-*", "plant-1?", 0, pool), 1);
+    assert_int_equal(policy_glob_may_meet("\xc3\xa9?", "?x", 0, pool), 1); /* a character of two octets */
+    assert_int_equal(policy_glob_may_meet("plant-*", "office-*", 0, pool), 0);
+    assert_int_equal(policy_glob_may_meet("plant-*", "*.office.example", 0, pool), 1);
+    assert_int_equal(policy_glob_may_meet("plant-*", "*.office.example", 1, pool), 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -177,6 +235,8 @@ int main(void)
         EST_TEST(test_a_pattern_has_at_most_512_octets),
         EST_TEST(test_stars_alone_may_fill_a_pattern),
         EST_TEST(test_a_long_value_takes_no_exponential_time),
+        EST_TEST(test_whether_two_patterns_may_meet),
+        EST_TEST(test_letters_of_two_patterns),
     };
     return EST_TEST_RUN(tests);
 }

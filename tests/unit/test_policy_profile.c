@@ -9,6 +9,7 @@
 static policy_subject_row_t subject_rows[2];
 static policy_san_row_t san_rows[2];
 static pki_ext_row_t ext_rows[2];
+static policy_request_ext_row_t request_ext_rows[2];
 
 /* A profile with one row in each table */
 static policy_profile_rows_t good_rows(void)
@@ -25,6 +26,7 @@ static policy_profile_rows_t good_rows(void)
     rows.subject_rules = subject_rows;
     rows.san_rules = san_rows;
     rows.exts = ext_rows;
+    rows.request_exts = request_ext_rows;
     rows.n_subject_rules = rows.n_san_rules = rows.n_exts = 2;
     return rows;
 }
@@ -105,6 +107,9 @@ static void test_every_column_that_cannot_be_understood_is_refused(void **state)
         {COLUMN(keys), "rsa:1024", "rsa:1024", "below the ceiling's floor"},
         {COLUMN(keys), "rsa:2048-16384", "rsa:2048-16384", "above the ceiling"},
         {COLUMN(keys), "ec:P-256\nec:P-192", "ec:P-192", "the second is bad"},
+        {COLUMN(subject_template), "", "template \"\"", "no attribute"},
+        {COLUMN(subject_template), "CN=${csr.colour}", "no attribute \"colour\"", "unknown attribute"},
+        {COLUMN(subject_template), "CN=${RANDOM}", "no variable \"RANDOM\"", "unknown variable"},
 #undef COLUMN
     };
 
@@ -193,6 +198,119 @@ static void test_bad_san_rules_are_refused(void **state)
     }
 }
 
+static void test_sources_of_names(void **state)
+{
+    static const struct {
+        const char *source, *template, *why; /* NULL: good */
+    } rows[] = {
+        {"csr", NULL, NULL},
+        {"entity", NULL, NULL},
+        {"template", "${csr.CN}.example", NULL},
+        {"template", "10.0.0.1", NULL},
+        {NULL, NULL, "SAN rule 2"},
+        {"row", NULL, "SAN rule 2"},
+        {"template", NULL, "SAN rule 2"},
+        {"csr", "${csr.CN}", "SAN rule 2"},
+        {"entity", "${csr.CN}", "SAN rule 2"},
+        {NULL, "${csr.CN}", "SAN rule 2"},
+        {"template", "", "an empty value"},
+        {"template", "a,b", "a comma is written as"},
+        {"template", "${csr.colour}", "no attribute \"colour\""},
+    };
+    policy_profile_t *profile;
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        policy_profile_rows_t made = good_rows();
+        est_err_t *err;
+
+        san_rows[1].source = rows[i].source;
+        san_rows[1].template = rows[i].template;
+        err = policy_profile_make(&profile, &made, pool);
+        if (rows[i].why) {
+            ASSERT_ROW(err, EST_E_config, rows[i].why, rows[i].template);
+            continue;
+        }
+        ASSERT_OK(err);
+        assert_int_equal(profile->san_rules[1].template != NULL, rows[i].template != NULL);
+        assert_int_equal(profile->has_san_templates, rows[i].template != NULL);
+        assert_int_equal(profile->san_rules[1].source, rows[i].template                 ? POLICY_SAN_TEMPLATE
+                                                       : !strcmp(rows[i].source, "csr") ? POLICY_SAN_CSR
+                                                                                        : POLICY_SAN_ENTITY);
+    }
+}
+
+/* EN-09: there is no rule on what only a CA writes. As est.check_request_extension() has it */
+static void test_rules_on_requested_extensions(void **state)
+{
+    static const struct {
+        const char *name, *action, *oid; /* NULL: refused */
+    } rows[] = {
+        {"keyUsage", "copy", "2.5.29.15"},
+        {"extendedKeyUsage", "require", "2.5.29.37"},
+        {"tlsfeature", "refuse", "1.3.6.1.5.5.7.1.24"},
+        {"2.5.29.9", "ignore", "2.5.29.9"},
+        {"2.5.29.16", "copy", "2.5.29.16"},
+        {"1.3.6.1.4.1.311.21.10", "copy", "1.3.6.1.4.1.311.21.10"},
+        {NULL, "copy", NULL},
+        {"keyUsage", NULL, NULL},
+        {"keyUsage", "drop", NULL},
+        {"", "copy", NULL},
+        {"KeyUsage", "copy", NULL},
+        {"basicConstraints", "copy", NULL},
+        {"subjectAltName", "copy", NULL},
+        {"2.5.29.15", "copy", NULL}, /* by name */
+        {"2.5.29.37", "copy", NULL},
+        {"1.3.6.1.5.5.7.1.24", "copy", NULL},
+        {"2.5.29.14", "copy", NULL},
+        {"2.5.29.17", "copy", NULL},
+        {"2.5.29.19", "ignore", NULL},
+        {"2.5.29.30", "copy", NULL},
+        {"2.5.29.35", "copy", NULL},
+        {"2.5.29.54", "copy", NULL},
+        {"2.5.29.9999", "copy", NULL},
+        {"2.5.29.09", "copy", NULL},
+        {"02.5.29.19", "copy", NULL},
+        {"1.3.6.1.5.5.7.1.1", "copy", NULL},
+        {"1.3.6.1.5.5.7.1.01", "copy", NULL},
+        {"1.3.6.1.5.5.7.1.7", "copy", NULL},
+        {"1.3.6.1.5.5.7.1.11", "copy", NULL},
+        {"1.3.6.1.5.5.7.1.14", "copy", NULL},
+        {"1.3.6.1.5.5.7.1.29", "copy", NULL},
+        {"1.3.6.1.5.5.7.48.1.5", "copy", NULL},
+        {"1.3.6.1.4.1.11129.2.4.3", "copy", NULL},
+        {"2.16.840.1.113730.1.1", "copy", NULL},
+        {"2.16.840.1.113730.1.13", "copy", NULL},
+        {"1.2.3.x", "copy", NULL},
+        {"1", "copy", NULL},
+    };
+    policy_profile_t *profile;
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        policy_profile_rows_t made = good_rows();
+        est_err_t *err;
+
+        request_ext_rows[0] = (policy_request_ext_row_t){rows[i].name, rows[i].action};
+        made.n_request_exts = 1;
+        err = policy_profile_make(&profile, &made, pool);
+        if (!rows[i].oid) {
+            ASSERT_ROW(err, EST_E_config, "rule on requested extension", rows[i].name ? rows[i].name : "no name");
+            continue;
+        }
+        ASSERT_OK(err);
+        assert_string_equal(profile->request_exts[0].oid, rows[i].oid);
+        assert_ptr_equal(policy_profile_request_ext(profile, rows[i].oid), &profile->request_exts[0]);
+        assert_null(policy_profile_request_ext(profile, "1.2.3"));
+        assert_int_equal(profile->request_exts[0].at, i < 2 ? (int)i : -1);
+    }
+    policy_profile_rows_t twice = good_rows();
+    request_ext_rows[0] = (policy_request_ext_row_t){"1.2.3", "copy"};
+    request_ext_rows[1] = (policy_request_ext_row_t){"1.2.3", "ignore"};
+    twice.n_request_exts = 2;
+    ASSERT_FAILS(policy_profile_make(&profile, &twice, pool), config, "\"1.2.3\"");
+}
+
 /* The tables refuse these too; a restored dump or a disabled constraint must not make them a certificate */
 static void test_bad_extensions_are_refused(void **state)
 {
@@ -247,7 +365,10 @@ static void test_nothing_is_borrowed_from_the_rows(void **state)
 {
     policy_profile_rows_t rows = good_rows();
     char name[] = "device", pattern[] = "a*", attribute[] = "CN", network[] = "10.0.0.0/8", keys[] = "ec:P-256";
+    char subject[] = "CN=${user},O=a", name_template[] = "${user}.example", oid[] = "1.2.3";
+    const policy_template_values_t values = {.user = "ra"};
     policy_profile_t *profile;
+    const pki_name_t *made;
 
     (void)state;
     rows.profile.name = name;
@@ -255,13 +376,26 @@ static void test_nothing_is_borrowed_from_the_rows(void **state)
     subject_rows[0].pattern = pattern;
     subject_rows[0].attribute = attribute;
     san_rows[1].pattern = network;
+    rows.profile.subject_template = subject;
+    san_rows[0].source = "template";
+    san_rows[0].template = name_template;
+    request_ext_rows[0] = (policy_request_ext_row_t){oid, "copy"};
+    rows.n_request_exts = 1;
     ASSERT_OK(policy_profile_make(&profile, &rows, pool));
+    memset(subject, 'X', sizeof(subject) - 1);
+    memset(name_template, 'X', sizeof(name_template) - 1);
+    oid[0] = 'X';
     name[0] = pattern[0] = attribute[0] = network[0] = keys[0] = 'X';
     assert_string_equal(profile->name, "device");
     assert_string_equal(profile->keys_text, "ec:P-256");
     assert_string_equal(profile->subject_rules[0].pattern, "a*");
     assert_string_equal(profile->subject_rules[0].attribute, "CN");
     assert_string_equal(profile->san_rules[1].pattern, "10.0.0.0/8");
+    ASSERT_OK(policy_template_fill_subject(&made, profile->subject_template, &values, pool));
+    assert_string_equal(made->text, "CN=ra,O=a");
+    assert_string_equal(policy_template_fill_name(profile->san_rules[0].template, &values, pool), "ra.example");
+    assert_string_equal(profile->request_exts[0].name, "1.2.3");
+    assert_string_equal(profile->request_exts[0].oid, "1.2.3");
 }
 
 int main(void)
@@ -271,6 +405,8 @@ int main(void)
         EST_TEST(test_every_column_that_cannot_be_understood_is_refused),
         EST_TEST(test_bad_subject_rules_are_refused),
         EST_TEST(test_bad_san_rules_are_refused),
+        EST_TEST(test_sources_of_names),
+        EST_TEST(test_rules_on_requested_extensions),
         EST_TEST(test_bad_extensions_are_refused),
         EST_TEST(test_a_profile_may_give_purposes_that_no_request_gets),
         EST_TEST(test_nothing_is_borrowed_from_the_rows),

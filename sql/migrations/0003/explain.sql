@@ -19,7 +19,7 @@ DECLARE
     blocked text;
     counts boolean;
 BEGIN
-    SELECT k.id, k.name, k.group_id, k.unknown_holder, k.auth_enroll INTO a FROM est.alias k WHERE k.id = p_alias;
+    SELECT k.id, k.name, k.group_id, k.mode, k.unknown_holder, k.auth_enroll INTO a FROM est.alias k WHERE k.id = p_alias;
     IF a.id IS NULL THEN
         RAISE EXCEPTION 'there is no alias %', p_alias USING ERRCODE = 'no_data_found';
     END IF;
@@ -30,6 +30,11 @@ BEGIN
         entity := holder.entity_id;
     ELSE
         entity := (SELECT e.id FROM est.end_entity e WHERE e.group_id = a.group_id AND e.name = p_entity);
+        IF entity IS NULL AND a.mode = 'ra' AND est.is_host_name(p_entity) THEN
+            entity := (SELECT e.id FROM est.end_entity e
+                       WHERE e.group_id = a.group_id AND lower(e.name COLLATE "C") = lower(p_entity COLLATE "C")
+                       ORDER BY e.id LIMIT 1);
+        END IF;
     END IF;
     counts := p_holder_issuer IS NOT NULL
         AND (p_identity_kind IN ('certificate', 'ra') OR a.auth_enroll = 'basic-and-cert');

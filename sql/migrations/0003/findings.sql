@@ -51,7 +51,8 @@ LANGUAGE sql STABLE
 BEGIN ATOMIC
     SELECT count(*) FROM est.certificate c
     WHERE c.entity_id = p_entity AND c.status = 'valid' AND c.not_after > now() AND c.id IS DISTINCT FROM p_renewed
-        AND NOT EXISTS (SELECT FROM est.certificate s WHERE s.replaces = c.id AND s.status = 'valid' OFFSET 0);
+        AND NOT EXISTS (SELECT FROM est.certificate s WHERE s.replaces = c.id AND s.status = 'valid' AND s.not_after > now()
+                        OFFSET 0);
 END;
 
 CREATE FUNCTION est.group_active(p_group int, p_renewed bigint) RETURNS bigint

@@ -12,12 +12,18 @@
 -- outcome NULL: nothing stands in the way. entity NULL then: there is none of the name yet. special: some setting wants
 -- more than the certificate itself to be recorded.
 
+-- Names of hosts, also as an alternative name, which are the same in either letter case: policy takes them for that, and
+-- an entity that is suspended, or has all that it may have, is not another one when it is spelled otherwise
+CREATE FUNCTION est.is_host_name(name text) RETURNS boolean
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+RETURN name ~ '^(dns:)?[A-Za-z0-9_*-]*\.[A-Za-z0-9_.*-]*$';
+
 -- Who may have to make an entity holds its name, before what comes after the entity: else, when another had made it
 -- meanwhile, it would have to lock the entity last
 CREATE FUNCTION est.lock_name(p_group int, p_name text) RETURNS void
 LANGUAGE plpgsql VOLATILE AS $$
 BEGIN
-    PERFORM pg_advisory_xact_lock(hashtextextended(p_name, p_group));
+    PERFORM pg_advisory_xact_lock(hashtextextended(lower(p_name COLLATE "C"), p_group));
 END $$;
 
 -- The settings are read before the locks; what they say is true when the policy's version, read after the locks, is the
@@ -52,6 +58,8 @@ DECLARE
     v_done           text;
     v_same_request   boolean;
     v_blocked        text;
+    v_replayed       bigint;
+    v_refused        record;
 BEGIN
     SELECT a.name, a.group_id, a.unknown_holder, a.auth_enroll = 'basic-and-cert', a.mode = 'client', a.unique_dn,
            a.unique_key, g.quota_day IS NOT NULL OR g.quota_active IS NOT NULL, a.rate_client IS NOT NULL,
@@ -115,6 +123,14 @@ BEGIN
         SELECT e.id, e.version, e.status <> 'active' OR num_nonnulls(e.valid_until, e.max_active) > 0
             INTO entity, v_version, v_limited
             FROM est.end_entity e WHERE e.group_id = judge_issue.group_id AND e.name = p_entity FOR NO KEY UPDATE;
+        -- In mode client it is the one that the module was told of
+        IF entity IS NULL AND NOT v_client_mode AND est.is_host_name(p_entity) THEN
+            SELECT e.id, e.version, e.status <> 'active' OR num_nonnulls(e.valid_until, e.max_active) > 0
+                INTO entity, v_version, v_limited
+                FROM est.end_entity e
+                WHERE e.group_id = judge_issue.group_id AND lower(e.name COLLATE "C") = lower(p_entity COLLATE "C")
+                ORDER BY e.id LIMIT 1 FOR NO KEY UPDATE;
+        END IF;
     END IF;
     special := coalesce(special, false) OR coalesce(v_limited, false);
     IF special THEN
@@ -164,7 +180,7 @@ BEGIN
           AND (p_entity_version IS NOT NULL OR (v_client_mode AND renewed IS NULL)) THEN
         outcome := 'stale'; rule := 'entity';
     ELSIF p_idem_key IS NOT NULL THEN
-        SELECT 'replay', c.der INTO outcome, der
+        SELECT 'replay', c.der, e.entity_id INTO outcome, der, v_replayed
             FROM est.enrollment e
             CROSS JOIN LATERAL (SELECT k.der FROM est.certificate k
                                 WHERE k.id = e.certificate_id AND k.status = 'valid' AND k.not_after > now()
@@ -174,11 +190,16 @@ BEGIN
             WHERE e.idem_key = p_idem_key
             ORDER BY e.at DESC LIMIT 1;
     END IF;
-    IF outcome IS NOT NULL OR NOT special THEN
+    -- With a name by chance the request would be of another entity than the certificate
+    IF v_replayed IS DISTINCT FROM entity AND v_replayed IS NOT NULL THEN
+        entity := v_replayed;
+        special := true;
+    END IF;
+    IF NOT special OR v_done = 'issued' OR outcome <> 'replay' THEN
         RETURN;
     END IF;
 
-    IF order_id IS NOT NULL THEN
+    IF order_id IS NOT NULL AND outcome IS NULL THEN
         SELECT s.outcome, s.rule, s.detail, s.der, s.retry_after INTO outcome, rule, detail, der, retry_after
             FROM est.order_state(p_alias, v_order.outcome, v_order.over, v_order.reason, v_order.certificate_id,
                                  CASE WHEN p_order IS NULL THEN p_idem_seconds END) AS s;
@@ -190,9 +211,20 @@ BEGIN
             END IF;
             order_id := NULL;
         END IF;
-        IF outcome IS NOT NULL THEN
+        IF outcome <> 'replay' THEN
             RETURN;
         END IF;
+    END IF;
+    -- What was issued is given again to those who may have it still. Limits do not count it once more
+    IF outcome = 'replay' THEN
+        SELECT f.rule, format('%s; wanted: %s', f.got, f.wanted) AS detail INTO v_refused
+            FROM est.issue_findings(p_alias, p_identity_kind, p_identity, p_network, entity, p_entity, renewed, p_subject,
+                                    p_spki_hash, p_code, p_vendor, true) AS f
+            WHERE f.verdict = 'fail' AND f.rule IN ('entity_unknown', 'entity_suspended', 'vendor_refused') LIMIT 1;
+        IF v_refused.rule IS NOT NULL THEN
+            outcome := 'refused'; rule := v_refused.rule; detail := v_refused.detail; der := NULL;
+        END IF;
+        RETURN;
     END IF;
 
     -- Whose the name or key is, is not for the client: explain_issue() says it

@@ -91,6 +91,7 @@ CREATE TABLE est.maintenance (
 CREATE INDEX certificate_successor ON est.certificate (alias_id, issued_at) WHERE replaces IS NOT NULL;
 
 -- Certificates of an entity, of a key, of a name. Hashes are small, and take a new entry at a page that is likely at hand
+CREATE INDEX end_entity_folded ON est.end_entity USING hash (lower(name COLLATE "C"));
 CREATE INDEX certificate_entity ON est.certificate (entity_id);
 CREATE INDEX certificate_spki ON est.certificate USING hash (spki_hash);
 CREATE INDEX certificate_subject ON est.certificate USING hash (lower(subject));

@@ -22,22 +22,24 @@ RETURN format('(?:[^,\\$ ]|\\[,\\$]%1$s)(?:[^,\\$]|\\[,\\$]%1$s)*', CASE WHEN va
     THEN format('|\$\{(?:entity|user|(?:csr|entity)\.(?:%s))\}', array_to_string(est.subject_attributes(), '|'))
     ELSE '' END);
 
--- CN=${csr.CN}, O=Example
+-- CN=${csr.CN}, O=Example. As many attributes as a name may have: commas but for \,
 CREATE FUNCTION est.is_subject(value text, variables boolean) RETURNS boolean
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
-RETURN coalesce(length(value) <= 1000 AND NOT est.has_control(value) AND value ~ format('^%1$s(?:,%1$s)*$',
+RETURN coalesce(length(value) <= 1000 AND NOT est.has_control(value)
+    AND cardinality(string_to_array(replace(replace(value, '\\', ''), '\,', ''), ',')) <= 32
+    AND value ~ format('^%1$s(?:,%1$s)*$',
     format(' *(?:%s) *= *%s', array_to_string(est.subject_attributes(), '|'), est.template_regex(variables))), false);
 
 CREATE FUNCTION est.check_subject_template(what text, value text) RETURNS boolean
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
 RETURN value IS NULL OR est.check_that(est.is_subject(value, true), what, value,
-    'ATTRIBUTE=text, several with commas, up to 1000 characters; attributes are those of profile_subject_rule, '
+    'ATTRIBUTE=text, up to 32 with commas, up to 1000 characters; attributes are those of profile_subject_rule, '
     'text may hold ${csr.ATTRIBUTE}, ${entity}, ${entity.ATTRIBUTE}, ${user}, and \, \\ \$');
 
 CREATE FUNCTION est.check_subject(what text, value text) RETURNS boolean
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
 RETURN value IS NULL OR est.check_that(est.is_subject(value, false), what, value,
-    'ATTRIBUTE=text, several with commas, up to 1000 characters; attributes are those of profile_subject_rule, '
+    'ATTRIBUTE=text, up to 32 with commas, up to 1000 characters; attributes are those of profile_subject_rule, '
     'text may hold \, \\ \$');
 
 -- One name of a subjectAltName
@@ -51,7 +53,8 @@ RETURN value IS NULL OR est.check_that(
 CREATE FUNCTION est.is_address(value text) RETURNS boolean
 LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE SET search_path = pg_catalog, est, pg_temp AS $$
 BEGIN
-    RETURN value !~ '/' AND value::inet IS NOT NULL;
+    -- Some read 010 as 8: inet_pton() takes no octet that begins with 0
+    RETURN value !~ '/' AND NOT (value ~ '\.' AND value ~ '(^|[.:])0[0-9]+(\.|$)') AND value::inet IS NOT NULL;
 EXCEPTION WHEN invalid_text_representation THEN
     RETURN false;
 END $$;
