@@ -14,7 +14,7 @@ BOUNDS = {"CN": 64, "O": 64, "OU": 64, "C": 2, "serialNumber": 64, "L": 128, "ST
 PRINTABLE = re.compile(r"[A-Za-z0-9 '()+,./:=?-]*")
 LABEL = re.compile(r"[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?")
 LOCAL = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+(\.[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+)*")
-URI = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://([A-Za-z0-9.-]+)(:[0-9]{1,5})?([/?#][A-Za-z0-9/?#&=._~:@!$'()*+,;-]*)?")
+URI = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://([A-Za-z0-9.-]+)(:[0-9]{0,5})?([/?#][A-Za-z0-9/?#&=._~:@!$'()*+,;-]*)?")
 SAN_TYPES = ("dns", "ip", "uri", "email")
 
 
@@ -135,7 +135,7 @@ def normal(kind, value):
 
 
 def wanted_sans(names, policy, facts):
-    """[(type, text, source)] in the order in which they are judged"""
+    """[(type, text, source)] in the order in which they are judged; of what a template makes the source is the id of its rule"""
     asked = [(kind, value, "csr") for kind, value in facts.san]
     if facts.operation == "simplereenroll":
         return [(kind, value, None) for kind, value in facts.san]  # whichever rule they came by
@@ -153,14 +153,15 @@ def wanted_sans(names, policy, facts):
                 names.leave_open(str(error))
                 continue
             if value is not None:
-                found.append((rule.type, value, "template"))
+                found.append((rule.type, value, rule.id))
     return found + asked
 
 
 def take(policy, name, counts):
     """Counts the name at the first rule that takes it; None, or (what is wrong, what is done about it)"""
     kind, value, source = name
-    rules = [rule for rule in policy.san_rules if rule.type == kind and source in (None, rule.source)]
+    rules = [rule for rule in policy.san_rules if rule.type == kind and
+             (source in (None, rule.source) or rule.source == "template" and rule.id == source)]
     violation = policy.profile.san_other if not rules else \
         "refuse" if any(rule.on_violation == "refuse" for rule in rules) else "drop"
     if kind == "dns" and value.startswith("*") and not policy.profile.dns_wildcards:
@@ -194,8 +195,12 @@ def judge_sans(names, policy, wanted):
             names.leave_open(f"{kind}:{value}, which is left out, is {malformed}")
         elif malformed:
             names.refuse("name_invalid", f"{kind}:{value}: {malformed}")
+    came = {normal(kind, value): source for kind, value, source in wanted}
     for rule in policy.san_rules:
-        if rule.required and not counts[rule.id]:
+        # It may have been another rule of the type that has counted the name
+        there = any(kind == rule.type and globs.matches_san(rule.pattern, kind, value) and came[normal(kind, value)] in (None, rule.source)
+                    for kind, value in names.san)
+        if rule.required and not counts[rule.id] and not there:
             names.refuse("name_invalid", f"a name of type {rule.type} ({rule.pattern}) is required")
 
 
