@@ -49,8 +49,10 @@ typedef struct {
 
 /* A refusal of somebody who is authenticated, for the records */
 typedef struct {
-    const char *id; /* as in store_issue_t; NULL: refusals that were not recorded one by one, reason says how many */
-    int alias;      /* 0: of all */
+    /* As in store_issue_t. NULL: one that is not recorded, and counts against the client's rate; with rule suppressed
+     * all of these, and reason says how many */
+    const char *id;
+    int alias; /* 0: of all */
     const char *operation;
     const policy_identity_t *identity;
     const char *network;

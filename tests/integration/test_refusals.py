@@ -162,3 +162,12 @@ def test_zero_records_their_number_alone(make_limited):
     flood(site, [site.register()], 3)
     run.wait_until(lambda: refused(site, "suppressed"), 10, "the row of those that have none")
     assert refused(site) == 0
+
+
+def test_refusals_without_a_row_count_against_the_rate(site):
+    """Ten of an identity are recorded in a minute: what is refused after that is in its rate all the same"""
+    label, user = site.alias(rate_client=15), site.register()
+    with site.client(user) as client:
+        answers = [client.enroll(make_csr(make_key(), "CN=somebody else"), label) for _ in range(18)]
+    assert [answer.reason for answer in answers] == ["name_not_yours"] * 15 + ["rate_exceeded"] * 3
+    assert site.db.value("SELECT count(*) FROM est.enrollment WHERE identity = %s", user, user="postgres") == 10

@@ -38,7 +38,12 @@ SELECT results_eq('SELECT revoked FROM maintain()', 'VALUES (0)', 'what is over 
 SELECT pg_temp.renew('0303', '0302'), pg_temp.renew('0304', '0303');
 SELECT pg_temp.later('10 days');
 SELECT results_eq('SELECT revoked FROM maintain()', 'VALUES (2)', 'renewed twice meanwhile: both');
-UPDATE alias SET revoke_replaced = NULL;
+UPDATE alias SET renew_expired = '30 days' WHERE name = 'a';
+SELECT pg_temp.record('0311', ends => '1 day'), pg_temp.renew('0312', '0311');
+SELECT pg_temp.later('10 days');
+SELECT results_eq('SELECT revoked FROM maintain()', 'VALUES (1)', 'what is over, but could be renewed yet, is revoked');
+SELECT is(pg_temp.renew('0313', '0311'), 'refused', 'and is not renewed any more');
+UPDATE alias SET renew_expired = NULL, revoke_replaced = NULL;
 
 -- Rates and days that limit no more
 UPDATE alias SET rate_client = 1, rate_alias = 10 WHERE name = 'a';

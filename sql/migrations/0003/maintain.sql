@@ -17,7 +17,9 @@ BEGIN
     IF NOT pg_try_advisory_xact_lock(hashtextextended('mod_est maintain', 0)) THEN
         RETURN;
     END IF;
-    FOR a IN SELECT k.id, now() - k.revoke_replaced AS until, coalesce(m.done_until, '-infinity') AS since
+    FOR a IN SELECT k.id, now() - k.revoke_replaced AS until, coalesce(m.done_until, '-infinity') AS since,
+                    -- One that is over, and could still be renewed, is worth as much as one that is not
+                    now() - coalesce(k.renew_expired, '0') AS worthless
              FROM est.alias k LEFT JOIN est.maintenance m ON m.alias_id = k.id
              WHERE k.revoke_replaced IS NOT NULL ORDER BY k.id LOOP
         -- Looks back an hour: a transaction may commit later than another that began after it, or hold a lock
@@ -25,7 +27,7 @@ BEGIN
             WHERE c.id IN (SELECT o.id
                 FROM est.certificate s
                 CROSS JOIN LATERAL (SELECT r.id FROM est.certificate r
-                                    WHERE r.id = s.replaces AND r.status = 'valid' AND r.not_after > now()
+                                    WHERE r.id = s.replaces AND r.status = 'valid' AND r.not_after > a.worthless
                                     FOR UPDATE SKIP LOCKED) AS o
                 WHERE s.replaces IS NOT NULL AND s.alias_id = a.id AND s.issued_at > a.since - interval '1 hour'
                     AND s.issued_at <= a.until
