@@ -140,6 +140,7 @@ def test_no_two_entities_have_one_subject(site, group):
     assert format(first.serial_number, "x") not in answer.text, "whose it is, is not for the client"
 
 
+@pytest.mark.row("EN-15")
 def test_no_two_entities_have_one_key(site):
     label, key = site.alias(unique_key=True), make_key()
     enroll(site, label, "CN=key-1", key).cert()

@@ -132,6 +132,15 @@ def test_other_children_and_other_processes_find_the_order(site, waiting):
     assert rows(site, "CN=restarted") == 1
 
 
+def test_PE_03_another_node_finds_the_order(site, waiting):
+    node, csr = site.node().start(), make_csr(make_key(), "CN=roams")
+    check_pending(poll(site, csr, waiting))
+    check_pending(poll(node, csr, waiting))
+    approve(site, "CN=roams")
+    assert poll(node, csr, waiting).cert() == poll(site, csr, waiting).cert()
+    assert rows(site, "CN=roams") == 1
+
+
 def test_PE_04_a_request_signed_anew_is_the_same_order(site, waiting):
     key = make_key()
     for _ in range(3):
@@ -235,6 +244,17 @@ def test_PE_08_asking_early_is_no_offence(site, waiting):
         approve(site, "CN=impatient")
         client.enroll(csr, waiting).cert()
     assert rows(site, "CN=impatient") == 1
+
+
+def test_what_an_order_gave_is_not_given_again_to_who_is_suspended(site, waiting):
+    csr = make_csr(make_key(), "CN=meanwhile")
+    check_pending(poll(site, csr, waiting))
+    approve(site, "CN=meanwhile")
+    poll(site, csr, waiting).cert()
+    site.db.execute("SELECT suspend('meanwhile')")
+    assert poll(site, csr, waiting).reason == "entity_suspended", "nor is it given once more"
+    site.db.execute("SELECT reinstate('meanwhile')")
+    poll(site, csr, waiting).cert()
 
 
 def test_too_many_orders_are_refused(site):

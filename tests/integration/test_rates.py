@@ -102,6 +102,7 @@ def test_compat_libest_is_told_later(site):
     ask(site, user, label).cert()
     answer = ask(site, user, label)
     assert answer.status == 500 and answer.reason == "rate_exceeded"
+    assert 1 <= int(answer.header("Retry-After")) <= 60
 
 
 def test_polls_of_an_order_are_in_its_rate(site):

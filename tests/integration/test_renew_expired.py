@@ -27,7 +27,7 @@ def renew(site, label, identity, operation="reenroll"):
         return getattr(client, operation)(make_csr(make_key(), "CN=late"), label)
 
 
-@pytest.mark.row("A-07")
+@pytest.mark.row("A-07", "RE-07")
 @pytest.mark.parametrize("since, status", [(1, 200), (4, 200), (6, 403), (400, 403)])
 def test_the_grace_has_an_end(place, since, status):
     answer = renew(place, place.label, over(place.pki.issuing, since))
@@ -40,7 +40,7 @@ def test_there_is_none_by_default(place):
     assert renew(place, label, over(place.pki.issuing, 1)).reason == "certificate_refused"
 
 
-@pytest.mark.row("A-07")
+@pytest.mark.row("A-07", "RE-07")
 def test_it_is_for_renewals_alone(place):
     late = over(place.pki.issuing, 1)
     answer = renew(place, place.label, late, "enroll")

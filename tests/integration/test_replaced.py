@@ -44,6 +44,7 @@ def notices(site, text, seen=0):
     return [line for line in site.log_lines(seen) if text in line]
 
 
+@pytest.mark.row("RE-09")
 def test_a_replaced_certificate_is_revoked(site):
     label, seen = site.alias(revoke_replaced="0"), site.httpd.log.size()
     old, new = renew(site, label, "CN=replaced")
@@ -53,6 +54,7 @@ def test_a_replaced_certificate_is_revoked(site):
     assert ":notice]" in notices(site, "revoked since they were replaced", seen)[0]
 
 
+@pytest.mark.row("RE-09")
 def test_not_before_its_time_and_not_elsewhere(site):
     kept, later = site.alias(), site.alias(revoke_replaced="1 day")
     first, second = renew(site, kept, "CN=kept")[0], renew(site, later, "CN=later")[0]

@@ -37,6 +37,9 @@ SELECT throws_like($$UPDATE api_properties SET prop_value = 'nosuch' WHERE prop_
 SELECT throws_like($$UPDATE api_properties SET prop_value = '99' WHERE prop_key = 'est.ca.server.group.id'$$,
     'api_properties est.ca.server.group.id: prop_value = ''99'' refused; allowed: id or name of a row of entity_group: 1 (''default''), %', 'an unknown group is refused');
 SELECT throws_like($$UPDATE api_properties SET prop_value = NULL WHERE prop_key = 'est.ca.server.group.id'$$, 'api_properties est.ca.server.group.id: prop_value = NULL refused%', 'a group is always set');
+SELECT set_eq($$SELECT substr(prop_key, 9) FROM api_properties WHERE prop_key LIKE 'est.est.%'$$,
+    $$SELECT CASE attname WHEN 'profile_id' THEN 'profile' WHEN 'group_id' THEN 'group' ELSE attname END FROM pg_attribute WHERE attrelid = 'est.alias'::regclass AND attnum > 0 AND NOT attisdropped
+        AND attname NOT IN ('id', 'name', 'description', 'profile_active', 'group_active')$$, 'every setting of an alias is a property');
 UPDATE api_properties SET prop_value = 'x' WHERE prop_key = 'est.no.such.key';
 SELECT is(:ROW_COUNT, 0, 'an unknown key is UPDATE 0');
 
