@@ -51,6 +51,8 @@ struct cli_t {
 
 /* The last value of an option, "" for one without argument, NULL when it was not given */
 const char *cli_option(const cli_t *cli, const char *name);
+/* Fails with config when the option is given with a value that is none of words, which end with NULL */
+est_err_t *cli_option_check(const cli_t *cli, const char *name, const char *const *words);
 /* All values, of const char * */
 const apr_array_header_t *cli_options(const cli_t *cli, const char *name);
 

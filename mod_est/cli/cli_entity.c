@@ -66,8 +66,10 @@ static est_err_t *list(cli_t *cli)
     const char *pattern = cli->n_operands ? cli->operands[0] : NULL;
     static const char *const columns[] = {"name",        "group",        "status", "subject",     "san",
                                           "valid_until", "certificates", "codes",  "description", NULL};
+    static const char *const states[] = {"active", "suspended", "ended", NULL};
     store_pg_table_t *table;
 
+    EST_TRY(cli_option_check(cli, "status", states));
     EST_TRY(CLI_SQL(&table, cli, "entity_list", cli_text_like(pattern, cli->pool), cli_option(cli, "group"),
                     cli_option(cli, "status")));
     EST_TRY(cli_print_some(cli, table, columns));

@@ -197,6 +197,18 @@ const char *cli_option(const cli_t *cli, const char *name)
     return values->nelts ? APR_ARRAY_IDX(values, values->nelts - 1, const char *) : NULL;
 }
 
+est_err_t *cli_option_check(const cli_t *cli, const char *name, const char *const *words)
+{
+    const char *value = cli_option(cli, name), *list = words[0];
+
+    for (int i = 0; value && words[i]; i++)
+        if (!strcmp(value, words[i]))
+            return NULL;
+    for (int i = 1; words[i]; i++)
+        list = apr_pstrcat(cli->pool, list, ", ", words[i], NULL);
+    return value ? EST_FAIL(cli->pool, config, "--%s %s: it is one of %s", name, value, list) : NULL;
+}
+
 /* --- help */
 
 static void print_options(FILE *out, const cli_option_t *options, const char *letters)

@@ -31,6 +31,10 @@ static const char *const columns[] = {"at",     "outcome", "alias",   "operation
                                       "entity", "serial",  "subject", "san",       "not_after",
                                       "status", "rule",    "reason",  "id",        NULL};
 
+static const char *const states[] = {"valid", "revoked", "expired", NULL};
+static const char *const outcomes[] = {"issued",  "pending", "approved",   "denied",
+                                       "expired", "refused", "suppressed", NULL};
+
 static const char *like(const cli_t *cli, const char *option)
 {
     return cli_text_like(cli_option(cli, option), cli->pool);
@@ -65,6 +69,8 @@ static est_err_t *search(cli_t *cli)
 
     if (serial && !(serial = cli_text_serial(serial, cli->pool)))
         return EST_FAIL(cli->pool, config, "--serial %s is not a hexadecimal number", cli_option(cli, "serial"));
+    EST_TRY(cli_option_check(cli, "status", states));
+    EST_TRY(cli_option_check(cli, "outcome", outcomes));
     EST_TRY(CLI_SQL(&table, cli, "search", serial, like(cli, "subject"), like(cli, "san"), like(cli, "entity"),
                     like(cli, "identity"), cli_option(cli, "alias"), cli_option(cli, "status"),
                     cli_option(cli, "outcome"), cli_option(cli, "issued-after"), cli_option(cli, "issued-before"),

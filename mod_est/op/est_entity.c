@@ -76,7 +76,7 @@ static est_err_t *verify_code(est_req_t *req, est_service_t *service, const char
     return EST_FAIL(req->pool, code_refused, "end entity \"%s\"%s", name,
                     !entity              ? " is not registered"
                     : !entity->code_hash ? " has no code for this alias"
-                                         : "");
+                                         : ": not its code");
 }
 
 static est_err_t *authenticate(const pki_csr_t **csr, est_req_t *req, est_service_t *service)

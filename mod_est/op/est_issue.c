@@ -334,6 +334,7 @@ static est_err_t *issue(est_issued_t *out, est_req_t *req, est_service_t *servic
         needs_order |= req->alias->approval != POLICY_APPROVAL_NONE;
         EST_TRY(put_on_record(&outcome, attempt, needs_order, req, service, csr));
         out->dropped = attempt->grant->dropped;
+        out->subject = attempt->row.subject;
         switch (outcome.kind) {
         case STORE_ISSUED:
             out->der = outcome.der.n ? outcome.der : attempt->row.der;
@@ -343,6 +344,7 @@ static est_err_t *issue(est_issued_t *out, est_req_t *req, est_service_t *servic
             return out->der.n ? NULL : EST_FAIL(req->pool, store_failed, "replay without a certificate");
         case STORE_PENDING:
             out->pending = outcome.retry_after;
+            out->order = outcome.order;
             return NULL;
         case STORE_REFUSED:
             return est_issue_refusal(&outcome, req->pool);
@@ -375,10 +377,11 @@ est_err_t *est_issue(est_issued_t *out, est_req_t *req, est_service_t *service, 
     return err;
 }
 
-void est_issue_wait(est_resp_t *resp, const est_req_t *req, const est_issued_t *issued, const char *subject)
+void est_issue_wait(est_resp_t *resp, const est_req_t *req, const est_issued_t *issued)
 {
     resp->status = 202;
     resp->no_store = 1;
     resp->retry_after = issued->pending;
-    resp->summary = apr_psprintf(req->pool, "\"%s\" waits for approval", subject);
+    /* A poll has a request id of its own: people decide by that of the order */
+    resp->summary = apr_psprintf(req->pool, "\"%s\" waits for approval, order %s", issued->subject, issued->order);
 }

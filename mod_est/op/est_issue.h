@@ -13,7 +13,9 @@
 typedef struct {
     est_slice_t der;     /* the certificate, whose row is committed; n == 0 when it has to wait */
     const char *dropped; /* what policy left out of the request, or NULL */
+    const char *subject; /* as granted */
     int pending;         /* seconds after which the client asks again, since somebody has to approve; 0 = issued */
+    const char *order;   /* id of the order that waits */
 } est_issued_t;
 
 /* Judges csr, has it signed, and records it. When the database says that policy, client or entity have changed
@@ -33,7 +35,7 @@ est_err_t *est_issue_describe(const store_issue_t **out, const est_req_t *req, c
 /* What the client hears of a rule of the database */
 est_err_t *est_issue_refusal(const store_outcome_t *outcome, apr_pool_t *pool);
 
-/* The answer to a request that has to wait (RFC 7030 4.2.3): 202 without a body. subject: for the log */
-void est_issue_wait(est_resp_t *resp, const est_req_t *req, const est_issued_t *issued, const char *subject);
+/* The answer to a request that has to wait (RFC 7030 4.2.3): 202 without a body */
+void est_issue_wait(est_resp_t *resp, const est_req_t *req, const est_issued_t *issued);
 
 #endif

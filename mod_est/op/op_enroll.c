@@ -47,7 +47,7 @@ est_err_t *op_enroll(est_resp_t *resp, est_req_t *req, est_service_t *service)
     EST_TRY(est_entity_authenticate(&csr, req, service));
     EST_TRY(est_issue(&issued, req, service, csr));
     if (issued.pending) {
-        est_issue_wait(resp, req, &issued, csr->subject->text);
+        est_issue_wait(resp, req, &issued);
         return NULL;
     }
     EST_TRY(wrap(&message, req, service, issued.der));
@@ -56,7 +56,7 @@ est_err_t *op_enroll(est_resp_t *resp, est_req_t *req, est_service_t *service)
     resp->content_type = "application/pkcs7-mime; smime-type=certs-only";
     resp->no_store = 1;
     resp->serial = pki_cert_serial_text(issued.der, req->pool);
-    resp->summary = apr_psprintf(req->pool, "certificate %s for \"%s\"%s%s", resp->serial, csr->subject->text,
+    resp->summary = apr_psprintf(req->pool, "certificate %s for \"%s\"%s%s", resp->serial, issued.subject,
                                  issued.dropped ? ", left out: " : "", issued.dropped ? issued.dropped : "");
     est_body_write(resp, req, message);
     return NULL;

@@ -75,7 +75,7 @@ typedef struct {
     store_outcome_kind_t kind;
     const char *rule, *detail; /* in pool; NULL when the database gave none */
     est_slice_t der;           /* REPLAY; also ISSUED when a retry found another body recorded under the same id */
-    const char *order;         /* GO */
+    const char *order;         /* GO, PENDING */
     int retry_after;           /* PENDING, REFUSED: seconds; 0 = not said */
 } store_outcome_t;
 

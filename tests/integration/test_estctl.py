@@ -254,6 +254,15 @@ def test_search_by_serial_in_every_form(lamps, estctl):
     assert estctl.refused("search", "--serial", "xyz", status=2) == "--serial xyz is not a hexadecimal number"
 
 
+@pytest.mark.parametrize("command, option, words", [
+    (["search"], "--status", "valid, revoked, expired"),
+    (["search"], "--outcome", "issued, pending, approved, denied, expired, refused, suppressed"),
+    (["entity", "list"], "--status", "active, suspended, ended")])
+def test_a_state_that_there_is_not_is_wrong_usage(estctl, command, option, words):
+    """Not an empty list, which says that all is well"""
+    assert estctl.refused(*command, option, "refusd", status=2) == f"{option} refusd: it is one of {words}"
+
+
 def test_search_says_all_there_is(lamps, estctl):
     (row,) = estctl.json("search", "lamp-1")
     cert = lamps["lamp-1"].cert

@@ -111,6 +111,7 @@ SELECT lives_ok($$INSERT INTO client (user_name, cert_subject) VALUES ('ra4', 'C
 SELECT throws_like($$INSERT INTO client (user_name, cert_subject) VALUES ('ra5', 'CN=ra4,O=Example')$$, '%duplicate key%', 'one subject, one client');
 SELECT throws_like($$UPDATE client SET cert_fingerprint = '\x00' WHERE user_name = 'ra4'$$, 'client.cert_fingerprint = ''00'' refused; allowed: NULL, or 32 octets%', 'a fingerprint has 32 octets');
 SELECT throws_like($$UPDATE client SET cert_subject = '' WHERE user_name = 'ra4'$$, 'client.cert_subject = '''' refused%', 'a subject is not empty');
+SELECT throws_like($$UPDATE client SET cert_subject = 'ra4' WHERE user_name = 'ra4'$$, 'client.cert_subject = ''ra4'' refused; allowed: the subject of a certificate, such as CN=ra,O=Example', 'a name alone would never match');
 SELECT lives_ok($$UPDATE client SET cert_subject = 'CN=ra1' WHERE user_name = 'ra1'$$, 'a fingerprint and a subject');
 SET ROLE est_module;
 SELECT results_eq($$SELECT user_name, names, password_hash FROM client_by_certificate(sha256('\x3003020101'), 'CN=none')$$, $$VALUES ('ra1', '*', NULL::text)$$, 'client_by_certificate: by fingerprint');

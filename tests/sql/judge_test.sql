@@ -143,7 +143,7 @@ SELECT is(outcome, 'issued', 'a name') FROM pg_temp.record('0501', entity => 'on
 SELECT is(outcome, 'issued', 'without unique_dn two entities may have it') FROM pg_temp.record('0502', entity => 'two', subject => 'CN=shared,O=x', spki => 'k2');
 UPDATE alias SET unique_dn = true WHERE name IN ('a', 'c');
 SELECT results_eq($$SELECT outcome, rule, detail FROM pg_temp.record('0503', entity => 'three', subject => 'CN=SHARED,O=X', spki => 'k3')$$,
-    $$VALUES ('refused', 'name_taken', 'another has it; wanted: a subject that no other end entity has (unique_dn)')$$, 'unique_dn: a name that another has, in other letters; whose it is stays here');
+    $$VALUES ('refused', 'name_taken', 'wanted: a subject that no other end entity has (unique_dn)')$$, 'unique_dn: a name that another has, in other letters; whose it is stays here');
 SELECT matches(pg_temp.explained('name_taken', entity => 'three', subject => 'CN=SHARED,O=X'), '^fail: certificate 050[12] of ''(one|two)''$', 'explained to people');
 SELECT is(outcome, 'issued', 'unique_dn: another CA') FROM pg_temp.record('0504', alias => 'c', entity => 'three', subject => 'CN=shared,O=x', spki => 'k3');
 UPDATE certificate SET ca = 'other' WHERE serial = '0504';

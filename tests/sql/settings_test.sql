@@ -87,6 +87,7 @@ SELECT lives_ok(format('INSERT INTO trust_anchor (alias_id, certificate, kind) V
 SELECT lives_ok($$INSERT INTO vendor_device (alias_id, device, comment) SELECT id, '1.3.6.1.4.1.9:0a1b', 'c' FROM alias WHERE name = 'x1'$$, 'a device');
 SELECT throws_like($$INSERT INTO vendor_device (alias_id, device) SELECT id, '1.3.6.1.4.1.9:0a1b' FROM alias WHERE name = 'x1'$$, '%duplicate key%', 'once an alias');
 SELECT throws_like(format('INSERT INTO vendor_device (alias_id, device) VALUES (1, %L)', v), 'vendor_device.device = % refused; allowed: 1 to 256 characters%', 'device ' || left(shown(v), 30)) FROM unnest(ARRAY['', E'a\n', repeat('a', 257)]) AS v;
+SELECT throws_like($$INSERT INTO vendor_device (alias_id, device) VALUES (1, '1.3.6.1.4.1.9:0A1b')$$, 'vendor_device.device = %lower case', 'capital digits would never match');
 SELECT throws_like($$INSERT INTO vendor_device (alias_id, device) VALUES (99999, 'a')$$, '%violates foreign key%', 'of an alias that there is');
 DELETE FROM alias WHERE name = 'x1';
 SELECT is_empty('SELECT FROM vendor_device', 'devices go with their alias');

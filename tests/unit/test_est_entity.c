@@ -145,8 +145,8 @@ static void test_wrong_codes(void **state)
         int verified, failures;
         const char *detail;
     } rows[] = {
-        {{.subject = "CN=dev1", .challenge = "wrong"}, 1, HASH, 1, 1, "end entity \"dev1\""},
-        {{.subject = "CN=dev1", .challenge = "correct"}, 1, "another", 1, 1, "end entity \"dev1\""},
+        {{.subject = "CN=dev1", .challenge = "wrong"}, 1, HASH, 1, 1, "\"dev1\": not its code"},
+        {{.subject = "CN=dev1", .challenge = "correct"}, 1, "another", 1, 1, "\"dev1\": not its code"},
         {{.subject = "CN=dev1", .challenge = "correct"}, 1, NULL, 1, 1, "no code for this alias"},
         {{.subject = "CN=dev1", .challenge = "correct"}, 0, NULL, 1, 1, "is not registered"},
         {{.subject = "CN=dev1"}, 1, HASH, 0, 0, "none in the request"},

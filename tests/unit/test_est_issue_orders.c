@@ -67,7 +67,7 @@ static void test_what_waits_is_not_signed(void **state)
     (void)state;
     wants_approval();
     op.store.on_order = keep;
-    order_says((store_outcome_t){.kind = STORE_PENDING, .retry_after = 45});
+    order_says((store_outcome_t){.kind = STORE_PENDING, .retry_after = 45, .order = "an-order"});
     req = op_granted("/simpleenroll", "dev7", NULL);
     ASSERT_OK(est_issue(&issued, req, &op.service, csr_of("CN=dev7", NULL, op.key)));
     assert_int_equal(issued.pending, 45);
@@ -81,7 +81,8 @@ static void test_what_waits_is_not_signed(void **state)
     assert_non_null(seen.idem_key);
     assert_true(seen.csr.n > 0);
 
-    est_issue_wait(&resp, req, &issued, "CN=dev7");
+    est_issue_wait(&resp, req, &issued);
+    assert_string_equal(resp.summary, "\"CN=dev7\" waits for approval, order an-order");
     assert_int_equal(resp.status, 202);
     assert_int_equal(resp.retry_after, 45);
     assert_true(resp.no_store);

@@ -7,7 +7,9 @@ ALTER TABLE est.client
     ADD COLUMN cert_fingerprint bytea UNIQUE CHECK (est.check_that(octet_length(cert_fingerprint) = 32 IS NOT FALSE,
         'client.cert_fingerprint', encode(cert_fingerprint, 'hex'), 'NULL, or 32 octets: SHA-256 of the certificate')),
     -- Two clients of one subject: neither could be told from the other
-    ADD COLUMN cert_subject text UNIQUE CHECK (est.check_text('client.cert_subject', cert_subject, 1000));
+    ADD COLUMN cert_subject text UNIQUE CHECK (est.check_text('client.cert_subject', cert_subject, 1000)
+        AND est.check_that(cert_subject ~ '^[^=]+=' IS NOT FALSE, 'client.cert_subject', cert_subject,
+                           'the subject of a certificate, such as CN=ra,O=Example'));
 
 -- As client_get(); the certificate itself goes before its subject
 CREATE FUNCTION est.client_by_certificate(p_fingerprint bytea, p_subject text,

@@ -229,8 +229,7 @@ BEGIN
 
     -- Whose the name or key is, is not for the client: explain_issue() says it
     SELECT CASE f.rule WHEN 'approval' THEN 'stale' ELSE 'refused' END, f.rule,
-           format('%s; wanted: %s', CASE WHEN f.rule IN ('name_taken', 'key_taken') THEN 'another has it' ELSE f.got END,
-                  f.wanted),
+           concat_ws('; ', CASE WHEN f.rule NOT IN ('name_taken', 'key_taken') THEN f.got END, 'wanted: ' || f.wanted),
            f.retry_after
         INTO outcome, rule, detail, retry_after
         FROM est.issue_findings(p_alias, p_identity_kind, p_identity, p_network, entity, p_entity, renewed, p_subject,

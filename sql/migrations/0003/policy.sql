@@ -107,7 +107,9 @@ ALTER TABLE est.trust_anchor
 CREATE TABLE est.vendor_device (
     id       bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     alias_id int NOT NULL REFERENCES est.alias ON DELETE CASCADE,
-    device   text NOT NULL CHECK (est.check_text('vendor_device.device', device, 256)),
+    device   text NOT NULL CHECK (est.check_text('vendor_device.device', device, 256))
+        CHECK (est.check_that(device !~ '^[0-9.]+:[0-9a-fA-F]*[A-F]', 'vendor_device.device', device,
+                              'a serialNumber, or OID:HEX with the digits of HEX in lower case')),
     comment  text CHECK (est.check_text('vendor_device.comment', comment, 1000)),
     added_at timestamptz NOT NULL DEFAULT now(),
     UNIQUE (alias_id, device)
