@@ -487,13 +487,14 @@ static const est_err_t *error_of(const explain_t *x, const store_finding_t *row)
     static const char *const plain[] = {"certificate_revoked", "certificate_unknown", "key_blocked", "approval_denied",
                                         "too_many_orders"};
     int taken = !strcmp(row->rule, "name_taken") || !strcmp(row->rule, "key_taken"), is_plain = 0;
-    const char *got = taken ? "another has it" : row->got;
+    const char *got = taken ? NULL : row->got;
     store_outcome_t outcome = {.kind = STORE_REFUSED, .rule = row->rule, .retry_after = row->retry_after};
 
     for (apr_size_t i = 0; i < sizeof(plain) / sizeof(plain[0]); i++)
         is_plain |= !strcmp(row->rule, plain[i]);
-    outcome.detail =
-        is_plain ? got : apr_psprintf(x->pool, "%s; wanted: %s", got ? got : "", row->wanted ? row->wanted : "");
+    outcome.detail = is_plain ? got
+                              : apr_pstrcat(x->pool, got ? got : "", got ? "; " : "",
+                                            "wanted: ", row->wanted ? row->wanted : "", NULL);
     return est_issue_refusal(&outcome, x->pool);
 }
 
