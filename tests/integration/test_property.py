@@ -246,3 +246,20 @@ def wide_policy(world):
             chance.insert(database, "alias", name="wide", profile_id=profile, group_id=world.groups[0], ca="issuing")
         world.site.sync()
     return rows.read(database, "wide")["wide"]
+
+
+@pytest.mark.parametrize("rule, other, status", [("refuse", "drop", 403), ("drop", "refuse", 200)])
+def test_a_wildcard_is_left_out_or_refused_as_the_rule_of_its_type_says(world, rule, other, status):
+    """san_other is for types without a rule"""
+    database, label = world.site.db, f"wildcard-{rule}"
+    with database.connection().transaction():
+        profile = chance.insert(database, "certificate_profile", name=label, san_other=other)
+        chance.insert_all(database, "profile_subject_rule", profile, [{"attribute": "CN"}])
+        chance.insert_all(database, "profile_san_rule", profile, [{"type": "dns", "max_count": 8, "on_violation": rule}])
+        chance.insert_all(database, "profile_extension", profile, [{"name": "keyUsage", "critical": True, "value": "digitalSignature"}])
+        chance.insert(database, "alias", name=label, profile_id=profile, group_id=world.groups[0], ca="issuing")
+    world.site.sync()
+    request = requests.Request(requests.make_key(), [("CN", "a.plant.example")], [("dns", "a.plant.example"), ("dns", "*.plant.example")], [])
+    who = Who("user", world.users[0], world.clients[world.users[0]])
+    found, answer, facts = fate(world, label, rows.read(database, label)[label], request, who, None)
+    assert answer.status == status and not found, describe(world, 0, rows.read(database, label)[label], request, facts, answer, found)
