@@ -74,9 +74,13 @@ void est_refusal_note(const est_err_t *err, const est_req_t *req, est_service_t 
 
     if (err->code == EST_E_rate_exceeded)
         remember(err->retry_after, req, service);
-    if (!is_for_the_records(err) || !is_authenticated(&req->identity) ||
-        (service->guard && !service->guard->may_record(req)))
+    if (!is_for_the_records(err) || !is_authenticated(&req->identity))
         return;
+    if (service->guard && !service->guard->may_record(req)) {
+        if (!req->alias || !req->alias->has_client_rate)
+            return;
+        row.id = NULL; /* no row, but it counts in the rate */
+    }
     pki_sha256(spki_hash, csr->key->spki);
     err = service->store->vt->record_refused(service->store, &wait, &row, req->pool);
     if (err)

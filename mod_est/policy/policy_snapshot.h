@@ -88,7 +88,7 @@ typedef struct {
     int change_subject;
     apr_int64_t renew_window, renew_expired; /* seconds; 0 = none */
     policy_approval_t approval;              /* the stricter of alias and group */
-    int has_rates;
+    int has_rates, has_client_rate;
     const policy_anchor_t *anchors;
     int n_anchors;
 } policy_alias_t;
