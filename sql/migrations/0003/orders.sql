@@ -90,8 +90,8 @@ DECLARE
 BEGIN
     SELECT k.name, k.rate_client, k.rate_interval INTO a FROM est.alias k WHERE k.id = p_alias;
     IF many OR p_id IS NOT NULL THEN
-        INSERT INTO est.enrollment (id, alias_id, alias, operation, identity_kind, identity, client_id, network, outcome, subject,
-                                    san, spki_hash, rule, reason, suppressed)
+        INSERT INTO est.enrollment (id, alias_id, alias, operation, identity_kind, identity, client_id, network, outcome,
+                                    subject, san, spki_hash, rule, reason, suppressed)
             VALUES (coalesce(p_id, gen_random_uuid()), p_alias, a.name, p_operation, p_identity_kind, p_identity, p_client,
                     p_network, CASE WHEN many THEN 'suppressed' ELSE 'refused' END, p_subject, p_san, p_spki_hash, p_rule,
                     CASE WHEN NOT many THEN left(p_reason, 2000) END, CASE WHEN many THEN p_reason::int END)
