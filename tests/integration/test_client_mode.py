@@ -6,11 +6,12 @@ alone or beside a certificate; a registered client for entities; the holder of a
 """
 
 import pytest
+from cryptography import x509
 
 from harness.client import basic
 from harness.entities import OTP_CHALLENGE, anchor, register
 from harness.httpd import PASSWORD_MISMATCH, USER_NOT_FOUND
-from harness.pki import CertificateAuthority, Identity, make_csr, make_key
+from harness.pki import CertificateAuthority, Identity, dns, make_csr, make_key
 
 CODE = "right-code"
 
@@ -225,3 +226,59 @@ def test_a_vendors_device_is_the_entity_its_certificate_names(site):
     with site.client(identity=vendor.issue("CN=S-1,serialNumber=S-2", eku=())) as client:
         answer = client.enroll(make_csr(make_key(), "CN=S-1"), label)
     assert (answer.status, answer.reason) == (403, "entity_unknown")
+
+
+# --- what the row says
+
+@pytest.fixture(scope="module")
+def rich(site):
+    """An alias whose certificates have the alternative names that are registered"""
+    number = site.db.value("INSERT INTO certificate_profile (name, subject_template) VALUES ('rich', NULL) RETURNING id")
+    for table, columns in (("profile_subject_rule", "attribute"), ("profile_extension", "name, critical, value")):
+        site.db.execute(f"INSERT INTO {table} (profile_id, {columns}) SELECT %s, {columns} FROM {table} WHERE profile_id = %s", number,
+                        site.profile_id("device"))
+    site.sql("""INSERT INTO profile_san_rule (profile_id, type, source, max_count)
+                VALUES (%s, 'dns', 'csr', 8), (%s, 'dns', 'entity', 8), (%s, 'ip', 'entity', 8)""", number, number, number)
+    return site.alias(mode="client", profile_id=number)
+
+
+def contents(cert):
+    """Attributes of the subject, names of the subjectAltName"""
+    subject = {(attribute.rfc4514_attribute_name, attribute.value) for attribute in cert.subject}
+    try:
+        names = cert.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+    except x509.ExtensionNotFound:
+        names = ()
+    return subject, {str(name.value) for name in names}
+
+
+@pytest.mark.parametrize("asked, san, status", [
+    ("CN=row-{}", (), 200), ("CN=row-{},O=Plant", ("row-{}.example",), 200), ("O=Plant,CN=row-{}", ("also-{}.example", "row-{}.example"), 200),
+    ("CN=row-{},O=Other", (), 403), ("CN=row-x", (), 403), ("CN=row-{}", ("other.example",), 403), ("CN=row-{},serialNumber=7", (), 403)])
+def test_what_is_registered_is_in_the_certificate(site, rich, asked, san, status):
+    number = next(site.numbers)
+    name = f"row-{number}"
+    register(site, name, rich, CODE, subject=f"CN={name},O=Plant", san=f"dns:{name}.example, dns:also-{number}.example, ip:10.0.0.9")
+    with site.client(name, CODE) as client:
+        answer = client.enroll(make_csr(make_key(), asked.format(number), [dns(each.format(number)) for each in san]), rich)
+    if status == 403:
+        assert (answer.status, answer.reason) == (403, "name_not_yours")
+    else:
+        assert contents(answer.cert()) == ({("CN", name), ("O", "Plant")}, {f"{name}.example", f"also-{number}.example", "10.0.0.9"})
+
+
+def test_the_request_fills_in_what_the_profile_allows(site, rich):
+    register(site, "fills-in", rich, CODE, uses=9, subject="CN=fills-in,O=Plant")
+    with site.client("fills-in", CODE) as client:
+        cert = client.enroll(make_csr(make_key(), "CN=fills-in,OU=Third floor"), rich).cert()
+        assert contents(cert) == ({("CN", "fills-in"), ("O", "Plant"), ("OU", "Third floor")}, set())
+        answer = client.enroll(make_csr(make_key(), "CN=fills-in,L=Paris"), rich)
+    assert (answer.status, answer.reason) == (403, "name_refused")
+
+
+def test_a_row_that_is_changed_is_in_the_next_certificate(site, rich):
+    register(site, "moves", rich, CODE, uses=9, san="dns:old.example")
+    with site.client("moves", CODE) as client:
+        assert contents(client.enroll(make_csr(make_key(), "CN=moves"), rich).cert())[1] == {"old.example"}
+        site.db.execute("UPDATE end_entity SET san = '{dns:new.example}', subject = 'CN=moves,OU=New' WHERE name = 'moves'")
+        assert contents(client.enroll(make_csr(make_key(), "CN=moves"), rich).cert()) == ({("CN", "moves"), ("OU", "New")}, {"new.example"})

@@ -89,6 +89,14 @@ def test_OP_10_refusals_count_too(site):
     check_limited(ask(site, user, label))
 
 
+def test_OP_10_refusals_without_a_row_count_too(site):
+    """Of an identity ten a minute are recorded"""
+    label, user = site.alias(rate_client=15), site.register()
+    assert [ask(site, user, label, "CN=not-mine").status for _ in range(15)] == [403] * 15
+    check_limited(ask(site, user, label))
+    assert site.db.value("SELECT count(*) FROM est.enrollment WHERE identity = %s AND rule = 'own_names'", user, user="postgres") == 10
+
+
 def test_a_rate_that_is_taken_away_holds_nobody_back(site):
     label, user = site.alias(rate_client=1), site.register()
     ask(site, user, label).cert()

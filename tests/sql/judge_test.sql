@@ -236,6 +236,9 @@ SELECT is(pg_temp.refuse('key_not_allowed', identity => 's1'), 30, 'after the se
 SELECT is(pg_temp.refuse('rate_exceeded', identity => 's1'), 30, 'one that came too early makes it no longer');
 SELECT is(pg_temp.refuse('key_not_allowed', identity => 's1'), 30, 'nor do others: nothing is counted beyond the rate');
 SELECT results_eq($$SELECT outcome, rule FROM pg_temp.record('0a01', identity => 's1')$$, $$VALUES ('refused', 'rate_exceeded')$$, 'refused and issued are one rate');
+SELECT is(pg_temp.refuse('key_not_allowed', NULL, identity => 's2'), 0, 'a refusal without a row');
+SELECT is(pg_temp.refuse('key_not_allowed', NULL, identity => 's2'), 30, 'counts, too');
+SELECT is_empty($$SELECT FROM enrollment WHERE identity = 's2'$$, 'and makes no row');
 UPDATE alias SET rate_client = NULL;
 SELECT is(pg_temp.refuse('key_not_allowed', identity => 's1'), 0, 'without a rate nobody waits');
 SELECT results_eq($$SELECT alias, operation::text, identity_kind::text, identity, network, entity_id, outcome::text, subject, san, spki_hash = sha256('key'), rule, reason, certificate_id FROM enrollment WHERE id = '00000000-0000-0000-0000-00000000ef01'$$,

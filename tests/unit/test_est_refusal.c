@@ -203,6 +203,21 @@ static void test_what_the_database_says_is_remembered(void **state)
     assert_int_equal(op.until, 0);
 }
 
+/* Also those that have no row */
+static void test_every_refusal_counts_in_a_rate_of_clients(void **state)
+{
+    (void)state;
+    op_start();
+    limit_rates();
+    op.full = 1;
+    op.store.on_refusal = keep;
+    op.store.refusal_wait = 30;
+    ASSERT_ROW(ask_for("CN=dev8"), EST_E_name_not_yours, NULL, "the answer");
+    assert_int_equal(op.store.refusal_calls, 1);
+    assert_null(seen.id);
+    assert_string_equal(seen.identity->name, "dev7");
+}
+
 static void test_keys_tell_identities_and_aliases_apart(void **state)
 {
     unsigned char keys[5][PKI_SHA256_SIZE], again[PKI_SHA256_SIZE];
@@ -237,6 +252,7 @@ int main(void)
         EST_TEST(test_a_row_that_fails_changes_no_answer),
         EST_TEST(test_who_has_been_told_to_wait_waits),
         EST_TEST(test_what_the_database_says_is_remembered),
+        EST_TEST(test_every_refusal_counts_in_a_rate_of_clients),
         EST_TEST(test_keys_tell_identities_and_aliases_apart),
     };
     return EST_TEST_RUN(tests);
