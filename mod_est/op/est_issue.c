@@ -33,8 +33,8 @@ const char *est_issue_who(const policy_identity_t *identity, apr_pool_t *pool)
                : est_hex(est_slice(identity->cert->fingerprint, PKI_SHA256_SIZE), pool);
 }
 
-/* Of a request that is answered with the same certificate (decision 7): who asks, where, for which key and names, under
- * which policy */
+/* Of a request that is answered with the same certificate (decision 7): who asks, where, for which key, names and
+ * extensions, under which policy */
 static void make_idem_key(unsigned char key[PKI_SHA256_SIZE], const est_req_t *req, const pki_csr_t *csr,
                           const policy_grant_t *grant)
 {
@@ -42,9 +42,11 @@ static void make_idem_key(unsigned char key[PKI_SHA256_SIZE], const est_req_t *r
     const char *head = apr_psprintf(req->pool, "%d %d %" APR_INT64_T_FMT " %d %d %d %d %s", req->alias->id, req->op->op,
                                     policy_snapshot_version(req->snapshot), req->identity.kind, (int)spki.n,
                                     (int)subject.n, (int)san.n, est_issue_who(&req->identity, req->pool));
-    const est_slice_t parts[] = {est_slice(head, strlen(head) + 1), spki, subject, san};
+    est_slice_t parts[4 + POLICY_MAX_EXTS] = {est_slice(head, strlen(head) + 1), spki, subject, san};
 
-    pki_sha256_parts(key, parts, 4);
+    /* Those taken over from the request are among them */
+    memcpy(parts + 4, grant->exts, (apr_size_t)grant->n_exts * sizeof(*parts));
+    pki_sha256_parts(key, parts, 4 + grant->n_exts);
 }
 
 /* The extensions that are asked for, in their order: a profile may take them over */

@@ -79,11 +79,7 @@ void est_refusal_note(const est_err_t *err, const est_req_t *req, est_service_t 
     if (service->guard && !service->guard->may_record(req)) {
         if (!req->alias || !req->alias->has_client_rate)
             return;
-<<<<<<< HEAD
         row.id = NULL; /* a row less, but no request less */
-=======
-        row.id = NULL; /* no row, but it counts in the rate */
->>>>>>> h-rrow
     }
     pki_sha256(spki_hash, csr->key->spki);
     err = service->store->vt->record_refused(service->store, &wait, &row, req->pool);

@@ -117,11 +117,10 @@ typedef struct {
  * rule's alone. */
 static const char *san_flaw(const policy_san_rule_t **rule, gathered_t *g, const pki_san_t *san, int source, int only)
 {
+    int wildcard = san->type == PKI_SAN_DNS && san->value[0] == '*' && !g->profile->dns_wildcards;
     const char *flaw = "there is no rule for this type";
 
     *rule = NULL;
-    if (san->type == PKI_SAN_DNS && san->value[0] == '*' && !g->profile->dns_wildcards)
-        return "wildcards are not allowed";
     for (int i = 0; i < g->profile->n_san_rules; i++) {
         const policy_san_rule_t *candidate = &g->profile->san_rules[i];
 
@@ -130,7 +129,9 @@ static const char *san_flaw(const policy_san_rule_t **rule, gathered_t *g, const
             continue;
         if (!*rule || candidate->on_violation == POLICY_REFUSE)
             *rule = candidate;
-        if (!san_matches(candidate, san, g->pool)) {
+        if (wildcard) {
+            flaw = "wildcards are not allowed";
+        } else if (!san_matches(candidate, san, g->pool)) {
             flaw = apr_psprintf(g->pool, "pattern is \"%s\"", candidate->pattern);
         } else if (g->counts[i] >= candidate->max_count) {
             flaw = apr_psprintf(g->pool, "at most %d allowed", candidate->max_count);

@@ -256,12 +256,8 @@ static void make_limits(policy_alias_t *alias, const policy_alias_row_t *row, in
     if (alias->group && alias->group->approval > alias->approval)
         alias->approval = alias->group->approval;
     if (row->rate_client)
-<<<<<<< HEAD
         alias->has_client_rate = policy_text_int(row->rate_client, 1, MAX_RATE, bad) > 0;
     alias->has_rates = alias->has_client_rate;
-=======
-        alias->has_client_rate = alias->has_rates = policy_text_int(row->rate_client, 1, MAX_RATE, bad) > 0;
->>>>>>> h-rrow
     if (row->rate_alias)
         alias->has_rates |= policy_text_int(row->rate_alias, 1, MAX_RATE, bad) > 0;
 }

@@ -320,6 +320,8 @@ void store_cache_set_listening(store_cache_t *cache, int listening)
     lock(cache);
     cache->listening = listening;
     unlock(cache);
+    if (!listening)
+        store_cache_drop_client(cache, NULL); /* nobody says any more when one of them changes */
 }
 
 /* User names have any length, keys have not. The first octet keeps names and hashes apart. */
@@ -358,6 +360,17 @@ static est_err_t *client_unpack(policy_client_t **out, est_slice_t value, apr_po
     return policy_client_unpack(out, est_slice(value.p, value.n - 1), pool);
 }
 
+/* How long a client's row is good: without notifications no longer than a policy */
+static apr_interval_time_t lifetime(store_cache_t *cache, apr_interval_time_t when_told)
+{
+    int listening;
+
+    lock(cache);
+    listening = cache->listening;
+    unlock(cache);
+    return listening || when_told < STORE_CACHE_POLL ? when_told : STORE_CACHE_POLL;
+}
+
 static unsigned generation_of(store_cache_t *cache)
 {
     unsigned generation;
@@ -393,8 +406,8 @@ est_err_t *store_cache_client(store_cache_t *cache, policy_client_t **out, const
         return client_unpack(out, value, pool);
     generation = generation_of(cache);
     EST_TRY(cache->store->vt->client_get(cache->store, &row, user, pool));
-    value = remember(cache, cache->clients, key, &row, generation, now + (row.id ? STORE_CACHE_CLIENT_TTL : ABSENT_TTL),
-                     pool);
+    value = remember(cache, cache->clients, key, &row, generation,
+                     now + lifetime(cache, row.id ? STORE_CACHE_CLIENT_TTL : ABSENT_TTL), pool);
     return client_unpack(out, value, pool);
 }
 
@@ -411,7 +424,7 @@ est_err_t *store_cache_client_by_certificate(store_cache_t *cache, policy_client
     generation = generation_of(cache);
     EST_TRY(cache->store->vt->client_by_certificate(cache->store, &row, cert, pool));
     value = remember(cache, cache->certificates, key, &row, generation,
-                     now + (row.id ? STORE_CACHE_CERTIFICATE_TTL : ABSENT_CERTIFICATE_TTL), pool);
+                     now + lifetime(cache, row.id ? STORE_CACHE_CERTIFICATE_TTL : ABSENT_CERTIFICATE_TTL), pool);
     return client_unpack(out, value, pool);
 }
 

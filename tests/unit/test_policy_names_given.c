@@ -44,7 +44,7 @@ static void test_sources_of_names(void **state)
         {"A.tpl", "a.TPL", NULL, "DNS:a.tpl", "dns:a.tpl", "(none)", NULL},
         {"a..b", NULL, NULL, "", "! subjectAltName dns", NULL, NULL},
         {"*.tpl", NULL, NULL, "", "! wildcards", NULL, NULL},
-        {NULL, "*.tpl", NULL, "", "! wildcards", NULL, NULL},
+        {NULL, "*.tpl", NULL, "", "(none)", "(none)", "dns=*.tpl"}, /* as its own rule says */
         {NULL, NULL, "DNS:a.row", "", "dns:a.row", "(none)", NULL},
         {NULL, NULL, "DNS:a.row,DNS:b.row,DNS:c.any", "", "dns:a.row", "(none)", "dns=b.row, dns=c.any"},
         {NULL, NULL, "IP:10.0.0.1", "", "(none)", "(none)", NULL}, /* no rule wants it */

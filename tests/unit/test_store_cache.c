@@ -523,6 +523,7 @@ static void test_reload_does_not_trust_a_load_under_way(void **state)
 static void test_a_client_is_fetched_once(void **state)
 {
     (void)state;
+    store_cache_set_listening(t.cache, 1);
     t.store.row_version = "3";
     assert_int_equal(client_now("known"), 3);
     t.store.row_version = "4";
@@ -537,6 +538,7 @@ static void test_a_client_is_fetched_once(void **state)
 static void test_an_absent_client_is_remembered_for_5_seconds(void **state)
 {
     (void)state;
+    store_cache_set_listening(t.cache, 1);
     assert_int_equal(client_now("absent"), 0);
     t.store.row_version = "1";
     t.now += apr_time_from_sec(5) - 1;
@@ -544,6 +546,28 @@ static void test_an_absent_client_is_remembered_for_5_seconds(void **state)
     assert_int_equal(t.store.clients, 1);
     t.now += 2;
     assert_int_equal(client_now("absent"), 1);
+}
+
+/* A pooler in transaction mode, or prefork: what changed is seen as soon as a change of policy is */
+static void test_where_nobody_listens_a_client_is_asked_for_anew(void **state)
+{
+    (void)state;
+    store_cache_set_listening(t.cache, 1);
+    t.store.row_version = "3";
+    assert_int_equal(client_now("known"), 3);
+    t.store.row_version = "4";
+    store_cache_set_listening(t.cache, 0); /* and what was heard of until then is forgotten */
+    assert_int_equal(client_now("known"), 4);
+    t.store.row_version = "5";
+    t.now += STORE_CACHE_POLL - 1;
+    assert_int_equal(client_now("known"), 4);
+    t.now += 2;
+    assert_int_equal(client_now("known"), 5);
+    t.store.row_version = NULL;
+    assert_int_equal(holder_now("a"), 0);
+    t.store.row_version = "6";
+    t.now += STORE_CACHE_POLL + 1;
+    assert_int_equal(holder_now("a"), 6);
 }
 
 static void test_a_dropped_client_is_fetched_again(void **state)
@@ -611,6 +635,7 @@ static void test_long_user_names_are_kept_apart(void **state)
 static void test_a_client_is_known_by_its_certificate_for_a_minute(void **state)
 {
     (void)state;
+    store_cache_set_listening(t.cache, 1);
     t.store.row_version = "3";
     assert_int_equal(holder_now("a"), 3);
     t.store.row_version = "4";
@@ -625,6 +650,7 @@ static void test_a_client_is_known_by_its_certificate_for_a_minute(void **state)
 static void test_an_unknown_certificate_is_remembered_for_a_second(void **state)
 {
     (void)state;
+    store_cache_set_listening(t.cache, 1);
     assert_int_equal(holder_now("a"), 0);
     t.store.row_version = "1";
     t.now += apr_time_from_sec(1) - 1;
@@ -688,6 +714,7 @@ int main(void)
         TEST(test_reload_does_not_trust_a_load_under_way),
         TEST(test_a_client_is_fetched_once),
         TEST(test_an_absent_client_is_remembered_for_5_seconds),
+        TEST(test_where_nobody_listens_a_client_is_asked_for_anew),
         TEST(test_a_dropped_client_is_fetched_again),
         TEST(test_a_row_read_before_its_change_was_told_is_not_kept),
         TEST(test_a_failure_to_fetch_a_client_is_not_remembered),

@@ -75,15 +75,9 @@ BEGIN
     retry_after := (SELECT extract(epoch FROM a.retry_after)::int FROM est.alias a WHERE a.id = p_alias);
 END $$;
 
-<<<<<<< HEAD
 -- A request that was refused, or with rule suppressed a number of them (p_reason) that have no rows of their own. One of
 -- these, without p_id, is counted as the others are, and nothing else. Returns the seconds that the client must wait for
 -- its rate, 0: none
-=======
--- A request that was refused, or with rule suppressed a number of them (p_reason) that have no rows of their own; each of
--- those comes without p_id, and is only counted in its rate. Returns the seconds that the client must wait for its rate,
--- 0: none
->>>>>>> h-rrow
 CREATE FUNCTION est.record_refused(
     p_id uuid, p_alias int, p_operation text, p_identity_kind text, p_identity text, p_client int, p_network inet,
     p_subject text, p_san text[], p_spki_hash bytea, p_rule text, p_reason text) RETURNS int
@@ -92,39 +86,22 @@ DECLARE
     a record;
     full_at timestamptz;
     many boolean := p_rule IS NOT DISTINCT FROM 'suppressed';
-<<<<<<< HEAD
     is_new boolean := true;
 BEGIN
     SELECT k.name, k.rate_client, k.rate_interval INTO a FROM est.alias k WHERE k.id = p_alias;
     IF p_id IS NOT NULL OR many THEN
         INSERT INTO est.enrollment (id, alias_id, alias, operation, identity_kind, identity, client_id, network, outcome, subject,
                                     san, spki_hash, rule, reason, suppressed)
-=======
-    counts boolean := p_id IS NULL;
-BEGIN
-    SELECT k.name, k.rate_client, k.rate_interval INTO a FROM est.alias k WHERE k.id = p_alias;
-    IF many OR p_id IS NOT NULL THEN
-        INSERT INTO est.enrollment (id, alias_id, alias, operation, identity_kind, identity, client_id, network, outcome,
-                                    subject, san, spki_hash, rule, reason, suppressed)
->>>>>>> h-rrow
             VALUES (coalesce(p_id, gen_random_uuid()), p_alias, a.name, p_operation, p_identity_kind, p_identity, p_client,
                     p_network, CASE WHEN many THEN 'suppressed' ELSE 'refused' END, p_subject, p_san, p_spki_hash, p_rule,
                     CASE WHEN NOT many THEN left(p_reason, 2000) END, CASE WHEN many THEN p_reason::int END)
             ON CONFLICT (id) DO NOTHING;
-<<<<<<< HEAD
         is_new := FOUND;
-=======
-        counts := FOUND;
->>>>>>> h-rrow
     END IF;
     IF a.rate_client IS NULL OR many THEN
         RETURN 0;
     -- One that was over the rate is not counted: who waits as long as told is in it
-<<<<<<< HEAD
     ELSIF is_new AND p_rule <> 'rate_exceeded' THEN
-=======
-    ELSIF counts AND p_rule <> 'rate_exceeded' THEN
->>>>>>> h-rrow
         full_at := est.rate_use(p_alias, est.rate_who(p_identity_kind, p_identity), a.rate_client, a.rate_interval);
     ELSE
         full_at := (SELECT b.full_at FROM est.rate_bucket b
