@@ -102,7 +102,7 @@ def test_one_process_alone_does_it(site):
 
 
 def test_an_outage_is_one_warning(make_maintained, session_directory, expect_log, allow_log):
-    with outage.private_postgres(session_directory, "pgm") as database:
+    with outage.private_postgres(session_directory, "pgr") as database:
         site = make_maintained("outage", server=database, children=2)
         expect_log("maintenance has to wait")
         allow_log(*outage.AWAY)
