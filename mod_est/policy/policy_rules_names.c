@@ -277,5 +277,9 @@ est_err_t *policy_rules_own_names(policy_judge_t *j)
         EST_TRY(check_entity(j, given));
     else if (!given)
         EST_TRY(policy_names_identity(j->req->identity, j->chosen_subject, &j->chosen_san, j->pool));
+    /* A holder that gets the names which it has, of whatever they were made */
+    if (j->req->identity->kind == POLICY_IDENTITY_CERTIFICATE &&
+        !policy_names_identity(j->req->identity, j->grant->subject, &j->grant->san, j->pool))
+        return NULL;
     return check_taken(j);
 }

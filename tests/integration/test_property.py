@@ -24,7 +24,8 @@ from harness.pki import CertificateAuthority, Identity, days, now
 from harness.run import SLOW
 
 CASES = int(os.environ.get("EST_CASES", 300 // SLOW))
-SEED = int(os.environ.get("EST_SEED", 0)) or random.SystemRandom().randrange(1, 10 ** 9)
+# The same cases in each run of the suite; EST_SEED=0 for others each time
+SEED = int(os.environ.get("EST_SEED", 859921491)) or random.SystemRandom().randrange(1, 10 ** 9)
 EXPLAINED = 0.4  # of the cases are put to estctl explain first
 BATCH, PER_POLICY = 20, 8  # policies that are written in one transaction; requests to each
 # Extensions that a holder's certificate may have marked critical, so that it is understood when it is presented
