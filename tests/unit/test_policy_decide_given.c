@@ -117,6 +117,15 @@ static void test_holders_are_held_to_their_names_whoever_makes_them(void **state
     own_request("CN=${csr.OU}", "CN=dev7,OU=admin");
     t.identity = (policy_identity_t){.kind = POLICY_IDENTITY_CERTIFICATE, .name = "CN=dev7", .cert = &cert};
     assert_string_equal(outcome(&grant), "own_names");
+    /* of whatever the names that it has are made */
+    cert.subject = name_of("CN=admin,O=admin");
+    own_request("O=${csr.O},CN=${csr.O}", "CN=admin,O=admin");
+    t.identity = (policy_identity_t){.kind = POLICY_IDENTITY_CERTIFICATE, .name = "CN=admin", .cert = &cert};
+    assert_string_equal(outcome(&grant), "O=admin,CN=admin");
+    cert.subject = name_of("CN=dev7,O=admin");
+    own_request("O=${csr.O},CN=${csr.O}", "CN=dev7,O=admin");
+    t.identity = (policy_identity_t){.kind = POLICY_IDENTITY_CERTIFICATE, .name = "CN=dev7", .cert = &cert};
+    assert_string_equal(outcome(&grant), "own_names");
 }
 
 /* Client mode: as well */
