@@ -409,6 +409,14 @@ est_err_t *pki_name_check(const pki_name_t *name, apr_pool_t *pool)
     return NULL;
 }
 
+int pki_name_has(const pki_name_t *name, const pki_attr_t *attr)
+{
+    for (int i = 0; i < name->n_attrs; i++)
+        if (name->attrs[i].nid == attr->nid && !strcmp(name->attrs[i].value, attr->value))
+            return 1;
+    return 0;
+}
+
 int pki_name_equal(const pki_name_t *a, const pki_name_t *b)
 {
     return est_slice_equal(a->der, b->der) || X509_NAME_cmp(a->x509, b->x509) == 0;

@@ -28,7 +28,8 @@ typedef struct {
     X509_NAME *x509;  /* for comparison; freed with the pool */
     const char *text; /* RFC 2253 form for records and logs, UTF-8 */
     /* Why no request may have this name, although certificates do: a T61String beyond ASCII, which was read as
-     * ISO 8859-1, but what it meant is a guess; a countryName that is no PrintableString (RFC 5280 appendix A). Or NULL */
+     * ISO 8859-1, but what it meant is a guess; a countryName that is no PrintableString (RFC 5280 appendix A). Or NULL
+     */
     const char *unfit;
 } pki_name_t;
 
@@ -48,6 +49,9 @@ est_err_t *pki_name_encode(pki_name_t **out, const pki_attr_t *attrs, int n_attr
 
 /* Same name by RFC 5280 7.1 (case, blanks and string type folded, RDN order kept) */
 int pki_name_equal(const pki_name_t *a, const pki_name_t *b);
+
+/* Is an attribute of that type and value, letter by letter, in name? */
+int pki_name_has(const pki_name_t *name, const pki_attr_t *attr);
 
 /* The attribute's number by short name ("CN"), long name or dotted OID; 0 (NID_undef) when it is not known */
 int pki_name_attr_nid(const char *name);

@@ -55,18 +55,10 @@ static int has_type(const pki_name_t *name, int nid)
     return 0;
 }
 
-static int has_value(const pki_name_t *name, const pki_attr_t *attr)
-{
-    for (int i = 0; i < name->n_attrs; i++)
-        if (name->attrs[i].nid == attr->nid && !strcmp(name->attrs[i].value, attr->value))
-            return 1;
-    return 0;
-}
-
 static int has_all(const pki_name_t *name, const pki_name_t *attrs)
 {
     for (int i = 0; i < attrs->n_attrs; i++)
-        if (!has_value(name, &attrs->attrs[i]))
+        if (!pki_name_has(name, &attrs->attrs[i]))
             return 0;
     return 1;
 }
@@ -93,7 +85,7 @@ est_err_t *policy_entity_subject(const pki_name_t **out, const policy_entity_nam
     for (int i = 0; i < wanted->n_attrs; i++) {
         const pki_attr_t *attr = &wanted->attrs[i];
 
-        if (has_value(row, attr))
+        if (pki_name_has(row, attr))
             continue;
         if (has_type(row, attr->nid) && calls_itself(names, attr)) {
             replaced = 1;
@@ -134,7 +126,7 @@ est_err_t *policy_entity_owns(const policy_entity_names_t *names, const pki_name
         if (!pki_name_attr_is_identity(attr->nid))
             continue;
         named = 1;
-        if (!(names->subject && has_value(names->subject, attr)) &&
+        if (!(names->subject && pki_name_has(names->subject, attr)) &&
             !policy_names_same(names->name, attr->value, policy_names_like_dns(attr->value)))
             return EST_FAIL(pool, name_not_yours, "end entity \"%s\" asks for %s \"%s\"", names->name, attr->type,
                             attr->value);
@@ -152,7 +144,7 @@ est_err_t *policy_entity_owns_taken(const policy_entity_names_t *names, const pk
                                     apr_pool_t *pool)
 {
     for (int i = 0; i < n; i++)
-        if (!(names->subject && has_value(names->subject, &taken[i])) &&
+        if (!(names->subject && pki_name_has(names->subject, &taken[i])) &&
             !policy_names_same(names->name, taken[i].value, policy_names_like_dns(taken[i].value)))
             return EST_FAIL(pool, name_not_yours, "end entity \"%s\" asks for %s \"%s\", which becomes a name here",
                             names->name, taken[i].type, taken[i].value);

@@ -113,19 +113,11 @@ static est_err_t *template_values(policy_template_values_t *out, policy_judge_t 
     return err && err->code != EST_E_name_refused ? err : NULL;
 }
 
-static int has_value(const pki_name_t *name, const pki_attr_t *attr)
-{
-    for (int i = 0; i < name->n_attrs; i++)
-        if (name->attrs[i].nid == attr->nid && !strcmp(name->attrs[i].value, attr->value))
-            return 1;
-    return 0;
-}
-
 /* Of what is asked for that which is not in the name made instead */
 static void drop_replaced(policy_judge_t *j, const pki_name_t *made)
 {
     for (int i = 0; i < j->subject->n_attrs; i++)
-        if (!has_value(made, &j->subject->attrs[i]))
+        if (!pki_name_has(made, &j->subject->attrs[i]))
             policy_names_add_dropped(&j->grant->dropped, j->subject->attrs[i].type, j->subject->attrs[i].value,
                                      j->pool);
 }
