@@ -3,6 +3,7 @@
  * SPDX-License-Identifier: Apache-2.0
  */
 #include "ca.h"
+#include "ca_gate.h"
 #include "ca_local.h"
 
 #include <string.h>
@@ -18,4 +19,14 @@ est_err_t *ca_open(ca_t **out, const ca_config_t *config, apr_pool_t *pool)
             return drivers[i]->open(out, config, pool);
     return EST_FAIL(pool, config, "<EstCA %s> at %s: there is no driver \"%s\" (known: local)", config->name,
                     config->where, name);
+}
+
+apr_size_t ca_shared_size(const ca_t *ca)
+{
+    return (apr_size_t)ca->n_gates * ca_gate_size();
+}
+
+void ca_share(ca_t *ca, void *memory)
+{
+    ca->gates = memory;
 }

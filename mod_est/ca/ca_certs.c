@@ -80,12 +80,30 @@ static est_err_t *load_chain(STACK_OF(X509) **out, const ca_config_t *config, ap
     return NULL;
 }
 
-/* The facts that issuing needs, of the CA and of those above it, and the answer of cacerts, made once */
-static est_err_t *fill_in(ca_t *ca, STACK_OF(X509) *chain, apr_pool_t *pool)
+/* Does it sign certificates of end entities? Not when it is the issuer of another one here: a root does not stand for all
+ * that is below it. Old and new certificates of one name are issuers of each other during a rollover. */
+static int signs_entities(STACK_OF(X509) *certs, X509 *cert)
+{
+    const X509_NAME *name = X509_get_subject_name(cert);
+
+    for (int i = 0; i < sk_X509_num(certs); i++) {
+        const X509 *other = sk_X509_value(certs, i);
+
+        if (!X509_NAME_cmp(X509_get_issuer_name(other), name) && X509_NAME_cmp(X509_get_subject_name(other), name) != 0)
+            return 0;
+    }
+    return pki_cert_is_ca(cert);
+}
+
+/* The facts that issuing needs, of the CA and of those above it, and the answer of cacerts, made once. chain: those that
+ * issue for end entities first */
+static est_err_t *fill_in(ca_facts_t **out, STACK_OF(X509) *chain, int n_issuers, apr_pool_t *pool)
 {
     int n = sk_X509_num(chain);
+    ca_facts_t *ca = apr_pcalloc(pool, sizeof(*ca));
     est_slice_t *certs = apr_pcalloc(pool, (apr_size_t)n * sizeof(*certs));
     pki_cert_t **facts = apr_pcalloc(pool, (apr_size_t)n * sizeof(*facts));
+    X509 **issuers = apr_pcalloc(pool, (apr_size_t)n * sizeof(*issuers));
 
     for (int i = 0; i < n; i++) {
         est_err_t *err = pki_cert_facts(&facts[i], sk_X509_value(chain, i), pool);
@@ -94,28 +112,93 @@ static est_err_t *fill_in(ca_t *ca, STACK_OF(X509) *chain, apr_pool_t *pool)
             return EST_FAIL(pool, config, "\"%s\": %s", pki_cert_subject_text(sk_X509_value(chain, i), pool),
                             err->detail);
         certs[i] = facts[i]->der;
+        issuers[i] = sk_X509_value(chain, i);
     }
+    ca->cert = sk_X509_value(chain, 0);
+    ca->issuers = issuers;
+    ca->n_issuers = n_issuers;
     ca->issuer.certs = (const pki_cert_t *const *)facts;
     ca->issuer.n_certs = n;
-    pki_sha256(ca->issuer_hash, facts[0]->subject->der);
     ca->certs = certs;
     ca->n_certs = n;
     ca->cacerts = pki_certs_only(certs, n, pool);
+    *out = ca;
     return pki_cert_aki(&ca->issuer.aki, ca->cert, pool);
 }
 
-est_err_t *ca_certs_load(ca_t *ca, const ca_config_t *config, int whole, apr_pool_t *pool)
+est_err_t *ca_certs_load(ca_facts_t **out, const ca_config_t *config, int whole, apr_pool_t *pool)
 {
-    STACK_OF(X509) *chain;
+    STACK_OF(X509) *chain = NULL;
+    X509 *cert;
 
     EST_TRY(load_chain(&chain, config, pool));
-    ca->cert = sk_X509_value(chain, 0);
-    if (!pki_cert_is_ca(ca->cert))
+    cert = sk_X509_value(chain, 0);
+    if (!pki_cert_is_ca(cert))
         return EST_FAIL(
             pool, config,
             "EstCACertificate %s: \"%s\" is not a CA certificate (basicConstraints CA:TRUE, keyUsage keyCertSign)",
-            config->certificate, pki_cert_subject_text(ca->cert, pool));
+            config->certificate, pki_cert_subject_text(cert, pool));
     if (whole)
         EST_TRY(check_chain(chain, config, pool));
-    return fill_in(ca, chain, pool);
+    return fill_in(out, chain, 1, pool);
+}
+
+static int is_self_issued(X509 *cert)
+{
+    return !X509_NAME_cmp(X509_get_subject_name(cert), X509_get_issuer_name(cert));
+}
+
+est_err_t *ca_certs_sort(ca_facts_t **out, STACK_OF(X509) *certs, apr_pool_t *pool)
+{
+    STACK_OF(X509) *sorted = sk_X509_new_null();
+    int n = sk_X509_num(certs), n_issuers = 0, have_below = 0;
+
+    if (!sorted)
+        return EST_FAIL(pool, internal, "out of memory");
+    pki_ossl_own_certs(sorted, pool);
+    /* A root that has signed nothing here, next to a CA that is below another, is one of before */
+    for (int i = 0; i < n; i++)
+        have_below |= signs_entities(certs, sk_X509_value(certs, i)) && !is_self_issued(sk_X509_value(certs, i));
+    for (int turn = 0; turn < 2; turn++) {
+        for (int i = 0; i < n; i++) {
+            X509 *cert = sk_X509_value(certs, i);
+            int signs = signs_entities(certs, cert) && !(have_below && is_self_issued(cert));
+
+            if (signs == turn || has(sorted, cert))
+                continue;
+            if (!sk_X509_push(sorted, cert))
+                return EST_FAIL(pool, internal, "out of memory");
+            X509_up_ref(cert);
+        }
+        if (!turn)
+            n_issuers = sk_X509_num(sorted);
+    }
+    if (!n_issuers)
+        return EST_FAIL(pool, config, "none of %d certificates is that of a CA for end entities", n);
+    return fill_in(out, sorted, n_issuers, pool);
+}
+
+/* ---- a CA of which nothing else is known */
+
+typedef struct {
+    ca_t ca;
+    const ca_facts_t *facts;
+} ca_known_t;
+
+static est_err_t *known_facts(ca_t *ca, const ca_facts_t **out, apr_pool_t *pool)
+{
+    (void)pool;
+    *out = ((ca_known_t *)ca)->facts;
+    return NULL;
+}
+
+ca_t *ca_certs_only(const char *name, const ca_facts_t *facts, apr_pool_t *pool)
+{
+    static const ca_driver_t driver = {.name = "none", .facts = known_facts};
+    ca_known_t *known = apr_pcalloc(pool, sizeof(*known));
+
+    known->ca.driver = &driver;
+    known->ca.name = name;
+    known->facts = facts;
+    return &known->ca;
 }

@@ -9,8 +9,16 @@
 
 #include "ca.h"
 
-/* Fills in cert, issuer, issuer_hash, certs and cacerts from the files of config. whole: the chain must lead to a root
- * (RFC 7030 4.1.3). Everything lives in pool. Fails with config or file. */
-est_err_t *ca_certs_load(ca_t *ca, const ca_config_t *config, int whole, apr_pool_t *pool);
+/* From the files of config, the CA's own first. whole: the chain must lead to a root (RFC 7030 4.1.3). Everything lives
+ * in pool. Fails with config or file. */
+est_err_t *ca_certs_load(ca_facts_t **out, const ca_config_t *config, int whole, apr_pool_t *pool);
+
+/* From certificates in any order, as a cacerts message has them: the CA's own are those that are no issuer of
+ * another one, and where one of these is below another CA, not self-issued.
+ * pool has a reference to each, and everything else. Fails with config: no CA certificate among them. */
+est_err_t *ca_certs_sort(ca_facts_t **out, STACK_OF(X509) *certs, apr_pool_t *pool);
+
+/* A CA of which the certificates are all that is known: it signs nothing */
+ca_t *ca_certs_only(const char *name, const ca_facts_t *facts, apr_pool_t *pool);
 
 #endif

@@ -13,6 +13,7 @@
 
 typedef struct {
     ca_t ca;
+    ca_facts_t *facts;
     pki_signer_t *signer;
 } ca_local_t;
 
@@ -30,28 +31,30 @@ static est_err_t *open_all(ca_local_t *local, const ca_config_t *config, apr_poo
     ca_t *ca = &local->ca;
     const char *passphrase = NULL;
     EVP_PKEY *key;
+    X509 *cert;
     int loose = 0;
 
     if (!config->certificate)
         return EST_FAIL(pool, config, "EstCACertificate is missing");
     if (!config->key)
         return EST_FAIL(pool, config, "EstCAKey is missing");
-    EST_TRY(ca_certs_load(ca, config, 1, pool));
+    EST_TRY(ca_certs_load(&local->facts, config, 1, pool));
     if (config->passphrase)
         EST_TRY(pki_load_passphrase(&passphrase, config->passphrase, pool));
     EST_TRY(pki_load_key(&key, config->key, passphrase, &loose, pool));
-    if (X509_check_private_key(ca->cert, key) != 1) {
+    cert = local->facts->cert;
+    if (X509_check_private_key(cert, key) != 1) {
         ERR_clear_error();
         return EST_FAIL(pool, config, "EstCAKey %s does not fit EstCACertificate %s", config->key, config->certificate);
     }
-    EST_TRY(pki_signer_make(&local->signer, ca->cert, key, pool));
-    if (X509_cmp_current_time(X509_get0_notBefore(ca->cert)) > 0)
+    EST_TRY(pki_signer_make(&local->signer, cert, key, pool));
+    if (X509_cmp_current_time(X509_get0_notBefore(cert)) > 0)
         ca->warning =
             apr_psprintf(pool, "the certificate of <EstCA %s> begins %s: what is issued is valid from then on",
-                         config->name, pki_time_text(ca->issuer.certs[0]->not_before, pool));
-    else if (X509_cmp_current_time(X509_get0_notAfter(ca->cert)) < 0)
+                         config->name, pki_time_text(local->facts->issuer.certs[0]->not_before, pool));
+    else if (X509_cmp_current_time(X509_get0_notAfter(cert)) < 0)
         ca->warning = apr_psprintf(pool, "the certificate of <EstCA %s> ended %s: nothing can be issued", config->name,
-                                   pki_time_text(ca->issuer.certs[0]->not_after, pool));
+                                   pki_time_text(local->facts->issuer.certs[0]->not_after, pool));
     else if (loose)
         ca->warning = apr_psprintf(pool, "EstCAKey %s of <EstCA %s> can be read by others than its owner: chmod 600 it",
                                    config->key, config->name);
@@ -69,9 +72,24 @@ static est_err_t *local_open(ca_t **out, const ca_config_t *config, apr_pool_t *
     return NULL;
 }
 
-static est_err_t *local_issue(ca_t *ca, est_slice_t *der, const pki_tbs_t *tbs, apr_pool_t *pool)
+static est_err_t *local_start(ca_t *ca, const est_env_t *env, apr_pool_t *pool)
 {
-    return pki_cert_sign(der, tbs, ((ca_local_t *)ca)->signer, pool);
+    (void)ca;
+    (void)env;
+    (void)pool;
+    return NULL;
 }
 
-const ca_driver_t ca_local_driver = {"local", local_open, local_issue};
+static est_err_t *local_facts(ca_t *ca, const ca_facts_t **out, apr_pool_t *pool)
+{
+    (void)pool;
+    *out = ((ca_local_t *)ca)->facts;
+    return NULL;
+}
+
+static est_err_t *local_issue(ca_t *ca, ca_answer_t *answer, const ca_request_t *request, apr_pool_t *pool)
+{
+    return pki_cert_sign(&answer->der, request->tbs, ((ca_local_t *)ca)->signer, pool);
+}
+
+const ca_driver_t ca_local_driver = {"local", 0, local_open, local_start, local_facts, local_issue};

@@ -89,7 +89,7 @@ static est_err_t *read_ask(est_explain_ask_t *ask, const cli_t *cli)
 
 /* --- the service that the request would meet */
 
-static est_err_t *read_ca(ca_t **out, const cli_t *cli)
+static est_err_t *read_ca(ca_facts_t **out, const cli_t *cli)
 {
     const char *path = cli_option(cli, "ca") ? cli_option(cli, "ca") : getenv("EST_CA_CERTIFICATE");
     ca_config_t config = {.certificate = path, .where = "--ca"};
@@ -97,12 +97,11 @@ static est_err_t *read_ca(ca_t **out, const cli_t *cli)
     *out = NULL;
     if (!path || !*path)
         return NULL;
-    *out = apr_pcalloc(cli->pool, sizeof(**out));
-    return as_usage(ca_certs_load(*out, &config, 0, cli->pool));
+    return as_usage(ca_certs_load(out, &config, 0, cli->pool));
 }
 
 /* httpd reserves the keys of its TLS servers too, which are not known here */
-static void reserve_keys(est_service_t *service, const ca_t *ca, apr_pool_t *pool)
+static void reserve_keys(est_service_t *service, const ca_facts_t *ca, apr_pool_t *pool)
 {
     unsigned char(*keys)[PKI_SHA256_SIZE] = apr_palloc(pool, (apr_size_t)ca->issuer.n_certs * sizeof(*keys));
 
@@ -118,16 +117,17 @@ static est_err_t *add_ca(est_service_t *service, const char *alias_name, cli_t *
     const policy_snapshot_t *snapshot;
     const policy_alias_t *alias;
     ca_t **cas = apr_palloc(cli->pool, sizeof(*cas));
+    ca_facts_t *facts;
 
-    EST_TRY(read_ca(&cas[0], cli));
-    if (!cas[0])
+    EST_TRY(read_ca(&facts, cli));
+    if (!facts)
         return NULL;
     EST_TRY(as_trouble(store_cache_policy(service->cache, &snapshot, 0, cli->pool)));
     alias = policy_snapshot_alias(snapshot, alias_name);
-    cas[0]->name = alias && alias->ca ? alias->ca : "";
+    cas[0] = ca_certs_only(alias && alias->ca ? alias->ca : "", facts, cli->pool);
     service->cas = cas;
     service->n_cas = 1;
-    reserve_keys(service, cas[0], cli->pool);
+    reserve_keys(service, facts, cli->pool);
     return NULL;
 }
 

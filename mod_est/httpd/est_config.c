@@ -522,6 +522,7 @@ static int open_cas(est_global_t *global, apr_pool_t *pconf, server_rec *s)
     global->n_cas = 0;
     global->cas = apr_pcalloc(pconf, ((apr_size_t)global->ca_configs->nelts + 1) * sizeof(*global->cas));
     for (int i = 0; i < global->ca_configs->nelts; i++) {
+        const ca_facts_t *facts;
         ca_t *ca;
         est_err_t *err = ca_open(&ca, &APR_ARRAY_IDX(global->ca_configs, i, ca_config_t), pconf);
 
@@ -533,8 +534,12 @@ static int open_cas(est_global_t *global, apr_pool_t *pconf, server_rec *s)
         if (ca->warning)
             est_log_error(s, EST_LOG_WARNING, EST_FAIL(pconf, config, "%s", ca->warning), NULL);
         global->cas[global->n_cas++] = ca;
-        for (int k = 0; k < ca->n_certs; k++)
-            est_config_reserve_key(global, ca->certs[k]);
+        for (int k = 0; k < ca->n_keys; k++)
+            est_config_reserve_key(global, ca->keys[k]);
+        if (ca->driver->facts(ca, &facts, pconf))
+            continue; /* an upstream's, which are not known yet */
+        for (int k = 0; k < facts->n_certs; k++)
+            est_config_reserve_key(global, facts->certs[k]);
     }
     return status;
 }

@@ -9,14 +9,15 @@
 
 #define PATH_TTL apr_time_from_sec(60)
 
-est_err_t *est_auth_ca(ca_t **out, const policy_alias_t *alias, const est_service_t *service, apr_pool_t *pool)
+est_err_t *est_auth_ca(ca_t **out, const ca_facts_t **facts, const policy_alias_t *alias, const est_service_t *service,
+                       apr_pool_t *pool)
 {
     const char *name = alias ? alias->ca : service->cas[0]->name;
 
     for (int i = 0; name && i < service->n_cas; i++)
         if (!strcmp(service->cas[i]->name, name)) {
             *out = service->cas[i];
-            return NULL;
+            return (*out)->driver->facts(*out, facts, pool);
         }
     return name ? EST_FAIL(pool, alias_broken,
                            "alias \"%s\" names CA \"%s\", for which there is no <EstCA> in this httpd", alias->name,
@@ -65,12 +66,14 @@ static int has_anchors(const policy_alias_t *alias, policy_anchor_kind_t kind)
 /* The alias's anchors of one kind: the rows of est.trust_anchor, and of holders its own CA. A helper is no anchor, so
  * that each may help all. */
 static est_err_t *make_anchors(pki_anchors_t **out, const policy_alias_t *alias, policy_anchor_kind_t kind,
-                               const ca_t *ca, apr_pool_t *pool)
+                               const ca_facts_t *ca, apr_pool_t *pool)
 {
     STACK_OF(X509) *anchors = sk_X509_new_null(), *helpers = sk_X509_new_null();
     est_err_t *err = NULL;
-    int ok = anchors && helpers && (kind != POLICY_ANCHOR_HOLDER || !ca || sk_X509_push(anchors, ca->cert));
+    int ok = anchors && helpers;
 
+    for (int i = 0; ok && ca && kind == POLICY_ANCHOR_HOLDER && i < ca->n_issuers; i++)
+        ok = sk_X509_push(anchors, ca->issuers[i]);
     for (int i = 0; ok && i < alias->n_anchors; i++)
         if (alias->anchors[i].helper || alias->anchors[i].kind == kind)
             ok = sk_X509_push(alias->anchors[i].helper ? helpers : anchors, alias->anchors[i].cert);
@@ -80,6 +83,14 @@ static est_err_t *make_anchors(pki_anchors_t **out, const policy_alias_t *alias,
     return err;
 }
 
+static int is_issued_by_any(X509 *cert, const ca_facts_t *ca)
+{
+    for (int i = 0; i < ca->n_issuers; i++)
+        if (pki_cert_is_issued_by(cert, ca->issuers[i]))
+            return 1;
+    return 0;
+}
+
 /* Each kind by itself, so that what is under anchors of one is never taken for another (conformance TLS-13). The first
  * that knows the certificate has the say, also when it is not good there. */
 static est_err_t *judge_path(path_memo_t *memo, est_req_t *req, est_service_t *service, const pki_cert_t *cert,
@@ -87,11 +98,12 @@ static est_err_t *judge_path(path_memo_t *memo, est_req_t *req, est_service_t *s
 {
     static const policy_anchor_kind_t kinds[] = {POLICY_ANCHOR_HOLDER, POLICY_ANCHOR_RA, POLICY_ANCHOR_VENDOR};
     apr_time_t until = 0, expires = req->now + PATH_TTL;
+    const ca_facts_t *facts = NULL;
     ca_t *ca = NULL;
 
     /* An explanation may know of no CA (est_explain.c) */
     if (service->n_cas || !req->alias->ca)
-        EST_TRY(est_auth_ca(&ca, req->alias, service, req->pool));
+        EST_TRY(est_auth_ca(&ca, &facts, req->alias, service, req->pool));
     memo->verdict = PKI_PATH_NO_ANCHOR;
     for (int i = 0; i < 3 && memo->verdict == PKI_PATH_NO_ANCHOR; i++) {
         const char *detail = NULL;
@@ -99,13 +111,13 @@ static est_err_t *judge_path(path_memo_t *memo, est_req_t *req, est_service_t *s
 
         if (!has_anchors(req->alias, kinds[i]))
             continue;
-        EST_TRY(make_anchors(&anchors, req->alias, kinds[i], ca, req->pool));
+        EST_TRY(make_anchors(&anchors, req->alias, kinds[i], facts, req->pool));
         EST_TRY(pki_path_check(&memo->verdict, &detail, &until, anchors, req->leaf, req->chain, req->now, req->pool));
         memo->kind = kinds[i];
         apr_cpystrn(memo->detail, detail ? detail : "", sizeof(memo->detail));
     }
-    memo->ours = ca && memo->verdict == PKI_PATH_OK && memo->kind == POLICY_ANCHOR_HOLDER &&
-                 (cert->purposes & PKI_CERT_CMC_RA) && pki_cert_is_issued_by(req->leaf, ca->cert);
+    memo->ours = facts && memo->verdict == PKI_PATH_OK && memo->kind == POLICY_ANCHOR_HOLDER &&
+                 (cert->purposes & PKI_CERT_CMC_RA) && is_issued_by_any(req->leaf, facts);
     if (memo->verdict == PKI_PATH_OK && until < expires)
         expires = until;
     est_lru_put(service->paths, key, expires, est_slice(memo, sizeof(*memo)));

@@ -19,7 +19,9 @@ est_err_t *est_auth_require(policy_access_t *access, est_err_t **why, est_req_t 
  * code_refused. */
 est_err_t *est_auth_again(est_req_t *req, est_service_t *service);
 
-/* The CA of an alias: alias_broken when none is set or configured. alias NULL: the only one. */
-est_err_t *est_auth_ca(ca_t **out, const policy_alias_t *alias, const est_service_t *service, apr_pool_t *pool);
+/* The CA of an alias, and what is known of its certificates now: alias_broken when none is set or configured,
+ * ca_unavailable while nothing is known. alias NULL: the only one. */
+est_err_t *est_auth_ca(ca_t **out, const ca_facts_t **facts, const policy_alias_t *alias, const est_service_t *service,
+                       apr_pool_t *pool);
 
 #endif

@@ -382,21 +382,21 @@ static est_err_t *find_entity(explain_t *x, const pki_csr_t *csr)
     return NULL;
 }
 
-static void find_ca(ca_t **ca, explain_t *x)
+static void find_ca(const ca_facts_t **facts, explain_t *x)
 {
     const policy_alias_t *alias = x->req.alias;
     est_err_t *err = NULL;
+    ca_t *ca;
 
-    *ca = NULL;
     if (x->service.n_cas || !alias->ca)
-        err = est_auth_ca(ca, alias, &x->service, x->pool);
-    if (!err && !*ca)
+        err = est_auth_ca(&ca, facts, alias, &x->service, x->pool);
+    if (!err && !*facts)
         add(x, "ca", POLICY_NOT_APPLICABLE, "a CA that signs",
             apr_psprintf(x->pool, "the certificate of CA \"%s\" is not given: some rules cannot be asked", alias->ca));
     else
         add_result(x, "ca", "a CA that signs",
-                   err ? NULL : apr_psprintf(x->pool, "\"%s\"", (*ca)->issuer.certs[0]->subject->text), err);
-    x->out->ca = *ca;
+                   err ? NULL : apr_psprintf(x->pool, "\"%s\"", (*facts)->issuer.certs[0]->subject->text), err);
+    x->out->ca = *facts;
 }
 
 /* ---- policy */
@@ -457,7 +457,7 @@ static const char *got_by(const explain_t *x, const char *rule, const pki_csr_t 
     return NULL;
 }
 
-static void check_policy(policy_grant_t **grant, explain_t *x, const pki_csr_t *csr, const ca_t *ca)
+static void check_policy(policy_grant_t **grant, explain_t *x, const pki_csr_t *csr, const ca_facts_t *ca)
 {
     policy_request_t judged = {.alias = x->req.alias,
                                .op = x->req.op->op,
@@ -557,7 +557,7 @@ static est_err_t *judge(explain_t *x)
 {
     const pki_csr_t *csr;
     policy_grant_t *grant;
-    ca_t *ca;
+    const ca_facts_t *ca = NULL;
 
     EST_TRY(find_alias(x));
     if (!x->req.alias)

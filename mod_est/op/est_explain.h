@@ -43,7 +43,7 @@ typedef struct {
     int pending; /* seconds after which it would ask again, since somebody has to approve; 0 = it need not wait */
     const char *replay;          /* says which certificate would be handed out once more, or NULL */
     const policy_grant_t *grant; /* the certificate that would be made; NULL: none */
-    const ca_t *ca;              /* that would sign; NULL: not known */
+    const ca_facts_t *ca;        /* that would sign; NULL: not known */
 } est_explanation_t;
 
 /* service: its store is one that can explain, its guard is not used; no CA in it: rules that need the CA say so, and a

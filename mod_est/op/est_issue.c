@@ -18,8 +18,10 @@
 typedef struct {
     policy_grant_t *grant;
     ca_t *ca;
+    const ca_facts_t *facts;
     store_issue_t row;
     char random[POLICY_RANDOM + 1];
+    unsigned char issuer_hash[PKI_SHA256_SIZE];
     unsigned char idem_key[PKI_SHA256_SIZE], order_key[PKI_SHA256_SIZE], holder_hash[PKI_SHA256_SIZE];
     unsigned char modulus_hash[PKI_KEY_MODULUS_HASH_SIZE];
 } attempt_t;
@@ -158,9 +160,9 @@ static est_err_t *judge(attempt_t *a, est_req_t *req, est_service_t *service, co
         return EST_FAIL(req->pool, alias_broken, "%s", req->alias->broken);
     EST_TRY(est_issue_check_binding(req, csr));
     EST_TRY(est_entity_resolve(req, service, csr));
-    EST_TRY(est_auth_ca(&a->ca, req->alias, service, req->pool));
+    EST_TRY(est_auth_ca(&a->ca, &a->facts, req->alias, service, req->pool));
     EST_TRY(make_random(a->random, req->alias, service->env, req->pool));
-    judged.ca = &a->ca->issuer;
+    judged.ca = &a->facts->issuer;
     judged.reserved_keys = service->reserved_keys;
     judged.n_reserved_keys = service->n_reserved_keys;
     judged.random = a->random;
@@ -244,6 +246,8 @@ static est_err_t *make_serial(unsigned char serial[20], const est_env_t *env, ap
 static est_err_t *sign(attempt_t *a, const est_req_t *req, const est_service_t *service, const pki_csr_t *csr)
 {
     store_issue_t *row = &a->row;
+    ca_request_t request = {0};
+    ca_answer_t answer = {0};
     pki_tbs_t tbs;
 
     memset(&tbs, 0, sizeof(tbs));
@@ -255,10 +259,15 @@ static est_err_t *sign(attempt_t *a, const est_req_t *req, const est_service_t *
     tbs.exts = a->grant->exts;
     tbs.n_exts = a->grant->n_exts;
     tbs.digest = a->grant->digest;
-    EST_TRY(a->ca->driver->issue(a->ca, &row->der, &tbs, req->pool));
+    request.tbs = &tbs;
+    request.facts = a->facts;
+    request.now = req->now;
+    EST_TRY(a->ca->driver->issue(a->ca, &answer, &request, req->pool));
+    row->der = answer.der;
     row->ca = a->ca->name;
-    row->issuer = a->ca->issuer.certs[0]->subject->text;
-    row->issuer_hash = a->ca->issuer_hash;
+    row->issuer = a->facts->issuer.certs[0]->subject->text;
+    pki_sha256(a->issuer_hash, a->facts->issuer.certs[0]->subject->der);
+    row->issuer_hash = a->issuer_hash;
     row->serial = pki_cert_serial(row->der);
     row->not_before = a->grant->not_before;
     row->not_after = a->grant->not_after;
@@ -357,6 +366,7 @@ static est_err_t *issue(est_issued_t *out, est_req_t *req, est_service_t *servic
                 EST_TRY(read_anew(&outcome, req, service));
             break;
         case STORE_GO: /* put_on_record() has gone on */
+        case STORE_FORWARD:
             break;
         }
     }

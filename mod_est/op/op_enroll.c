@@ -16,6 +16,7 @@
  * so */
 static est_err_t *wrap(est_slice_t *message, const est_req_t *req, const est_service_t *service, est_slice_t der)
 {
+    const ca_facts_t *facts;
     ca_t *ca;
     est_slice_t *certs;
 
@@ -23,11 +24,11 @@ static est_err_t *wrap(est_slice_t *message, const est_req_t *req, const est_ser
         *message = pki_certs_only(&der, 1, req->pool);
         return NULL;
     }
-    EST_TRY(est_auth_ca(&ca, req->alias, service, req->pool));
-    certs = apr_palloc(req->pool, (apr_size_t)(ca->n_certs + 1) * sizeof(*certs));
+    EST_TRY(est_auth_ca(&ca, &facts, req->alias, service, req->pool));
+    certs = apr_palloc(req->pool, (apr_size_t)(facts->n_certs + 1) * sizeof(*certs));
     certs[0] = der;
-    memcpy(certs + 1, ca->certs, (apr_size_t)ca->n_certs * sizeof(*certs));
-    *message = pki_certs_only(certs, ca->n_certs + 1, req->pool);
+    memcpy(certs + 1, facts->certs, (apr_size_t)facts->n_certs * sizeof(*certs));
+    *message = pki_certs_only(certs, facts->n_certs + 1, req->pool);
     return NULL;
 }
 

@@ -44,8 +44,28 @@ typedef struct {
     const char *order; /* id of the approved order that this carries out, or NULL */
     /* order_open alone */
     const unsigned char *order_key; /* 32 octets */
-    est_slice_t csr;                /* for those who approve */
+    est_slice_t csr;                /* for those who approve, and to forward */
+    int lease; /* the CA is an upstream's: seconds after which an exchange with it is over, come what may; 0: it is not */
 } store_issue_t;
+
+/* What became of an order that was forwarded, when it was not a certificate */
+typedef enum {
+    STORE_FORWARD_WAITS,  /* upstream has it, and is asked again after retry_after */
+    STORE_FORWARD_UNSURE, /* upstream may have it: it is asked again when the client comes again */
+    STORE_FORWARD_UNSENT, /* nobody has it */
+    STORE_FORWARD_FAILED  /* it is over: rule and reason say why */
+} store_forward_kind_t;
+
+typedef struct {
+    const char *order;
+    int attempt; /* as order_open said: one that another process has taken over since is left alone */
+    store_forward_kind_t kind;
+    const char *upstream; /* NULL: as it was */
+    est_slice_t state;
+    int retry_after;           /* WAITS, UNSENT: seconds; 0 = not said: the alias's */
+    const char *rule, *reason; /* FAILED */
+    est_slice_t answer;        /* FAILED: the certificate that was refused; n == 0: none came */
+} store_forward_t;
 
 /* A refusal of somebody who is authenticated, for the records */
 typedef struct {
@@ -68,14 +88,20 @@ typedef enum {
     STORE_REFUSED, /* rule says which: the name of an error */
     STORE_STALE,   /* rule says what changed meanwhile: policy, client, entity, or approval: open an order first */
     STORE_PENDING, /* somebody has to approve first: retry_after */
-    STORE_GO       /* order_open: sign, and record it with order, which may be NULL */
+    STORE_GO,      /* order_open: sign, and record it with order, which may be NULL */
+    STORE_FORWARD  /* order_open: forward it (csr, upstream, state), and record what comes with order */
 } store_outcome_kind_t;
 
 typedef struct {
     store_outcome_kind_t kind;
     const char *rule, *detail; /* in pool; NULL when the database gave none */
     est_slice_t der;           /* REPLAY; also ISSUED when a retry found another body recorded under the same id */
-    const char *order;         /* GO, PENDING */
+    const char *order;         /* GO, FORWARD, PENDING */
+    /* FORWARD: this process's until the lease is over. csr is as it was first sent, upstream NULL when it is nowhere yet */
+    int attempt; /* counts from 1 */
+    est_slice_t csr, state;
+    const char *upstream;
+    int waits_for_ca; /* PENDING: nobody here has to approve */
     int retry_after;           /* PENDING, REFUSED: seconds; 0 = not said */
 } store_outcome_t;
 
@@ -102,6 +128,8 @@ typedef struct {
     /* Where a certificate needs approval: finds or opens the order of issue->order_key, before anything is signed. GO,
      * PENDING, REFUSED, REPLAY, STALE */
     est_err_t *(*order_open)(store_t *store, store_outcome_t *out, const store_issue_t *issue, apr_pool_t *pool);
+    /* After order_open said FORWARD: what became of it, unless record_issued has it */
+    est_err_t *(*order_forwarded)(store_t *store, const store_forward_t *forward, apr_pool_t *pool);
     /* *retry_after: seconds that the client has to wait by its rate; 0 = none */
     est_err_t *(*record_refused)(store_t *store, int *retry_after, const store_refusal_t *refusal, apr_pool_t *pool);
     /* The client registered by this certificate, by its fingerprint or else its subject; row->id NULL when there is

@@ -11,7 +11,7 @@ base:   base |
 pki:    base pki | openssl san_syntax:libidn2
 policy: base pki policy |
 store:  base policy store | store_pg:libpq
-ca:     base pki policy ca | openssl
+ca:     base pki policy ca | openssl http:libcurl
 op:     base pki policy store/store.h store/store_cache.h ca/ca.h op |
 cli:    base pki policy store ca op cli | jansson
 httpd:  base pki policy store ca op httpd | httpd tls:openssl
@@ -32,6 +32,7 @@ for layer in base pki policy store ca op cli httpd; do
         function library(header) {
             if (header ~ /^openssl\//) return "openssl"
             if (header ~ /^(libpq|postgres)/) return "libpq"
+            if (header ~ /^curl\//) return "libcurl"
             if (header == "idn2.h") return "libidn2"
             if (header == "jansson.h") return "jansson"
             if (header ~ /^(httpd|http_|ap_|ap[.]|mod_|util_|scoreboard|mpm_|unixd|heartbeat)/) return "httpd"

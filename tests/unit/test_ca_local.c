@@ -39,6 +39,14 @@ static est_err_t *open_with(ca_t **ca, X509 *cert, EVP_PKEY *key, int n, X509 *c
     return ca_local_driver.open(ca, &config, pool);
 }
 
+static const ca_facts_t *facts_of(ca_t *ca)
+{
+    const ca_facts_t *facts;
+
+    ASSERT_OK(ca->driver->facts(ca, &facts, pool));
+    return facts;
+}
+
 /* ---- what is loaded */
 
 static void test_a_ca_with_its_chain(void **state)
@@ -50,29 +58,28 @@ static void test_a_ca_with_its_chain(void **state)
     X509 *chain[] = {t.middle, t.root};
     ASSERT_OK(open_with(&ca, t.cert, t.key, 2, chain));
     assert_string_equal(ca->name, "issuing");
-    assert_string_equal(ca->issuer.certs[0]->subject->text, "O=Example,CN=Issuing");
-    assert_int_equal(X509_cmp(ca->cert, t.cert), 0);
-    assert_int_equal(ca->issuer.certs[0]->not_before, apr_time_from_sec(1577836800));
-    assert_int_equal(ca->issuer.certs[0]->not_after, apr_time_from_sec(2493072000));
+    assert_string_equal(facts_of(ca)->issuer.certs[0]->subject->text, "O=Example,CN=Issuing");
+    assert_int_equal(X509_cmp(facts_of(ca)->cert, t.cert), 0);
+    assert_int_equal(facts_of(ca)->issuer.certs[0]->not_before, apr_time_from_sec(1577836800));
+    assert_int_equal(facts_of(ca)->issuer.certs[0]->not_after, apr_time_from_sec(2493072000));
     assert_null(ca->warning);
 
     /* itself first, then up to the root; and the message of cacerts has the same */
-    assert_int_equal(ca->n_certs, 3);
-    ASSERT_SLICE(ca->certs[0], cert_der(t.cert));
-    ASSERT_SLICE(ca->certs[1], cert_der(t.middle));
-    ASSERT_SLICE(ca->certs[2], cert_der(t.root));
-    ASSERT_SLICE(ca->cacerts, pki_certs_only(ca->certs, 3, pool));
-    assert_int_equal(ca->issuer.n_certs, 3);
+    assert_int_equal(facts_of(ca)->n_certs, 3);
+    ASSERT_SLICE(facts_of(ca)->certs[0], cert_der(t.cert));
+    ASSERT_SLICE(facts_of(ca)->certs[1], cert_der(t.middle));
+    ASSERT_SLICE(facts_of(ca)->certs[2], cert_der(t.root));
+    ASSERT_SLICE(facts_of(ca)->cacerts, pki_certs_only(facts_of(ca)->certs, 3, pool));
+    assert_int_equal(facts_of(ca)->issuer.n_certs, 3);
     for (int i = 0; i < 3; i++)
-        ASSERT_SLICE(ca->issuer.certs[i]->der, ca->certs[i]);
-    ASSERT_SLICE(ca->issuer.certs[2]->spki, spki_of(t.root_key));
+        ASSERT_SLICE(facts_of(ca)->issuer.certs[i]->der, facts_of(ca)->certs[i]);
+    ASSERT_SLICE(facts_of(ca)->issuer.certs[2]->spki, spki_of(t.root_key));
 
-    unsigned char hash[32];
-    pki_sha256(hash, ca->issuer.certs[0]->subject->der);
-    assert_memory_equal(ca->issuer_hash, hash, 32);
+    assert_int_equal(facts_of(ca)->n_issuers, 1);
+    assert_ptr_equal(facts_of(ca)->issuers[0], facts_of(ca)->cert);
     const ASN1_OCTET_STRING *ski = X509_get0_subject_key_id(t.cert);
     est_slice_t id = est_slice(ASN1_STRING_get0_data(ski), (apr_size_t)ASN1_STRING_length(ski));
-    ASSERT_SLICE(ca->issuer.aki, tlv(0x30, join(2, hex("0603551d23"), tlv(0x04, tlv(0x30, tlv(0x80, id))))));
+    ASSERT_SLICE(facts_of(ca)->issuer.aki, tlv(0x30, join(2, hex("0603551d23"), tlv(0x04, tlv(0x30, tlv(0x80, id))))));
 }
 
 static void test_a_root_needs_no_chain(void **state)
@@ -82,7 +89,7 @@ static void test_a_root_needs_no_chain(void **state)
     (void)state;
     make_hierarchy();
     ASSERT_OK(open_with(&ca, t.root, t.root_key, 0, NULL));
-    assert_int_equal(ca->n_certs, 1);
+    assert_int_equal(facts_of(ca)->n_certs, 1);
 }
 
 static void test_the_order_of_the_chain_does_not_matter(void **state)
@@ -93,7 +100,7 @@ static void test_the_order_of_the_chain_does_not_matter(void **state)
     make_hierarchy();
     X509 *chain[] = {t.root, t.middle};
     ASSERT_OK(open_with(&ca, t.cert, t.key, 2, chain));
-    assert_int_equal(ca->n_certs, 3);
+    assert_int_equal(facts_of(ca)->n_certs, 3);
 }
 
 static void test_the_chain_may_stand_in_the_certificates_file(void **state)
@@ -107,8 +114,8 @@ static void test_the_chain_may_stand_in_the_certificates_file(void **state)
     config.certificate = cert_file(t.dir, "all.pem", 3, all);
     config.key = key_file(t.dir, "all.key", t.key);
     ASSERT_OK(ca_local_driver.open(&ca, &config, pool));
-    assert_int_equal(ca->n_certs, 3);
-    ASSERT_SLICE(ca->certs[0], cert_der(t.cert));
+    assert_int_equal(facts_of(ca)->n_certs, 3);
+    ASSERT_SLICE(facts_of(ca)->certs[0], cert_der(t.cert));
 }
 
 /* RFC 7030 4.1.3: roots of before, for devices that still have them */
@@ -121,8 +128,8 @@ static void test_old_roots_are_handed_out_too_and_nothing_twice(void **state)
     X509 *old = make_ca("CN=Old Root", NULL, NULL, NULL);
     X509 *chain[] = {t.cert, t.middle, t.root, t.middle, old};
     ASSERT_OK(open_with(&ca, t.cert, t.key, 5, chain));
-    assert_int_equal(ca->n_certs, 4);
-    ASSERT_SLICE(ca->certs[3], cert_der(old));
+    assert_int_equal(facts_of(ca)->n_certs, 4);
+    ASSERT_SLICE(facts_of(ca)->certs[3], cert_der(old));
 }
 
 /* CA-05: after a root's rollover its old and its new certificate, and those that each key gave to the other (RFC 4210
@@ -155,7 +162,7 @@ static void test_CA_05_certificates_of_a_rollover(void **state)
             X509 *turned[] = {chain[turn], chain[(turn + 1) % 4], chain[(turn + 2) % 4], chain[(turn + 3) % 4]};
 
             ASSERT_OK(open_with(&ca, of[i], t.key, 4, turned));
-            assert_int_equal(ca->n_certs, 5);
+            assert_int_equal(facts_of(ca)->n_certs, 5);
             assert_null(ca->warning);
         }
     /* the two cross certificates alone lead round and round */
@@ -365,7 +372,9 @@ static void test_each_type_of_key_signs(void **state)
         EVP_PKEY *key = make_key(kinds[i]);
         X509 *cert = make_ca(apr_pstrcat(pool, "CN=", kinds[i], NULL), key, NULL, NULL);
         csr_spec_t spec = {.subject = "CN=dev7"};
-        est_slice_t csr = make_csr(&spec), der;
+        est_slice_t csr = make_csr(&spec);
+        ca_request_t request = {0};
+        ca_answer_t answer = {0};
         const unsigned char *p = csr.p;
         X509_REQ *req = d2i_X509_REQ(NULL, &p, (long)csr.n);
         unsigned char *spki = NULL, *subject = NULL;
@@ -377,10 +386,11 @@ static void test_each_type_of_key_signs(void **state)
         pki_tbs_t tbs = {.serial = {[19] = 1}, .not_before = TEST_NOW, .not_after = TEST_NOW + TEST_DAY};
         tbs.subject = est_slice(subject, (apr_size_t)n_subject);
         tbs.spki = est_slice(spki, (apr_size_t)n_spki);
-        tbs.exts = &ca->issuer.aki;
+        tbs.exts = &facts_of(ca)->issuer.aki;
         tbs.n_exts = 1;
-        ASSERT_OK(ca->driver->issue(ca, &der, &tbs, pool));
-        X509 *issued = parse_cert(der);
+        request.tbs = &tbs;
+        ASSERT_OK(ca->driver->issue(ca, &answer, &request, pool));
+        X509 *issued = parse_cert(answer.der);
         assert_int_equal(X509_verify(issued, key), 1);
         assert_int_equal(X509_check_issued(cert, issued), X509_V_OK);
         OPENSSL_free(spki);

@@ -594,22 +594,23 @@ static void test_cacerts_behind_authentication_looks_the_certificate_up(void **s
 static void test_the_ca_of_an_alias(void **state)
 {
     policy_alias_t alias = {.name = "est", .ca = "issuing"};
+    const ca_facts_t *facts = NULL;
     ca_t *ca = NULL;
 
     (void)state;
     op_start();
     op.cas[1] = op_ca("second", op.ca_cert, op.ca_key);
     op.service.n_cas = 2;
-    ASSERT_OK(est_auth_ca(&ca, &alias, &op.service, pool));
+    ASSERT_OK(est_auth_ca(&ca, &facts, &alias, &op.service, pool));
     assert_ptr_equal(ca, op.cas[0]);
     alias.ca = "second";
-    ASSERT_OK(est_auth_ca(&ca, &alias, &op.service, pool));
+    ASSERT_OK(est_auth_ca(&ca, &facts, &alias, &op.service, pool));
     assert_ptr_equal(ca, op.cas[1]);
     alias.ca = "third";
-    ASSERT_FAILS(est_auth_ca(&ca, &alias, &op.service, pool), alias_broken, "alias \"est\" names CA \"third\"");
+    ASSERT_FAILS(est_auth_ca(&ca, &facts, &alias, &op.service, pool), alias_broken, "alias \"est\" names CA \"third\"");
     alias.ca = NULL;
-    ASSERT_FAILS(est_auth_ca(&ca, &alias, &op.service, pool), alias_broken, "alias \"est\" has no CA");
-    ASSERT_OK(est_auth_ca(&ca, NULL, &op.service, pool));
+    ASSERT_FAILS(est_auth_ca(&ca, &facts, &alias, &op.service, pool), alias_broken, "alias \"est\" has no CA");
+    ASSERT_OK(est_auth_ca(&ca, &facts, NULL, &op.service, pool));
     assert_ptr_equal(ca, op.cas[0]);
 }
 
