@@ -61,7 +61,7 @@ typedef struct {
     apr_pool_t *pool;
     unsigned char *body;
     apr_size_t n, room, headers;
-    int too_long;
+    int too_long, have_head;
     int n_tries; /* connections that the request was to be sent by */
     long size_before;
     char error[CURL_ERROR_SIZE];
@@ -268,8 +268,8 @@ static size_t on_header(char *p, size_t size, size_t n, void *data)
 {
     exchange_t *exchange = data;
 
-    (void)p;
     exchange->headers += size * n;
+    exchange->have_head = *p == '\r' || *p == '\n'; /* the line behind them; a status line says that they begin anew */
     exchange->too_long |= exchange->headers > CA_HTTP_MAX;
     return exchange->too_long ? 0 : size * n;
 }
@@ -408,17 +408,18 @@ static const char *host_of(const char *url, apr_pool_t *pool)
     return apr_pstrmemdup(pool, start, n);
 }
 
-/* Alerts by which a server ends the handshake for the client's certificate (RFC 8446 6.2) */
-static int is_refusal(int alert)
+/* Was the handshake ended for the client's certificate (RFC 8446 6.2), so that the request was not read? */
+static int is_refusal(const exchange_t *exchange)
 {
-    static const int refusals[] = {
-        SSL_AD_HANDSHAKE_FAILURE,   SSL_AD_BAD_CERTIFICATE,     SSL_AD_UNSUPPORTED_CERTIFICATE,
-        SSL_AD_CERTIFICATE_REVOKED, SSL_AD_CERTIFICATE_EXPIRED, SSL_AD_CERTIFICATE_UNKNOWN,
-        SSL_AD_UNKNOWN_CA,          SSL_AD_ACCESS_DENIED,       SSL_AD_DECRYPT_ERROR,
-        SSL_AD_CERTIFICATE_REQUIRED};
+    static const int alerts[] = {SSL_AD_HANDSHAKE_FAILURE,   SSL_AD_BAD_CERTIFICATE,     SSL_AD_UNSUPPORTED_CERTIFICATE,
+                                 SSL_AD_CERTIFICATE_REVOKED, SSL_AD_CERTIFICATE_EXPIRED, SSL_AD_CERTIFICATE_UNKNOWN,
+                                 SSL_AD_UNKNOWN_CA,          SSL_AD_ACCESS_DENIED,       SSL_AD_DECRYPT_ERROR,
+                                 SSL_AD_CERTIFICATE_REQUIRED};
 
-    for (apr_size_t i = 0; i < sizeof(refusals) / sizeof(refusals[0]); i++)
-        if (alert == refusals[i])
+    if (exchange->n_tries > 1 || exchange->headers) /* one before may have been read */
+        return 0;
+    for (apr_size_t i = 0; i < sizeof(alerts) / sizeof(alerts[0]); i++)
+        if (exchange->handle->alert == alerts[i])
             return 1;
     return 0;
 }
@@ -434,12 +435,13 @@ static int is_sent(const exchange_t *exchange)
 }
 
 /* OpenSSL's words for a certificate that was not accepted, where libcurl's do not have them already */
-static const char *verification(const exchange_t *exchange, const char *reason, apr_pool_t *pool)
+static const char *verification(CURLcode code, const exchange_t *exchange, const char *reason, apr_pool_t *pool)
 {
     long result = X509_V_OK;
     const char *words;
 
-    if (curl_easy_getinfo(exchange->handle->curl, CURLINFO_SSL_VERIFYRESULT, &result) || result == X509_V_OK)
+    if (code != CURLE_PEER_FAILED_VERIFICATION ||
+        curl_easy_getinfo(exchange->handle->curl, CURLINFO_SSL_VERIFYRESULT, &result) || result == X509_V_OK)
         return "";
     words = X509_verify_cert_error_string(result);
     return strstr(reason, words) ? "" : apr_psprintf(pool, " (%s)", words);
@@ -455,11 +457,11 @@ static est_err_t *explain(CURLcode code, const exchange_t *exchange, const ca_ht
         return EST_FAIL(pool, ca_answer, "%s: its answer is longer than %d octets", host, CA_HTTP_MAX);
     if (!sent && code == CURLE_OUT_OF_MEMORY)
         return EST_FAIL(pool, internal, "libcurl: %s", reason);
-    if (!sent)
-        return EST_FAIL(pool, ca_unavailable, "%s: %s%s", host, reason, verification(exchange, reason, pool));
-    if (exchange->n_tries == 1 && !exchange->headers && is_refusal(exchange->handle->alert))
+    if (exchange->handle->alert && (!sent || is_refusal(exchange)))
         return EST_FAIL(pool, ca_unavailable, "%s ended the TLS handshake: %s", host,
                         SSL_alert_desc_string_long(exchange->handle->alert));
+    if (!sent)
+        return EST_FAIL(pool, ca_unavailable, "%s: %s%s", host, reason, verification(code, exchange, reason, pool));
     switch (code) {
     case CURLE_WEIRD_SERVER_REPLY:
     case CURLE_UNSUPPORTED_PROTOCOL: /* HTTP/0.9, and what looks like it */
@@ -484,6 +486,9 @@ static est_err_t *read_answer(ca_http_answer_t *out, const exchange_t *exchange,
     curl_easy_getinfo(curl, CURLINFO_RESPONSE_CODE, &status);
     curl_easy_getinfo(curl, CURLINFO_CONTENT_TYPE, &type);
     curl_easy_getinfo(curl, CURLINFO_RETRY_AFTER, &wait);
+    if (!exchange->have_head) /* for libcurl, the end of the connection ends headers, too */
+        return EST_FAIL(pool, ca_timeout, "%s: the request was sent, its answer was lost: it ends in its headers",
+                        host_of(ask->url, pool));
     if (status < 200 || status > 999)
         return EST_FAIL(pool, ca_answer, "%s: no HTTP answer: status %ld", host_of(ask->url, pool), status);
     out->status = (int)status;
