@@ -415,7 +415,7 @@ typedef struct {
     ca_gate_t *gate;
     ca_gate_rules_t rules;
     apr_time_t now; /* atomic, as all below */
-    int inside, most;
+    int inside, most, n_hammers;
     int entered, full, closed, down, back;
 } anvil_t;
 
@@ -457,6 +457,7 @@ static void hammer(anvil_t *anvil, unsigned seed)
             break;
         case CA_GATE_FULL:
             add(&anvil->full);
+            sched_yield();
             break;
         default:
             add(&anvil->closed);
@@ -468,7 +469,9 @@ static void hammer(anvil_t *anvil, unsigned seed)
 
 static void *hammer_thread(void *data)
 {
-    hammer(data, (unsigned)(uintptr_t)&data);
+    anvil_t *anvil = data;
+
+    hammer(anvil, 77777u * (unsigned)__atomic_add_fetch(&anvil->n_hammers, 1, __ATOMIC_SEQ_CST));
     return NULL;
 }
 
