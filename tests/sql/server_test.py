@@ -64,7 +64,8 @@ COLUMNS = {
     "client_by_certificate": "id version user_name password_hash names networks groups enabled valid_from valid_until",
     "entity_get": "id version name status preregistered subject san valid_until code_id code_hash",
     "record_issued": "outcome rule detail der order_id retry_after",
-    "order_open": "outcome rule detail der order_id retry_after",
+    "order_open": "outcome rule detail der order_id retry_after waits_for_ca attempt csr upstream state",
+    "order_forwarded": "order_forwarded",
     "record_refused": "retry_after",
     "maintain": "revoked expired",
     "holder_status": "holder_status",
@@ -94,12 +95,12 @@ def issue_params(serial, entity="dev", idem=None, request=None, key="22", **othe
 
 
 def order_params(order, entity="dev", request=None, key="22", **other):
-    """$1 to $24 of order_open"""
+    """$1 to $26 of order_open"""
     params = [request or uuid.uuid4(), 1, version(), "simpleenroll", "user", "tester", None, None, "192.0.2.1", None, None, entity,
               "\\x" + hashlib.sha256(order.encode()).hexdigest(), None, 600, f"CN={entity}", '{"dns:a.example"}', "\\x" + key * 32, None, "\\x3000",
-              None, None, None, None]
+              None, None, None, None, "issuing", 0]
     for name, value in other.items():
-        params[{"alias": 1, "kind": 4, "identity": 5, "code": 21, "entity_version": 22}[name]] = value
+        params[{"alias": 1, "kind": 4, "identity": 5, "code": 21, "entity_version": 22, "lease": 25}[name]] = value
     return params
 
 
@@ -123,7 +124,7 @@ def test_every_statement_prepares_and_runs():
     same(sorted(SQL), sorted(COLUMNS), "queries.sql has the statements that are tested here")
     params = {"client_get": ["prep"], "client_by_certificate": ["\\x" + "00" * 32, "CN=prep"], "entity_get": [1, "prepared"],
               "holder_status": [1, "\\x" + "11" * 32, "01"], "record_issued": issue_params("5001", "prep", dropped="O", vendor='{"a b",c}'),
-              "order_open": order_params("prep", "prep"),
+              "order_open": order_params("prep", "prep"), "order_forwarded": [uuid.uuid4(), 1, "waits", "https://a.example", "\\x00", 0, None, None, None],
               "explain_request": [1, "simpleenroll", "user", "tester", "192.0.2.1", None, None, "prep", "CN=prep", "\\x" + "22" * 32, None, None, None,
                                   "\\x" + "44" * 32, None, 600],
               "record_refused": [uuid.uuid4(), 1, "simpleenroll", "user", "tester", None, "192.0.2.1", "CN=x", '{"dns:a.example"}', "\\x" + "22" * 32, "key_not_allowed", "why"]}
@@ -137,7 +138,7 @@ def test_every_statement_prepares_and_runs():
             same(" ".join(columns), COLUMNS[name], f"columns of {name}")
             ok(rows or name == "listen", f"rows of {name}")
         pg = db.pgconn
-        same(run_prepared(pg, "schema_version")[1], [["3", "t"]], "schema version")
+        same(run_prepared(pg, "schema_version")[1], [["4", "t"]], "schema version")
         aliases = run_prepared(pg, "policy_aliases")[1]
         same(aliases[0], ["1", "est", "t", "ra", None, "t", "1", "t", None, "basic-or-cert", "cert", "f", "if-present", "600", "refuse", "refuse",
                           "f", "auto", "t", "t", "none", "basic", "CN", "dn:CN", "", "", "off", "**", "t", "f", "allow", "f", None, None, "none", None, None],

@@ -333,7 +333,7 @@ static void test_probe_names_the_migration_of_a_schema_it_does_not_know(void **s
     sql("GRANT est_module TO person");
     succeed(probe("person", "est", &snapshot));
     sql("UPDATE est.schema_version SET version = 0 WHERE version = 3");
-    expect(probe("est_module", "est", &snapshot), EST_E_schema_version, "migration 0003");
+    expect(probe("est_module", "est", &snapshot), EST_E_schema_version, "migration 0004");
     sql("UPDATE est.schema_version SET version = 4 WHERE version = 0");
     expect(probe("est_module", "est", &snapshot), EST_E_schema_version, "migration 0004");
     sql("UPDATE est.schema_version SET version = 3 WHERE version = 4");
