@@ -322,6 +322,7 @@ static void test_probe_reads_policy_with_all_its_rules(void **state)
 
 static void test_probe_names_the_migration_of_a_schema_it_does_not_know(void **state)
 {
+    const int known = STORE_PG_SCHEMA_VERSION;
     policy_snapshot_t *snapshot;
 
     (void)state;
@@ -332,11 +333,12 @@ static void test_probe_names_the_migration_of_a_schema_it_does_not_know(void **s
     expect(probe("person", "est", &snapshot), EST_E_schema_version, "has not the rights of est_module");
     sql("GRANT est_module TO person");
     succeed(probe("person", "est", &snapshot));
-    sql("UPDATE est.schema_version SET version = 0 WHERE version = 3");
-    expect(probe("est_module", "est", &snapshot), EST_E_schema_version, "migration 0004");
-    sql("UPDATE est.schema_version SET version = 4 WHERE version = 0");
-    expect(probe("est_module", "est", &snapshot), EST_E_schema_version, "migration 0004");
-    sql("UPDATE est.schema_version SET version = 3 WHERE version = 4");
+    sql("UPDATE est.schema_version SET version = 0 WHERE version = %d", known);
+    expect(probe("est_module", "est", &snapshot), EST_E_schema_version, apr_psprintf(t.pool, "migration %04d", known));
+    sql("UPDATE est.schema_version SET version = %d WHERE version = 0", known + 1);
+    expect(probe("est_module", "est", &snapshot), EST_E_schema_version,
+           apr_psprintf(t.pool, "migration %04d", known + 1));
+    sql("UPDATE est.schema_version SET version = %d WHERE version = %d", known, known + 1);
     expect(probe("est_module", "absent", &snapshot), EST_E_store_unavailable, "absent");
     succeed(probe("est_module", "est", &snapshot));
 }

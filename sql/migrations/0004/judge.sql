@@ -201,7 +201,8 @@ BEGIN
                 UPDATE est.enrollment e SET outcome = 'expired' WHERE e.id = order_id;
             ELSIF v_order.outcome = 'forwarded' THEN
                 UPDATE est.enrollment e
-                    SET outcome = CASE WHEN v_order.over THEN 'expired' ELSE 'failed' END, busy_until = NULL
+                    SET outcome = CASE WHEN v_order.over THEN 'expired' ELSE 'failed' END, busy_until = NULL,
+                        ask_at = NULL
                     WHERE e.id = order_id;
                 UPDATE est.enrollment e
                     SET rule = 'ca_changed', decided_at = now(), decided_by = NULL,
