@@ -225,5 +225,13 @@ SELECT is(pg_temp.ended('a1', 1, 'waits', 'https://one'), true, 'the answer for 
 SELECT is(pg_temp.state_of('a1'), 'forwarded 1 https://one 00:01:00', 'is recorded');
 SELECT matches(give_up('a100'), '^given up order a1', 'and the order ended');
 
+-- What is told is on disk
+SET LOCAL synchronous_commit = off;
+SELECT pg_temp.forward('s', id => pg_temp.uuid('b1'), entity => 's');
+SELECT is(current_setting('synchronous_commit'), 'on', 'an order is on disk before it is forwarded');
+SET LOCAL synchronous_commit = off;
+SELECT pg_temp.ended('b1', 1, 'unsent');
+SELECT is(current_setting('synchronous_commit'), 'on', 'and so is what became of it');
+
 SELECT * FROM finish();
 ROLLBACK;

@@ -279,6 +279,43 @@ def test_orders_at_once():
     same(rules(results), {("pending", None): 5, ("refused", "too_many_orders"): 45}, "50 orders of one identity at once: max_orders")
 
 
+def test_forwards_at_once():
+    """Orders for a CA elsewhere: each is one request's at a time"""
+    def ask(order, **other):
+        return order_params(order, "forwarded", lease=30, **other)
+
+    set_alias("approval = 'none'")
+    results = at_once([ask("sent once") for i in range(50)], "order_open")
+    same(rules(results), {("forward", None): 1, ("pending", None): 49}, "50 times the same request at once: one is to forward it")
+    same({(r[0][4], r[0][6]) for r in results if r[0][0] == "pending"}, {(r[0][4], "t") for r in results if r[0][0] == "forward"}, "the others wait for the CA, with that order")
+    same(count("SELECT count(*) FROM enrollment WHERE order_key = sha256('sent once')"), 1, "which is one row")
+    for attempt in range(2, 5):
+        with connect() as db:
+            db.execute("UPDATE enrollment SET busy_until = now() WHERE order_key = sha256('sent once')")
+        results = at_once([ask("sent once") for i in range(20)], "order_open")
+        same(sorted((r[0][0], r[0][7]) for r in results), [("forward", str(attempt))] + [("pending", None)] * 19, "20 after the lease is over: one takes it over")
+    order = results[0][0][4]
+    results = at_once([[order, n % 4 + 1, "unsure", f"https://{n % 4 + 1}.example", None, 0, None, None, None] for n in range(20)], "order_forwarded")
+    same(sorted(r[0][0] for r in results), ["f"] * 15 + ["t"] * 5, "of four who say what became of it, the last is heard")
+    same(count(f"SELECT upstream FROM enrollment WHERE id = '{order}'"), "https://4.example", "and recorded")
+    results = at_once([issue_params(f"a1{i:02x}", "forwarded", order=order) for i in range(20)])
+    same(outcomes(results), ["issued"] + ["replay"] * 19, "20 certificates for it at once: one is recorded")
+    request = uuid.uuid4()
+    results = at_once([ask("tried again", request=request) for i in range(20)], "order_open")
+    same({(r[0][0], r[0][4], r[0][7]) for r in results}, {("forward", str(request), "1")}, "20 tries of one request at once: one order, one attempt")
+    results = at_once([ask(f"many {i % 10}", identity=f"sender {i % 10}", request=None) for i in range(50)], "order_open")
+    same(rules(results), {("forward", None): 10, ("pending", None): 40}, "ten requests crossed: each is forwarded once")
+    set_alias("approval = 'all', max_orders = 100")
+    order = at_once([ask("approved")], "order_open")[0][0][4]
+    decide([f"approve('{order}')"])
+    results = at_once([ask("approved") for i in range(20)], "order_open")
+    same(sorted((r[0][0], r[0][4]) for r in results), [("forward", order)] + [("pending", order)] * 19, "20 who come for an approved order: one forwards it")
+    set_alias("approval = 'none'")
+    order = at_once([ask("given up")], "order_open")[0][0][4]
+    results = decide([f"give_up('{order}')"] * 5)
+    same(sum(r.startswith("given up") for r in results), 1, "given up by five people at once: once")
+
+
 def decide(calls):
     """Calls of people, each in a session of its own, at once: what they were told"""
     results = [None] * len(calls)
@@ -431,7 +468,7 @@ def test_limits_are_found_by_index():
                       " WHERE name = 'est'")
         admin.execute("UPDATE entity_group SET quota_day = 100000, quota_active = 100000 WHERE id = 1")
         admin.execute("ANALYZE")
-        for name in ("record_issued", "order_open", "record_refused", "entity_get", "client_by_certificate"):
+        for name in ("record_issued", "order_open", "order_forwarded", "record_refused", "entity_get", "client_by_certificate"):
             module.pgconn.prepare(name.encode(), SQL[name].encode())
 
         def calls(start):
@@ -441,6 +478,10 @@ def test_limits_are_found_by_index():
                 same(order[0], "pending", "an order")
                 decide([f"approve('{order[4]}')"])
                 same(run_prepared(module.pgconn, "record_issued", issue_params(f"75{i:02x}", entity, key=key, order=order[4]))[1][0][0], "issued", "its certificate")
+                sent = run_prepared(module.pgconn, "order_open", order_params("sent " + entity, entity, key=key, lease=9))[1][0]
+                same(sent[0], "forward", "one that is forwarded")
+                same(run_prepared(module.pgconn, "order_forwarded", [sent[4], sent[7], "unsure", "https://a.example", None, 0, None, None, None])[1], [["t"]], "and what became of it")
+                same(run_prepared(module.pgconn, "record_issued", issue_params(f"78{i:02x}", entity, key=key, order=sent[4]))[1][0][0], "issued", "its certificate")
                 same(run_prepared(module.pgconn, "record_issued", issue_params(f"76{i:02x}", entity, "idem " + entity, key=key))[1][0][0], "issued", "another")
                 same(run_prepared(module.pgconn, "record_issued", issue_params(f"77{i:02x}", entity, key=key, kind="vendor", vendor="{x}"))[1][0][1], "vendor_refused", "a refusal")
                 run_prepared(module.pgconn, "record_refused", [uuid.uuid4(), 1, "simpleenroll", "user", "tester", None, None, "CN=x", None, None, "vendor_refused", "why"])
@@ -536,6 +577,7 @@ test_header_holds_the_same_statements()
 test_parallel_calls()
 test_one_code_at_once()
 test_orders_at_once()
+test_forwards_at_once()
 test_decisions_at_once()
 test_limits_at_once()
 test_everything_at_once()
