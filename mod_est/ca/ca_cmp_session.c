@@ -15,6 +15,7 @@
 #include <openssl/err.h>
 
 #define MAX_REASONS 4
+#define UNREADABLE "what is kept of the transaction cannot be read"
 
 /*
  * OpenSSL keeps a transaction that waits in memory only, and has no way to make one from octets. So it is led through
@@ -206,28 +207,32 @@ static int set_all(OSSL_CMP_CTX *ctx, session_t *s)
            OSSL_CMP_CTX_set_transfer_cb(ctx, transfer) && OSSL_CMP_CTX_set_transfer_cb_arg(ctx, s) &&
            OSSL_CMP_CTX_set_certConf_cb(ctx, confirm) && OSSL_CMP_CTX_set_certConf_cb_arg(ctx, s) &&
            OSSL_CMP_CTX_set_option(ctx, OSSL_CMP_OPT_IMPLICIT_CONFIRM, 1) &&
+           OSSL_CMP_CTX_set_option(ctx, OSSL_CMP_OPT_POPO_METHOD, OSSL_CRMF_POPO_RAVERIFIED) &&
            OSSL_CMP_CTX_set1_recipient(ctx, s->settings->recipient) && set_protection(ctx, s->settings) &&
-           (s->now.request == OSSL_CMP_P10CR ? set_csr(ctx, s->request->csr) : set_key(ctx, s->request->tbs->spki)) &&
-           (!s->before.n || set_transaction(ctx, &s->before));
+           (s->now.request == OSSL_CMP_P10CR ? set_csr(ctx, s->request->csr) : set_key(ctx, s->request->tbs->spki));
 }
 
 /* OpenSSL's reasons, each once, and whether one of them is that the CA said no. Clears the queue */
 static const char *take_reasons(int *refused, apr_pool_t *pool)
 {
-    const char *text = NULL, *last = NULL;
+    const char *reasons[MAX_REASONS];
+    const char *text = NULL;
     int n = 0;
 
     *refused = 0;
     for (unsigned long code = ERR_get_error(); code; code = ERR_get_error()) {
         const char *reason = ERR_reason_error_string(code);
+        int known = !reason || n == MAX_REASONS;
 
         if (ERR_GET_LIB(code) == ERR_LIB_CMP)
             *refused |= ERR_GET_REASON(code) == CMP_R_RECEIVED_ERROR ||
                         ERR_GET_REASON(code) == CMP_R_REQUEST_REJECTED_BY_SERVER;
-        if (!reason || reason == last || ++n > MAX_REASONS)
+        for (int i = 0; i < n; i++)
+            known |= reasons[i] == reason;
+        if (known)
             continue;
         text = text ? apr_pstrcat(pool, text, ", ", reason, NULL) : apr_pstrdup(pool, reason);
-        last = reason;
+        reasons[n++] = reason;
     }
     return text ? text : "no reason given";
 }
@@ -294,6 +299,8 @@ static est_err_t *exchange(ca_answer_t *answer, session_t *s, OSSL_CMP_CTX *ctx,
 
     if (!set_all(ctx, s))
         return EST_FAIL(s->pool, alias_broken, "cannot prepare the request for the CA: %s", pki_ossl_reason(s->pool));
+    if (s->before.n && !set_transaction(ctx, &s->before))
+        return EST_FAIL(s->pool, ca_answer, UNREADABLE);
     for (int turn = 0; turn <= CA_CMP_STATE_ANSWERS; turn++) {
         result = OSSL_CMP_try_certreq(ctx, s->now.request, message, &check_after);
         if (result != -1 || s->n_sent)
@@ -316,7 +323,7 @@ est_err_t *ca_cmp_session(ca_answer_t *answer, est_slice_t state, const ca_cmp_s
     est_err_t *err = NULL;
 
     if (state.n && !ca_cmp_state_decode(&s.before, state))
-        return EST_FAIL(pool, ca_answer, "what is kept of the transaction cannot be read");
+        return EST_FAIL(pool, ca_answer, UNREADABLE);
     s.now.request = state.n ? s.before.request : request_of(settings, request);
     if (s.now.request != OSSL_CMP_P10CR)
         EST_TRY(ca_cmp_template(&message, request->tbs, s.now.request == OSSL_CMP_KUR ? request->holder : NULL, pool));
