@@ -7,7 +7,7 @@
 #include "ca_cmp_settings.h"
 #include "ca_remote.h"
 
-#include <apr_strings.h>
+#include <string.h>
 #include <strings.h>
 
 static const char pkixcmp[] = "application/pkixcmp"; /* RFC 6712 3.4 */
@@ -99,15 +99,10 @@ static est_err_t *cmp_open(ca_t **out, const ca_config_t *config, apr_pool_t *po
     ca_cmp_t *cmp = apr_pcalloc(pool, sizeof(*cmp));
     ca_t *ca = &cmp->remote.ca;
     est_slice_t der;
-    est_err_t *err;
 
     ca->driver = &ca_cmp_driver;
     EST_TRY(ca_remote_open(&cmp->remote, config, "http https", pool));
-    err = ca_cmp_settings_read(&cmp->settings, &ca->warning, config, pool);
-    if (err) {
-        err->detail = apr_psprintf(pool, "<EstCA %s> at %s: %s", config->name, config->where, est_err_text(err));
-        return err;
-    }
+    EST_TRY(ca_in_block(ca_cmp_settings_read(&cmp->settings, &ca->warning, config, pool), config, pool));
     if (cmp->settings->cert) {
         EST_TRY(pki_cert_der(&der, cmp->settings->cert, pool));
         add_key(ca, der, pool);
