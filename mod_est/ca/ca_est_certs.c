@@ -13,6 +13,7 @@
 #include <apr_strings.h>
 #include <apr_thread_mutex.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <openssl/err.h>
 #include <openssl/pem.h>
 #include <stdatomic.h>
@@ -26,7 +27,8 @@
 #define PAUSE_WITHOUT_ANY apr_time_from_sec(1)
 #define REASON_MAX 512
 
-/* All that there ever were: requests may still be at work with them, and those of before come back when upstreams differ */
+/* All that there ever were: requests may still be at work with them, and those of before come back when upstreams
+ * differ */
 typedef struct generation_t {
     ca_facts_t *facts;
     struct generation_t *next;
@@ -250,7 +252,8 @@ static void failed(ca_est_certs_t *certs, const est_err_t *err, const ca_facts_t
     apr_cpystrn(certs->reason, est_err_text(err), sizeof(certs->reason));
     if (known && !certs->failing)
         est_env_log(certs->remote->env, EST_LOG_WARNING,
-                    "the certificates of the upstream of <EstCA %s> cannot be looked at again, those of before are used: %s",
+                    "the certificates of the upstream of <EstCA %s> cannot be looked at again, those of before are used: "
+                    "%s",
                     certs->name, certs->reason);
     certs->failing = known != NULL;
 }
@@ -279,7 +282,8 @@ static est_err_t *look(ca_est_certs_t *certs, const ca_facts_t **out, apr_pool_t
         return err;
     }
     if (certs->failing)
-        est_env_log(env, EST_LOG_NOTICE, "the certificates of the upstream of <EstCA %s> can be looked at again", certs->name);
+        est_env_log(env, EST_LOG_NOTICE, "the certificates of the upstream of <EstCA %s> can be looked at again",
+                    certs->name);
     certs->failing = 0;
     atomic_store(&certs->next_look, env->now(env) + certs->refresh);
     return NULL;
@@ -304,8 +308,8 @@ est_err_t *ca_est_certs_get(ca_est_certs_t *certs, const ca_facts_t **out, apr_p
     return err;
 }
 
-est_err_t *ca_est_certs_renew(ca_est_certs_t *certs, const ca_facts_t **out, const ca_facts_t *before, const char *upstream,
-                              apr_time_t deadline, apr_pool_t *pool)
+est_err_t *ca_est_certs_renew(ca_est_certs_t *certs, const ca_facts_t **out, const ca_facts_t *before,
+                              const char *upstream, apr_time_t deadline, apr_pool_t *pool)
 {
     est_slice_t message;
 

@@ -6,9 +6,9 @@
 #define CA_EST_CERTS_H
 
 /*
- * The certificates of a CA behind another EST server: those of EstCACertificate, or what the server's cacerts says, which
- * is looked at again from time to time. The last good copy is used while the server is down, and is kept in a file, so
- * that it outlives a restart.
+ * The certificates of a CA behind another EST server: those of EstCACertificate, or what the server's cacerts says,
+ * which is looked at again from time to time. The last good copy is used while the server is down, and is kept in a
+ * file, so that it outlives a restart.
  */
 
 #include "ca_remote.h"
@@ -16,8 +16,8 @@
 /* Shared by threads */
 typedef struct ca_est_certs_t ca_est_certs_t;
 
-/* remote: where to ask; open before. The last good copy is read here. *warning: why it could not be, or NULL. Fails with
- * config or file. */
+/* remote: where to ask; open before. The last good copy is read here. *warning: why it could not be, or NULL. Fails
+ * with config or file. */
 est_err_t *ca_est_certs_open(ca_est_certs_t **out, const char **warning, ca_remote_t *remote, const ca_config_t *config,
                              apr_pool_t *pool);
 est_err_t *ca_est_certs_start(ca_est_certs_t *certs, apr_pool_t *pool);
@@ -31,8 +31,8 @@ est_err_t *ca_est_certs_get(ca_est_certs_t *certs, const ca_facts_t **out, apr_p
 
 /* A certificate came whose issuer is not among those of before: *out gets newer ones, of upstream if nobody else has
  * them yet, or stays NULL when there are none. */
-est_err_t *ca_est_certs_renew(ca_est_certs_t *certs, const ca_facts_t **out, const ca_facts_t *before, const char *upstream,
-                              apr_time_t deadline, apr_pool_t *pool);
+est_err_t *ca_est_certs_renew(ca_est_certs_t *certs, const ca_facts_t **out, const ca_facts_t *before,
+                              const char *upstream, apr_time_t deadline, apr_pool_t *pool);
 
 /* GET upstream/operation, decoded. Fails with ca_unavailable, ca_answer. */
 est_err_t *ca_est_get(est_slice_t *out, ca_remote_t *remote, const char *upstream, const char *operation,

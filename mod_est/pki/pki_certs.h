@@ -14,9 +14,9 @@
 #define PKI_CERTS_MAX 64 /* certificates of a message */
 
 /*
- * The certificates in their order, at least one; each is freed with pool. The message is one SignedData without signers,
- * as there is nobody whose signature would be checked, and without content. It may be BER, as some servers write it, but
- * nothing may follow it; CRLs beside the certificates are passed over. Fails with ca_answer.
+ * The certificates in their order, at least one; each is freed with pool. The message is one SignedData without
+ * signers, as there is nobody whose signature would be checked, and without content. It may be BER, as some servers
+ * write it, but nothing may follow it; CRLs beside the certificates are passed over. Fails with ca_answer.
  */
 est_err_t *pki_certs_read(STACK_OF(X509) **out, est_slice_t message, apr_pool_t *pool);
 

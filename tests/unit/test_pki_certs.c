@@ -46,7 +46,8 @@ static void test_certificates_in_their_order(void **state)
     STACK_OF(X509) *certs;
 
     (void)state;
-    X509 *made[] = {make_ca("CN=z", NULL, NULL, NULL), make_ca("CN=a", NULL, NULL, NULL), make_ca("CN=m", NULL, NULL, NULL)};
+    X509 *made[] = {make_ca("CN=z", NULL, NULL, NULL), make_ca("CN=a", NULL, NULL, NULL),
+                    make_ca("CN=m", NULL, NULL, NULL)};
     ASSERT_OK(read_certs(&certs, plain_message(join(3, cert_der(made[0]), cert_der(made[1]), cert_der(made[2])))));
     assert_int_equal(sk_X509_num(certs), 3);
     for (int i = 0; i < 3; i++)
@@ -94,7 +95,8 @@ static void test_an_empty_content_is_none(void **state)
 
     (void)state;
     ASSERT_OK(read_certs(&certs, message_of(DATA, hex("a002 0400"), der, set(text("")))));
-    ASSERT_FAILS(read_certs(&certs, message_of(DATA, hex("a003 040141"), der, set(text("")))), ca_answer, "has a content");
+    ASSERT_FAILS(read_certs(&certs, message_of(DATA, hex("a003 040141"), der, set(text("")))), ca_answer,
+                 "has a content");
     /* a full PKI response (RFC 5272 4.2) */
     ASSERT_FAILS(
         read_certs(&certs, message_of("06 08 2b 06 01 05 05 07 0c 03", hex("a004 0402 3000"), der, set(text("")))),
