@@ -289,24 +289,16 @@ static est_err_t *check_members(const ca_config_t *config, apr_pool_t *pool)
     return NULL;
 }
 
-/* err with the block it happened in */
-static est_err_t *in_block(est_err_t *err, const ca_config_t *config, apr_pool_t *pool)
-{
-    if (err)
-        err->detail = apr_psprintf(pool, "<EstCA %s> at %s: %s", config->name, config->where, est_err_text(err));
-    return err;
-}
-
 static est_err_t *est_open(ca_t **out, const ca_config_t *config, apr_pool_t *pool)
 {
     ca_est_t *est = apr_pcalloc(pool, sizeof(*est));
     ca_t *ca = &est->remote.ca;
     const char *warning;
 
-    EST_TRY(in_block(check_members(config, pool), config, pool));
+    EST_TRY(ca_in_block(check_members(config, pool), config, pool));
     EST_TRY(ca_remote_open(&est->remote, config, "https", pool));
     ca->driver = &ca_est_driver;
-    EST_TRY(in_block(ca_est_certs_open(&est->certs, &warning, &est->remote, config, pool), config, pool));
+    EST_TRY(ca_in_block(ca_est_certs_open(&est->certs, &warning, &est->remote, config, pool), config, pool));
     if (!config->client_certificate && !config->user)
         warning = apr_psprintf(
             pool, "<EstCA %s> has neither EstCAClientCertificate nor EstCAUser: will its upstream know us?",
