@@ -7,6 +7,7 @@
 #include "ca_cmp_settings.h"
 #include "ca_remote.h"
 
+#include <openssl/cmp.h>
 #include <string.h>
 #include <strings.h>
 
@@ -103,6 +104,7 @@ static est_err_t *cmp_open(ca_t **out, const ca_config_t *config, apr_pool_t *po
     ca->driver = &ca_cmp_driver;
     EST_TRY(ca_remote_open(&cmp->remote, config, "http https", pool));
     EST_TRY(ca_in_block(ca_cmp_settings_read(&cmp->settings, &ca->warning, config, pool), config, pool));
+    ca->unchanged = cmp->settings->request == OSSL_CMP_P10CR;
     if (cmp->settings->cert) {
         EST_TRY(pki_cert_der(&der, cmp->settings->cert, pool));
         add_key(ca, der, pool);
