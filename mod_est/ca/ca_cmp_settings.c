@@ -143,7 +143,8 @@ static est_err_t *read_secret(ca_cmp_settings_t *settings, const ca_config_t *co
 static est_err_t *read_protection(ca_cmp_settings_t *settings, const char **warning, const ca_config_t *config,
                                   apr_pool_t *pool)
 {
-    int by_signature = config->cmp_certificate || config->cmp_key, by_secret = config->cmp_reference || config->cmp_secret;
+    int by_signature = config->cmp_certificate || config->cmp_key,
+        by_secret = config->cmp_reference || config->cmp_secret;
 
     if (by_signature && by_secret)
         return EST_FAIL(pool, config,
