@@ -32,8 +32,8 @@ struct ca_cmp_wire_t {
 
 /*
  * Starts a transaction, or goes on with the one that state has (n == 0: none): it comes from answer->state of before,
- * of any process. Fills in answer but for upstream, and fails, as ca_driver_t.issue does. A transaction that was
- * accepted is never lost: when the way breaks after that, it waits.
+ * of any process; when the CA knows that one no more, another is begun. Fills in answer but for upstream, and fails, as
+ * ca_driver_t.issue does. A transaction that was accepted is never lost: when the way breaks after that, it waits.
  */
 est_err_t *ca_cmp_session(ca_answer_t *answer, est_slice_t state, const ca_cmp_settings_t *settings,
                           ca_cmp_wire_t *wire, const ca_request_t *request, apr_pool_t *pool);

@@ -87,6 +87,9 @@ static est_err_t *parse_name(X509_NAME **out, const char *text, apr_pool_t *pool
     }
     if (!X509_NAME_entry_count(name))
         return EST_FAIL(pool, config, "EstCACmpRecipient \"%s\" has no attributes", text);
+    /* Encodes it now, as OpenSSL else would when it is first used, by several threads perhaps */
+    if (i2d_X509_NAME(name, NULL) < 0)
+        return EST_FAIL(pool, config, "EstCACmpRecipient \"%s\": %s", text, pki_ossl_reason(pool));
     return NULL;
 }
 

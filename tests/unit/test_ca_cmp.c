@@ -202,7 +202,8 @@ static void test_who_may_sign_for_the_ca(void **state)
         if (rows[i].accepted)
             est_test_ok(err, apr_psprintf(pool, "row %d", (int)i), __FILE__, __LINE__);
         else
-            ASSERT_ROW(err, EST_E_ca_answer, NULL, apr_psprintf(pool, "row %d", (int)i));
+            ASSERT_ROW(err, EST_E_ca_answer, rows[i].by_other ? "no suitable sender cert" : "must not sign for the CA",
+                       apr_psprintf(pool, "row %d", (int)i));
     }
 }
 

@@ -132,7 +132,7 @@ static void test_a_confirmation_that_was_not_sent_is_sent_later(void **state)
 }
 
 /* OpenSSL's server, to which the transaction is over, does not say more than that: the certificate may be good, or
- * taken back by now. The next request gets another one. */
+ * taken back by now. Another one is asked for. */
 static void test_a_confirmation_of_which_the_ca_knows_nothing_any_more(void **state)
 {
     cmp_test_t *ca = cmp_test_make();
@@ -146,9 +146,52 @@ static void test_a_confirmation_of_which_the_ca_knows_nothing_any_more(void **st
     ASSERT_OK(run_new(&answer, ca, &config));
     assert_int_equal(answer.der.n, 0);
     assert_int_equal(ca->n_confirmed, 1);
-    ASSERT_FAILS(run(&answer, answer.state, ca, &config, NULL), ca_refused, "unexpected pkibody");
-    assert_int_equal(answer.der.n, 0);
+    ASSERT_OK(run(&answer, answer.state, ca, &config, NULL));
+    assert_certificate(&answer, ca);
+    assert_int_equal(ca->bodies[2], CMP_TEST_CERTCONF);
+    assert_int_equal(ca->bodies[3], OSSL_CMP_P10CR);
+    assert_int_equal(ca->n_confirmed, 2);
+}
+
+/* Of a poll whose answer was lost we do not know the nonce. A process that ended before it could write down what it got
+ * leaves the same state. */
+static void test_a_transaction_that_the_ca_takes_for_another_is_begun_anew(void **state)
+{
+    cmp_test_t *ca = cmp_test_make();
+    ca_config_t config = cmp_test_config(ca);
+    ca_answer_t answer;
+    est_slice_t kept;
+
+    (void)state;
+    ca->n_polls = 2;
+    ASSERT_OK(run_new(&answer, ca, &config));
+    kept = answer.state;
+    ca->break_at = 3;
+    ca->break_after = 1;
+    ca->broken = EST_E_ca_timeout;
+    ASSERT_FAILS(run(&answer, kept, ca, &config, NULL), ca_timeout, NULL);
+    ASSERT_SLICE(answer.state, kept);
+    ASSERT_OK(run(&answer, kept, ca, &config, NULL));
+    assert_certificate(&answer, ca);
+    assert_int_equal(ca->bodies[3], CMP_TEST_POLLREQ);
+    assert_int_equal(ca->bodies[4], OSSL_CMP_P10CR);
+}
+
+/* That is no loss of the transaction */
+static void test_a_request_that_is_refused_after_waiting_is_not_begun_anew(void **state)
+{
+    cmp_test_t *ca = cmp_test_make();
+    ca_config_t config = cmp_test_config(ca);
+    ca_answer_t answer;
+
+    (void)state;
+    ca->n_polls = 1;
+    ASSERT_OK(run_new(&answer, ca, &config));
+    ca->status = OSSL_CMP_PKISTATUS_rejection;
+    ca->fail_info = 1 << OSSL_CMP_PKIFAILUREINFO_badRequest;
+    ASSERT_FAILS(run(&answer, answer.state, ca, &config, NULL), ca_refused, "not today");
     assert_int_equal(answer.state.n, 0);
+    assert_int_equal(ca->n_messages, 3);
 }
 
 static void test_a_first_message_that_is_not_answered_has_no_state(void **state)
@@ -245,6 +288,8 @@ int main(void)
         EST_TEST(test_a_poll_that_gets_no_answer_fails_and_the_state_stays),
         EST_TEST(test_a_confirmation_that_was_not_sent_is_sent_later),
         EST_TEST(test_a_confirmation_of_which_the_ca_knows_nothing_any_more),
+        EST_TEST(test_a_transaction_that_the_ca_takes_for_another_is_begun_anew),
+        EST_TEST(test_a_request_that_is_refused_after_waiting_is_not_begun_anew),
         EST_TEST(test_a_first_message_that_is_not_answered_has_no_state),
         EST_TEST(test_an_answer_that_is_no_message),
         EST_TEST(test_a_state_that_is_none_is_refused),
