@@ -113,7 +113,7 @@ static est_err_t *check_extensions(ca_remote_t *remote, const ca_config_t *confi
                             "EstCAExtensions: \"%s\" is neither a name that OpenSSL knows nor a dotted OID", name);
         oids[i] = apr_pstrdup(pool, text);
     }
-    remote->extensions = oids;
+    remote->ca.extensions = oids;
     return NULL;
 }
 
