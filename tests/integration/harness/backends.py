@@ -9,6 +9,7 @@ from cryptography.hazmat.primitives import serialization
 
 from . import run
 from .upstream import UpstreamEst
+from .upstream_cmp import REQUESTS, UpstreamCmp
 
 # What a driver can be made to do; a case is a cell for each driver that can
 FORWARD = "forward"  # has its certificates from elsewhere, and with that everything that an upstream may do
@@ -125,3 +126,14 @@ class Forwarding(Backend):
 class ForwardingEst(Forwarding):
     def __init__(self, directory, name, **directives):
         super().__init__(name, UpstreamEst(directory, "up-" + name), directives)
+
+
+class ForwardingCmp(Forwarding):
+    """request: what EstCACmpRequest says"""
+
+    def __init__(self, directory, name, protection, tls=True, request="p10cr", **directives):
+        super().__init__(name, UpstreamCmp(directory, "up-" + name, tls=tls), {"EstCACmpRequest": request, **directives},
+                         protection=protection)
+
+    def asked(self):
+        return sum(request.operation in (*REQUESTS, "pollReq") for request in list(self.upstream.requests))
