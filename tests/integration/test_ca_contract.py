@@ -70,9 +70,9 @@ def site(database, backends, make_site):  # in this order, so that database and 
     site = make_site("contract", start=False, server=database, children=2, threads=20, forks=True, pool=6)
     site.config.server = "EstDatabaseTimeout 2\nServerLimit 8\nMinSpareThreads 21\nMaxSpareThreads 80"
     site.config.ca_blocks = [site.httpd.ca_block("issuing"), *[backend.block(site.httpd) for backend in backends.values()]]
-    for name in backends:
-        site.alias(name, ca=name)
-        site.alias(name + "-approved", ca=name, approval="all", retry_after="5 seconds")
+    for name, backend in backends.items():
+        site.alias(backend.label, ca=name)
+        site.alias(backend.label + "-approved", ca=name, approval="all", retry_after="5 seconds")
     site.someone, site.other = site.register("someone", names="own"), site.register("other", names="*")
     return site.start()
 
@@ -113,7 +113,7 @@ def named(case, driver):
 @pytest.mark.row("EN-01", "EN-02", "EN-14")
 def test_a_certificate_is_valid_and_on_record(site, driver):
     key, subject = named("issued", driver)
-    answer = enrol(site, make_csr(key, subject, [dns("issued.example")]), driver.name)
+    answer = enrol(site, make_csr(key, subject, [dns("issued.example")]), driver.label)
     cert = answer.cert()
     assert answer.header("Content-Type") == ENROLLED
     lint(cert, driver.authority.cert)
@@ -124,9 +124,9 @@ def test_a_certificate_is_valid_and_on_record(site, driver):
 @cells()
 def test_PE_07_the_same_request_gets_the_same_certificate(site, driver):
     key, subject = named("again", driver)
-    cert = enrol(site, make_csr(key, subject), driver.name).cert()
+    cert = enrol(site, make_csr(key, subject), driver.label).cert()
     for _ in range(3):
-        assert enrol(site, make_csr(key, subject), driver.name).cert() == cert
+        assert enrol(site, make_csr(key, subject), driver.label).cert() == cert
     check_issued(site, driver, cert, subject)
     if FORWARD in driver.can:
         assert driver.asked() == 1 and driver.signed() == [cert.public_bytes(DER)]
@@ -135,10 +135,10 @@ def test_PE_07_the_same_request_gets_the_same_certificate(site, driver):
 @cells()
 def test_RE_05_a_holder_renews_with_another_key(site, driver):
     old, subject = named("renewed", driver)
-    cert = enrol(site, make_csr(old, subject, [dns("renewed.example")]), driver.name).cert()
+    cert = enrol(site, make_csr(old, subject, [dns("renewed.example")]), driver.label).cert()
     holder, key = Identity(old, cert, driver.authority.chain()), make_key()
     with site.client(identity=holder) as client:
-        new = client.reenroll(make_csr(key, subject, [dns("renewed.example")]), driver.name).cert()
+        new = client.reenroll(make_csr(key, subject, [dns("renewed.example")]), driver.label).cert()
     lint(new, driver.authority.cert)
     assert new.serial_number != cert.serial_number and new.public_key().public_numbers() == key.public_key().public_numbers()
     found = rows(site, subject)
@@ -153,9 +153,9 @@ def test_RE_05_a_holder_renews_with_another_key(site, driver):
 @cells()
 def test_RE_05_a_holder_renews_with_the_same_key(site, driver):
     key, subject = named("kept", driver)
-    cert = enrol(site, make_csr(key, subject), driver.name).cert()
+    cert = enrol(site, make_csr(key, subject), driver.label).cert()
     with site.client(identity=Identity(key, cert, driver.authority.chain())) as client:
-        new = client.reenroll(make_csr(key, subject), driver.name).cert()
+        new = client.reenroll(make_csr(key, subject), driver.label).cert()
     lint(new, driver.authority.cert)
     assert new.serial_number != cert.serial_number
 
@@ -163,7 +163,7 @@ def test_RE_05_a_holder_renews_with_the_same_key(site, driver):
 @cells()
 def test_cacerts_has_the_ca_that_issues(site, driver):
     with site.client() as client:
-        certs = client.get("cacerts", driver.name).certs()
+        certs = client.get("cacerts", driver.label).certs()
     assert driver.authority.cert in certs and driver.authority.issuer.cert in certs
 
 
@@ -179,7 +179,7 @@ def test_R_01_thirty_identical_requests_at_once(site, driver):
         with site.ra() as client:
             client.get("cacerts")
             barrier.wait(20 * run.SLOW)
-            answers.append(client.enroll(csr, driver.name))
+            answers.append(client.enroll(csr, driver.label))
     threads = [threading.Thread(target=work) for _ in range(30)]
     for thread in threads:
         thread.start()
@@ -188,7 +188,7 @@ def test_R_01_thirty_identical_requests_at_once(site, driver):
     assert len(answers) == 30 and {answer.status for answer in answers} <= {200, 202}
     assert FORWARD in driver.can or {answer.status for answer in answers} == {200}
     given = {answer.cert() for answer in answers if answer.status == 200}
-    assert given == {enrol(site, csr, driver.name).cert()}
+    assert given == {enrol(site, csr, driver.label).cert()}
     check_issued(site, driver, given.pop(), subject)
     if FORWARD in driver.can:
         assert driver.asked() == len(driver.signed()) == 1
@@ -199,10 +199,10 @@ def test_what_policy_refuses_is_not_signed(site, driver):
     """Nor does anybody elsewhere hear of it"""
     key, subject = named("refused-here", driver)
     with site.client(site.someone) as client:
-        answer = client.enroll(make_csr(key, subject), driver.name)
+        answer = client.enroll(make_csr(key, subject), driver.label)
     assert (answer.status, answer.reason) == (403, "name_not_yours")
-    answer = enrol(site, make_csr(key, subject + ",L=Nowhere"), driver.name)
-    assert (answer.status, answer.reason) == (400, "subject_not_allowed"), answer.text
+    answer = enrol(site, make_csr(key, subject + ",L=Nowhere"), driver.label)
+    assert (answer.status, answer.reason) == (403, "name_refused"), answer.text
     assert not [row for row in rows(site, subject) if row.outcome != "refused"]
     if FORWARD in driver.can:
         assert driver.asked() == 0
@@ -216,13 +216,13 @@ def test_a_refusal_is_told_and_may_be_taken_back(site, driver, expect_log):
     expect_log("EST1103")
     driver.does("refuse", refuse_text="the device is not in our books")
     seen = site.httpd.log.size()
-    check_failed(enrol(site, make_csr(key, subject), driver.name), 502, "ca_refused")
+    check_failed(enrol(site, make_csr(key, subject), driver.label), 502, "ca_refused")
     row = one_row(site, subject, "failed")
     assert (row.rule, row.ca, row.answer, row.busy) == ("ca_refused", driver.name, None, False)
     assert "the device is not in our books" in row.reason and row.upstream in (driver.url, None)
     assert len(lines(site, seen, "EST1103", "the device is not in our books")) == 1
     driver.does("issue")
-    cert = enrol(site, make_csr(key, subject), driver.name).cert()
+    cert = enrol(site, make_csr(key, subject), driver.label).cert()
     found = rows(site, subject)
     assert [row.outcome for row in found] == ["failed", "issued"] and bytes(found[1].der) == cert.public_bytes(DER)
 
@@ -234,7 +234,7 @@ def test_PE_01_PE_02_PE_09_what_the_upstream_keeps_waiting_waits(site, driver):
     driver.does("pend", retry_after=7)
 
     def poll():
-        return enrol(site, make_csr(key, subject, [dns("waits.example")]), driver.name)
+        return enrol(site, make_csr(key, subject, [dns("waits.example")]), driver.label)
     check_waits(poll(), 7)
     asked, row = driver.asked(), one_row(site, subject, "forwarded")
     assert (row.ca, row.upstream, row.busy) == (driver.name, driver.url, False) and row.reason is None
@@ -258,16 +258,16 @@ def test_PE_05_an_order_is_of_the_one_who_asked(site, driver):
     key, subject = named("whose", driver)
     csr = make_csr(key, subject)
     driver.does("pend")
-    check_waits(enrol(site, csr, driver.name), 7)
+    check_waits(enrol(site, csr, driver.label), 7)
     with site.client(site.someone) as client:
-        assert client.enroll(csr, driver.name).reason == "name_not_yours"
+        assert client.enroll(csr, driver.label).reason == "name_not_yours"
     with site.client(site.other) as client:
-        check_waits(client.enroll(csr, driver.name), 7)
+        check_waits(client.enroll(csr, driver.label), 7)
     found = [row for row in rows(site, subject) if row.outcome != "refused"]
     assert [row.outcome for row in found] == ["forwarded"] * 2 and [row.identity for row in found] == [site.user, site.other]
     driver.release()
     hurry(site, subject)
-    enrol(site, csr, driver.name).cert()
+    enrol(site, csr, driver.label).cert()
     assert [row.outcome for row in rows(site, subject) if row.outcome != "refused"] == ["issued", "forwarded"]
 
 
@@ -276,16 +276,16 @@ def test_PE_03_an_order_outlives_children_and_server(site, driver):
     key, subject = named("outlives", driver)
     csr, before = make_csr(key, subject), set(site.httpd.children())
     driver.does("pend")
-    check_waits(enrol(site, csr, driver.name), 7)
+    check_waits(enrol(site, csr, driver.label), 7)
     hurry(site, subject)
     site.httpd.graceful()
     assert not before & set(site.httpd.children())
-    check_waits(enrol(site, csr, driver.name), 7)
+    check_waits(enrol(site, csr, driver.label), 7)
     site.httpd.stop()
     site.httpd.start()
     driver.release()
     hurry(site, subject)
-    cert = enrol(site, csr, driver.name).cert()
+    cert = enrol(site, csr, driver.label).cert()
     check_issued(site, driver, cert, subject)
     assert driver.signed() == [cert.public_bytes(DER)]
 
@@ -295,12 +295,12 @@ def test_R_04_no_answer_in_time_and_the_retry_gets_it(site, driver, expect_log):
     key, subject = named("timeout", driver)
     expect_log("EST1102")
     driver.does("hang")
-    check_failed(enrol(site, make_csr(key, subject), driver.name), 504, "ca_timeout", retry=True)
+    check_failed(enrol(site, make_csr(key, subject), driver.label), 504, "ca_timeout", retry=True)
     row = one_row(site, subject, "forwarded")
     assert (row.upstream, row.busy, row.answer) == (driver.url, False, None)
     driver.let_go()
     driver.does("issue")
-    cert = enrol(site, make_csr(key, subject), driver.name).cert()
+    cert = enrol(site, make_csr(key, subject), driver.label).cert()
     assert check_issued(site, driver, cert, subject).id == row.id
     assert driver.signed() == [cert.public_bytes(DER)]
 
@@ -310,11 +310,11 @@ def test_R_04_an_answer_is_lost_and_the_retry_gets_it(site, driver, expect_log):
     key, subject = named("lost", driver)
     expect_log("EST1102")
     driver.does("close")
-    check_failed(enrol(site, make_csr(key, subject), driver.name), 504, "ca_timeout", retry=True)
+    check_failed(enrol(site, make_csr(key, subject), driver.label), 504, "ca_timeout", retry=True)
     row = one_row(site, subject, "forwarded")
     assert (row.upstream, row.busy) == (driver.url, False)
     driver.does("issue")
-    cert = enrol(site, make_csr(key, subject), driver.name).cert()
+    cert = enrol(site, make_csr(key, subject), driver.label).cert()
     assert check_issued(site, driver, cert, subject).id == row.id
     assert driver.signed() == [cert.public_bytes(DER)]
 
@@ -326,13 +326,13 @@ def test_another_certificate_than_was_asked_for_is_not_handed_out(site, driver, 
     expect_log("EST1105")
     driver.does(kind)
     csr = make_csr(key, subject, [dns(kind + ".example")])
-    check_failed(enrol(site, csr, driver.name), 502, "ca_wrong")
+    check_failed(enrol(site, csr, driver.label), 502, "ca_wrong")
     row = one_row(site, subject, "failed")
     assert (row.rule, row.ca, row.upstream, row.serial) == ("ca_wrong", driver.name, driver.url, None)
     assert row.reason and [bytes(row.answer)] == driver.signed()
     assert site.db.value("SELECT count(*) FROM est.certificate WHERE der = %s", row.answer, user="postgres") == 0
     driver.does("issue")
-    cert = enrol(site, csr, driver.name).cert()
+    cert = enrol(site, csr, driver.label).cert()
     assert [each.outcome for each in rows(site, subject)] == ["failed", "issued"]
     lint(cert, driver.authority.cert)
 
@@ -342,11 +342,11 @@ def test_no_proper_answer(site, driver, expect_log):
     key, subject = named("garbage", driver)
     expect_log("EST1104")
     driver.does("garbage")
-    check_failed(enrol(site, make_csr(key, subject), driver.name), 502, "ca_answer")
+    check_failed(enrol(site, make_csr(key, subject), driver.label), 502, "ca_answer")
     row = one_row(site, subject, "failed")
     assert (row.rule, row.answer, row.upstream) == ("ca_answer", None, driver.url)
     driver.does("issue")
-    enrol(site, make_csr(key, subject), driver.name).cert()
+    enrol(site, make_csr(key, subject), driver.label).cert()
 
 
 # --- what is away
@@ -356,13 +356,13 @@ def test_what_is_away_is_waited_for_and_comes_back(site, driver, expect_log):
     key, subject = named("away", driver)
     csr, children = make_csr(key, subject), site.httpd.children()
     expect_log("EST1100")
-    enrol(site, make_csr(make_key(), subject + ",O=before"), driver.name).cert()
+    enrol(site, make_csr(make_key(), subject + ",O=before"), driver.label).cert()
     driver.go_away()
     try:
         for _ in range(2):
-            check_failed(enrol(site, csr, driver.name), 503, "ca_unavailable", retry=True)
+            check_failed(enrol(site, csr, driver.label), 503, "ca_unavailable", retry=True)
         with site.client() as client:
-            assert driver.authority.cert in client.get("cacerts", driver.name).certs()
+            assert driver.authority.cert in client.get("cacerts", driver.label).certs()
         if FORWARD in driver.can:
             row = one_row(site, subject, "forwarded")
             assert (row.upstream, row.busy) == (None, False)
@@ -370,7 +370,7 @@ def test_what_is_away_is_waited_for_and_comes_back(site, driver, expect_log):
             assert not rows(site, subject)
     finally:
         driver.come_back()
-    cert = enrol(site, csr, driver.name).cert()
+    cert = enrol(site, csr, driver.label).cert()
     check_issued(site, driver, cert, subject)
     assert site.httpd.children() == children
 
@@ -381,16 +381,16 @@ def test_PE_03_an_order_waits_for_the_upstream_that_has_it(site, driver, expect_
     csr = make_csr(key, subject)
     expect_log("EST1100")
     driver.does("pend")
-    check_waits(enrol(site, csr, driver.name), 7)
+    check_waits(enrol(site, csr, driver.label), 7)
     driver.release()
     driver.go_away()
     hurry(site, subject)
-    check_failed(enrol(site, csr, driver.name), 503, "ca_unavailable", retry=True)
+    check_failed(enrol(site, csr, driver.label), 503, "ca_unavailable", retry=True)
     row = one_row(site, subject, "forwarded")
     assert (row.upstream, row.busy) == (driver.url, False)
     driver.come_back()
     hurry(site, subject)
-    check_issued(site, driver, enrol(site, csr, driver.name).cert(), subject)
+    check_issued(site, driver, enrol(site, csr, driver.label).cert(), subject)
 
 
 # --- what ends in the middle
@@ -407,7 +407,7 @@ def hanging(site, backends, case):
         driver.does("hang")
         key, subject = named(case, driver)
         csr = make_csr(key, subject)
-        begun.append((driver, subject, csr, Asking(site, csr, name)))
+        begun.append((driver, subject, csr, Asking(site, csr, driver.label)))
     for driver, *_ in begun:
         driver.wait_signed()
     return begun
@@ -424,14 +424,14 @@ def killed(site, backends):
         broken = asking.end()
         driver.let_go()
         driver.does("issue")
-        early = enrol(site, csr, driver.name)
+        early = enrol(site, csr, driver.label)
         stories[driver.name] = [subject, broken, early, driver.asked()]
 
     for driver, subject, csr, _ in begun:
         late = []
 
         def over():
-            late.append(enrol(site, csr, driver.name))  # pylint: disable=cell-var-from-loop
+            late.append(enrol(site, csr, driver.label))  # pylint: disable=cell-var-from-loop
             return late[-1].status != 202
         run.wait_until(over, LEASE + 10, "the end of the lease")
         stories[driver.name] += [late, late[-1]]
@@ -463,12 +463,12 @@ def without_database(site, database, backends):
         late = []
 
         def back():
-            late.append(enrol(site, csr, driver.name))  # pylint: disable=cell-var-from-loop
+            late.append(enrol(site, csr, driver.label))  # pylint: disable=cell-var-from-loop
             return late[-1].status != 503
         run.wait_until(back, 10, "the database to be back")
         early, asked = late[-1], driver.asked()
         hurry(site, subject)
-        stories[driver.name] += [early, asked, late, enrol(site, csr, driver.name)]
+        stories[driver.name] += [early, asked, late, enrol(site, csr, driver.label)]
     return {name: Story(*story) for name, story in stories.items()}
 
 
@@ -488,7 +488,7 @@ def test_R_04_OP_01_the_database_is_away_when_the_upstream_answers(site, allow_l
 @cells(FORWARD)
 def test_what_is_approved_is_forwarded(site, driver):
     key, subject = named("approved", driver)
-    csr, label = make_csr(key, subject), driver.name + "-approved"
+    csr, label = make_csr(key, subject), driver.label + "-approved"
     check_waits(enrol(site, csr, label), 5)
     assert driver.asked() == 0, "nobody had approved it"
     row = one_row(site, subject, "pending")
@@ -505,7 +505,7 @@ def test_what_is_approved_is_forwarded(site, driver):
 @cells(FORWARD)
 def test_what_is_denied_is_not_forwarded(site, driver):
     key, subject = named("denied", driver)
-    csr, label = make_csr(key, subject), driver.name + "-approved"
+    csr, label = make_csr(key, subject), driver.label + "-approved"
     check_waits(enrol(site, csr, label), 5)
     site.db.execute("SELECT deny(%s, 'not one of ours')", str(one_row(site, subject, "pending").id))
     assert enrol(site, csr, label).reason == "approval_denied"
@@ -517,17 +517,17 @@ def test_who_is_suspended_while_the_upstream_keeps_it_waiting_gets_nothing(site,
     key, subject = named("suspended", driver)
     csr = make_csr(key, subject)
     driver.does("pend")
-    check_waits(enrol(site, csr, driver.name), 7)
+    check_waits(enrol(site, csr, driver.label), 7)
     site.db.execute("SELECT suspend(%s)", subject.removeprefix("CN="))
     driver.release()
     hurry(site, subject)
     asked = driver.asked()
     for _ in range(2):
-        answer = enrol(site, csr, driver.name)
+        answer = enrol(site, csr, driver.label)
         assert (answer.status, answer.reason) == (403, "entity_suspended")
     assert driver.asked() == asked and not driver.signed()
     site.db.execute("SELECT reinstate(%s)", subject.removeprefix("CN="))
-    cert = enrol(site, csr, driver.name).cert()
+    cert = enrol(site, csr, driver.label).cert()
     assert [row.outcome for row in rows(site, subject) if row.outcome != "refused"] == ["issued"]
     assert driver.signed() == [cert.public_bytes(DER)]
 
@@ -537,9 +537,9 @@ def test_who_is_suspended_while_the_upstream_signs_gets_nothing(site, driver, ex
     """The certificate exists: it is on record, and the log says so"""
     key, subject = named("too-late", driver)
     csr = make_csr(key, subject)
-    expect_log("EST1105")
+    expect_log("which is not handed out")
     driver.does("hang")
-    asking = Asking(site, csr, driver.name)
+    asking = Asking(site, csr, driver.label)
     driver.wait_signed()
     site.db.execute("SELECT suspend(%s)", subject.removeprefix("CN="))
     driver.let_go()

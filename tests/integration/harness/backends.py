@@ -20,7 +20,7 @@ class Backend:
     can = frozenset()
 
     def __init__(self, name):
-        self.name = name
+        self.name, self.label = name, "by-" + name  # of the block, and of its alias
 
     def block(self, httpd):
         """The <EstCA> block, with its files in place"""
