@@ -37,13 +37,35 @@ static est_err_t *check_signature(X509 *cert, apr_pool_t *pool)
     return NULL;
 }
 
-/* What OpenSSL cannot read, who verifies with it refuses */
+static int is_readable(X509_EXTENSION *ext)
+{
+    const X509V3_EXT_METHOD *method = X509V3_EXT_get(ext);
+    void *value = method ? X509V3_EXT_d2i(ext) : NULL;
+
+    if (value && method->it)
+        ASN1_item_free(value, ASN1_ITEM_ptr(method->it));
+    else if (value)
+        method->ext_free(value);
+    ERR_clear_error();
+    return value || !method;
+}
+
+/* What OpenSSL cannot read, who verifies with it refuses: an extension that is malformed, or against RFC 5280 */
 static est_err_t *check_readable(X509 *cert, apr_pool_t *pool)
 {
     uint32_t flags = X509_get_extension_flags(cert);
 
     ERR_clear_error();
-    return flags & EXFLAG_INVALID ? EST_FAIL(pool, ca_wrong, "malformed extensions") : NULL;
+    if (!(flags & EXFLAG_INVALID))
+        return NULL;
+    for (int i = 0; i < X509_get_ext_count(cert); i++) {
+        X509_EXTENSION *ext = X509_get_ext(cert, i);
+
+        if (!is_readable(ext))
+            return EST_FAIL(pool, ca_wrong, "extension %s is malformed",
+                            OBJ_nid2sn(OBJ_obj2nid(X509_EXTENSION_get_object(ext))));
+    }
+    return EST_FAIL(pool, ca_wrong, "malformed extensions, or some that do not go together");
 }
 
 /* TBSCertificate of RFC 5280 4.1 from behind the subjectPublicKeyInfo; pki_cert_facts() has read what is before */
