@@ -6,6 +6,7 @@
 #include "ca_gate.h"
 #include "ca_local.h"
 
+#include <apr_strings.h>
 #include <string.h>
 
 static const ca_driver_t *const drivers[] = {&ca_local_driver};
@@ -19,6 +20,13 @@ est_err_t *ca_open(ca_t **out, const ca_config_t *config, apr_pool_t *pool)
             return drivers[i]->open(out, config, pool);
     return EST_FAIL(pool, config, "<EstCA %s> at %s: there is no driver \"%s\" (known: local)", config->name,
                     config->where, name);
+}
+
+est_err_t *ca_in_block(est_err_t *err, const ca_config_t *config, apr_pool_t *pool)
+{
+    if (err)
+        err->detail = apr_psprintf(pool, "<EstCA %s> at %s: %s", config->name, config->where, est_err_text(err));
+    return err;
 }
 
 apr_size_t ca_shared_size(const ca_t *ca)

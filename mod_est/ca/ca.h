@@ -130,6 +130,9 @@ struct ca_t {
 /* Finds the driver by config->driver (default local) and opens it */
 est_err_t *ca_open(ca_t **out, const ca_config_t *config, apr_pool_t *pool);
 
+/* err, which may be NULL, with the block that it happened in: for drivers' open */
+est_err_t *ca_in_block(est_err_t *err, const ca_config_t *config, apr_pool_t *pool);
+
 /* Octets of shared memory that the gates of ca take; 0: it has none. ca_share has them there from now on: before the
  * first request, and before the process forks. memory is zero, aligned for any type, and lives as long as ca. */
 apr_size_t ca_shared_size(const ca_t *ca);

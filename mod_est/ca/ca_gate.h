@@ -52,5 +52,7 @@ apr_size_t ca_gate_size(void);
 ca_gate_verdict_t ca_gate_enter(int *place, int *wait, ca_gate_t *gate, const ca_gate_rules_t *rules, apr_time_t now);
 ca_gate_change_t ca_gate_leave(ca_gate_t *gate, const ca_gate_rules_t *rules, int place, ca_gate_result_t result,
                                apr_time_t now);
+/* Seconds that it is still left alone, at least 1; 0: one could try */
+int ca_gate_wait(const ca_gate_t *gate, const ca_gate_rules_t *rules, apr_time_t now);
 
 #endif

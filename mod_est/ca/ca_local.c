@@ -17,15 +17,6 @@ typedef struct {
     pki_signer_t *signer;
 } ca_local_t;
 
-/* err with the block it happened in; the text of pki_load says the file */
-static est_err_t *in_block(est_err_t *err, const ca_config_t *config, apr_pool_t *pool)
-{
-    if (err)
-        err->detail = apr_psprintf(pool, "<EstCA %s> at %s: %s", config->name, config->where,
-                                   err->detail ? err->detail : est_err_row(err->code)->text);
-    return err;
-}
-
 static est_err_t *open_all(ca_local_t *local, const ca_config_t *config, apr_pool_t *pool)
 {
     ca_t *ca = &local->ca;
@@ -67,7 +58,7 @@ static est_err_t *local_open(ca_t **out, const ca_config_t *config, apr_pool_t *
 
     local->ca.driver = &ca_local_driver;
     local->ca.name = apr_pstrdup(pool, config->name);
-    EST_TRY(in_block(open_all(local, config, pool), config, pool));
+    EST_TRY(ca_in_block(open_all(local, config, pool), config, pool));
     *out = &local->ca;
     return NULL;
 }
