@@ -352,7 +352,7 @@ est_err_t *pki_signer_make_for(pki_signer_t **out, X509 *ca, pki_sign_t *sign, v
 
     if (!pki_cert_is_ca(ca))
         return EST_FAIL(pool, config, "certificate is not one of a CA (basicConstraints, keyCertSign)");
-    signer->standard = standard_algorithm(X509_get0_pubkey(ca));
+    signer->standard = X509_get0_pubkey(ca) ? standard_algorithm(X509_get0_pubkey(ca)) : NULL;
     if (!signer->standard)
         return EST_FAIL(pool, config, "CA key is none of RSA, EC P-256, P-384, P-521, Ed25519, Ed448");
 

@@ -23,7 +23,7 @@
 typedef struct pki_token_t pki_token_t;
 struct pki_token_t {
     pki_token_t *next;
-    char *module;
+    char *module; /* as identify() says */
     apr_thread_mutex_t *mutex; /* of what follows */
     apr_thread_cond_t *changed;
     int inside;    /* threads that sign */
@@ -162,6 +162,11 @@ static const char *reason(int *pin_refused)
 
 enum { PIN_UNTRIED, PIN_ACCEPTED, PIN_REFUSED, PIN_FIRST_TIME }; /* from there on: seconds, when the trial began */
 
+static const char *module_of(const pki_token_key_t *key)
+{
+    return key->spec.module ? key->spec.module : PKI_TOKEN_DEFAULT_MODULE;
+}
+
 static est_err_t *pin_was_refused(const pki_token_key_t *key, apr_pool_t *pool)
 {
     return EST_FAIL(pool, ca_failed,
@@ -258,15 +263,22 @@ static est_err_t *check_pair(const pki_token_key_t *key, apr_pool_t *pool)
 
 /* ---- opening; each of these is called by the exclusive thread */
 
-static int open_driver(pki_token_t *token)
+static est_err_t *open_driver(const pki_token_key_t *key, apr_pool_t *pool)
 {
     static const pki_token_driver_t *const drivers[] = {&pki_token_provider, &pki_token_engine};
+    pki_token_t *token = key->token;
+    int unused = 0;
 
     for (apr_size_t i = 0; i < sizeof(drivers) / sizeof(drivers[0]) && !token->context; i++) {
+        ERR_clear_error();
         token->driver = drivers[i];
         token->context = drivers[i]->open(token->module);
     }
-    return token->context != NULL;
+    if (!token->context)
+        return EST_FAIL(pool, ca_unavailable, "%s: OpenSSL has neither a provider nor an engine pkcs11 for %s (%s)",
+                        key->spec.uri, module_of(key), reason(&unused));
+    ERR_clear_error(); /* of a provider that is not there */
+    return NULL;
 }
 
 static void reset(pki_token_t *token)
@@ -285,39 +297,59 @@ static void reset(pki_token_t *token)
     ERR_clear_error();
 }
 
-static est_err_t *load(pki_token_key_t *key, int renew, int *pin_refused, apr_pool_t *pool)
+static est_err_t *load(pki_token_key_t *key, int *pin_refused, apr_pool_t *pool)
 {
     pki_token_t *token = key->token;
-    const char *why;
     est_err_t *err;
 
-    ERR_clear_error();
-    if (!token->context && !open_driver(token))
-        return EST_FAIL(pool, ca_failed, "%s: OpenSSL has neither a provider nor an engine pkcs11 here (%s)",
-                        key->spec.uri, reason(pin_refused));
-    ERR_clear_error(); /* of a provider that is not there */
-    if (renew)
-        reset(token);
     key->pkey = token->driver->load(token->context, key->spec.uri, key->spec.pin);
-    why = key->pkey ? NULL : reason(pin_refused);
-    /* A module that was initialised while the token was away may not see it come back */
-    if (!key->pkey && !renew && !*pin_refused) {
-        reset(token);
-        key->pkey = token->driver->load(token->context, key->spec.uri, key->spec.pin);
-        why = key->pkey ? NULL : reason(pin_refused);
+    if (!key->pkey) {
+        const char *why = reason(pin_refused);
+
+        return *pin_refused ? pin_was_refused(key, pool)
+                            : EST_FAIL(pool, ca_unavailable, "%s cannot be had from %s (%s: %s)", key->spec.uri,
+                                       module_of(key), token->driver->name, why);
     }
     ERR_clear_error();
-    if (*pin_refused)
-        return pin_was_refused(key, pool);
-    if (!key->pkey)
-        return EST_FAIL(pool, ca_unavailable, "%s cannot be had from %s (%s: %s)", key->spec.uri, token->module,
-                        token->driver->name, why);
     err = check_pair(key, pool);
     if (err) {
         EVP_PKEY_free(key->pkey);
         key->pkey = NULL;
     }
     return err;
+}
+
+/* The engine remembers the last PIN, and would try it for a key that has none: in another token, perhaps */
+static est_err_t *check_pins(const pki_token_key_t *key, apr_pool_t *pool)
+{
+    const pki_token_key_t *other;
+
+    apr_thread_mutex_lock(key->token->mutex);
+    for (other = key->token->keys; other && !other->spec.pin; other = other->next)
+        ;
+    apr_thread_mutex_unlock(key->token->mutex);
+    if (other && !key->spec.pin)
+        return EST_FAIL(pool, ca_failed, "%s: EstCAKeyPassphrase is missing, which %s of the same module has",
+                        key->spec.uri, other->spec.uri);
+    return NULL;
+}
+
+/* renew: with the module initialised anew. So it is, too, when the token is not there, or what there is does not sign: a
+ * module may not see that a token has come back. */
+static est_err_t *load_or_reset(pki_token_key_t *key, int renew, int *pin_refused, apr_pool_t *pool)
+{
+    est_err_t *err;
+
+    EST_TRY(check_pins(key, pool));
+    if (!key->token->context)
+        EST_TRY(open_driver(key, pool));
+    if (renew)
+        reset(key->token);
+    err = load(key, pin_refused, pool);
+    if (!err || renew || err->code != EST_E_ca_unavailable)
+        return err;
+    reset(key->token);
+    return load(key, pin_refused, pool);
 }
 
 /* failed: the key of that generation is open and does not sign */
@@ -335,7 +367,7 @@ static est_err_t *open_key(pki_token_key_t *key, int failed, unsigned generation
     }
     failed = failed && token->generation == generation; /* else another has opened it anew meanwhile */
     if (failed || !key->pkey)
-        err = load(key, failed, &refused, pool);
+        err = load_or_reset(key, failed, &refused, pool);
     opened = key->pkey != NULL;
     leave(token, 1);
     settle_pin(key, claim, opened, refused);
@@ -376,7 +408,7 @@ static apr_status_t close_key(void *data)
 
 void pki_token_key_start(pki_token_key_t *key, pki_token_pin_t *pin, apr_pool_t *pool)
 {
-    pki_token_t *token = find_token(key->spec.module ? key->spec.module : PKI_TOKEN_DEFAULT_MODULE);
+    pki_token_t *token = find_token(module_of(key));
 
     if (pin)
         key->pin = pin;

@@ -24,10 +24,10 @@ typedef struct {
 } context_t;
 
 /* A provider takes its parameters from a configuration, and only from there before OpenSSL 3.2 */
-static const char head[] = "openssl_conf = init\n[init]\nproviders = providers\n"
-                           "[providers]\ndefault = default\n" NAME " = " NAME "\n"
-                           "[default]\nactivate = 1\n"
-                           "[" NAME "]\nactivate = 1\npkcs11-module-path = ";
+static const char head[] = "openssl_conf = init\n[init]\nproviders = our_providers\n"
+                           "[our_providers]\ndefault = our_default\n" NAME " = our_" NAME "\n"
+                           "[our_default]\nactivate = 1\n"
+                           "[our_" NAME "]\nactivate = 1\npkcs11-module-path = ";
 
 static int configure(OSSL_LIB_CTX *library, const char *module)
 {
