@@ -32,9 +32,9 @@ static int set(ENGINE *engine, const char *command, const char *value)
     return ENGINE_ctrl_cmd_string(engine, command, value, 0) == 1;
 }
 
-/* An instance of its own: one that is in libcrypto's list may be mod_ssl's (SSLCryptoDevice), with another module. It is
- * never unloaded, since OpenSSL keeps pointers into it. */
-static void *engine_open(const char *module)
+/* Not from libcrypto's list: that one may be mod_ssl's (SSLCryptoDevice), with another module. It is never unloaded, since
+ * OpenSSL keeps pointers into it. */
+static ENGINE *load_library(void)
 {
     char library[1024];
     ENGINE *engine;
@@ -42,8 +42,48 @@ static void *engine_open(const char *module)
     ENGINE_load_dynamic();
     engine = ENGINE_by_id("dynamic");
     if (engine && find_library(library, sizeof(library)) && set(engine, "SO_PATH", library) &&
-        set(engine, "ID", "pkcs11") && set(engine, "LIST_ADD", "0") && set(engine, "LOAD", NULL) &&
-        set(engine, "QUIET", NULL) && set(engine, "MODULE_PATH", module) && ENGINE_init(engine) == 1)
+        set(engine, "ID", "pkcs11") && set(engine, "LIST_ADD", "0") && set(engine, "LOAD", NULL))
+        return engine;
+    ENGINE_free(engine);
+    return NULL;
+}
+
+static CRYPTO_ONCE once = CRYPTO_ONCE_STATIC_INIT;
+static ENGINE *original;
+
+static void load_original(void)
+{
+    original = load_library();
+}
+
+/* An engine has one module, and the library can be bound to no second one: so each is a copy of one that is never used
+ * itself. Its library keeps what belongs to an engine with that engine. */
+static ENGINE *make_copy(void)
+{
+    ENGINE *engine = ENGINE_new();
+
+    if (engine && ENGINE_set_id(engine, ENGINE_get_id(original)) &&
+        ENGINE_set_name(engine, ENGINE_get_name(original)) &&
+        ENGINE_set_init_function(engine, ENGINE_get_init_function(original)) &&
+        ENGINE_set_finish_function(engine, ENGINE_get_finish_function(original)) &&
+        ENGINE_set_destroy_function(engine, ENGINE_get_destroy_function(original)) &&
+        ENGINE_set_ctrl_function(engine, ENGINE_get_ctrl_function(original)) &&
+        ENGINE_set_cmd_defns(engine, ENGINE_get_cmd_defns(original)) &&
+        ENGINE_set_load_privkey_function(engine, ENGINE_get_load_privkey_function(original)) &&
+        ENGINE_set_RSA(engine, ENGINE_get_RSA(original)) && ENGINE_set_EC(engine, ENGINE_get_EC(original)) &&
+        ENGINE_set_pkey_meths(engine, ENGINE_get_pkey_meths(original)))
+        return engine;
+    ENGINE_free(engine);
+    return NULL;
+}
+
+static void *engine_open(const char *module)
+{
+    ENGINE *engine;
+
+    if (!CRYPTO_THREAD_run_once(&once, load_original) || !original || !(engine = make_copy()))
+        return NULL;
+    if (set(engine, "QUIET", NULL) && set(engine, "MODULE_PATH", module) && ENGINE_init(engine) == 1)
         return engine;
     ENGINE_free(engine);
     return NULL;
