@@ -126,21 +126,18 @@ static const char *command(cmd_parms *cmd, void *location, int argc, char *const
 static const char *useless_number(const ca_config_t *config, apr_pool_t *pool)
 {
     const char *driver = config->driver ? config->driver : "local";
-    int is_local = !strcmp(driver, "local"), is_file = is_local && config->key && *config->key == '/';
+    int is_local = !strcmp(driver, "local");
     const struct {
         const char *name;
         int given, useless;
     } numbers[] = {{"EstCATimeout", config->timeout, is_file},
                    {"EstCAConnectTimeout", config->connect_timeout, is_local},
-                   {"EstCARefresh", config->refresh, strcmp(driver, "est") != 0},
-                   {"EstCAConcurrency", config->concurrency, is_file},
-                   {"EstCAFailures", config->failures, is_file},
-                   {"EstCACooldown", config->cooldown, is_file}};
+                   {"EstCARefresh", config->refresh, strcmp(driver, "est") != 0}};
 
     for (apr_size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++)
         if (numbers[i].given != EST_UNSET && numbers[i].useless)
-            return apr_psprintf(pool, "<EstCA %s>: %s has no effect with EstCADriver %s%s", config->name,
-                                numbers[i].name, driver, is_file ? " and a key in a file" : "");
+            return apr_psprintf(pool, "<EstCA %s>: %s has no effect with EstCADriver %s", config->name, numbers[i].name,
+                                driver);
     return NULL;
 }
 

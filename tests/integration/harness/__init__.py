@@ -43,6 +43,8 @@ Modules
     cms         certs-only messages, read by an implementation that is not ours
     names       requests with names written octet by octet, and the checks of what becomes of them
     judge       a second opinion of what may be issued, from the rows of the policy: see its own text
+    upstream    UpstreamEst: an EST server to forward to, which does as a test tells it
+    upstream_cmp  UpstreamCmp: the same as a CA that speaks CMP
     lint        lint(cert, issuer): RFC 5280 and profile checks by an implementation that is not ours. When a site is closed,
                 every certificate on record is checked; site.except_lint(name, reason) for what is made on purpose
 

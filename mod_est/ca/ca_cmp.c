@@ -1,0 +1,146 @@
+/*
+ * Copyright 2026 The mod_est authors
+ * SPDX-License-Identifier: Apache-2.0
+ */
+#include "ca_cmp.h"
+
+#include "ca_cmp_settings.h"
+#include "ca_remote.h"
+
+#include <apr_strings.h>
+#include <openssl/cmp.h>
+#include <string.h>
+#include <strings.h>
+
+static const char pkixcmp[] = "application/pkixcmp"; /* RFC 6712 3.4 */
+
+typedef struct {
+    ca_remote_t remote;
+    ca_cmp_settings_t *settings;
+} ca_cmp_t;
+
+/* To one upstream, until the deadline */
+typedef struct {
+    ca_cmp_wire_t wire;
+    const ca_remote_t *remote;
+    const char *upstream;
+    apr_time_t deadline;
+    const est_err_t *err; /* why the last message got no answer; it names the upstream */
+} http_wire_t;
+
+static int is_pkixcmp(const char *type)
+{
+    apr_size_t n = sizeof(pkixcmp) - 1;
+
+    return type && !strncasecmp(type, pkixcmp, n) && (!type[n] || strchr("; \t", type[n]));
+}
+
+/* An answer that carries no PKIMessage: the words are those of a server in front of the CA, or of one that is none */
+static est_err_t *no_message(const http_wire_t *http, const ca_http_answer_t *answer, apr_pool_t *pool)
+{
+    const char *words = ca_http_reason(answer, pool), *before = *words ? ": " : "";
+    est_err_t *err;
+
+    if (answer->status == 200)
+        return EST_FAIL(pool, ca_answer, "%s: the answer is %s, not %s", http->upstream,
+                        answer->content_type ? answer->content_type : "of no type", pkixcmp);
+    if (answer->status == 503 || answer->status == 429) {
+        err = EST_FAIL(pool, ca_unavailable, "%s: HTTP %d%s%s", http->upstream, answer->status, before, words);
+        err->retry_after = answer->retry_after;
+        return err;
+    }
+    if (answer->status >= 400 && answer->status < 500)
+        return EST_FAIL(pool, ca_refused, "%s: HTTP %d%s%s", http->upstream, answer->status, before, words);
+    return EST_FAIL(pool, ca_answer, "%s: HTTP %d%s%s", http->upstream, answer->status, before, words);
+}
+
+static est_err_t *exchange(http_wire_t *http, est_slice_t *answer, est_slice_t message, apr_pool_t *pool)
+{
+    const est_env_t *env = http->remote->env;
+    ca_http_ask_t ask = {.url = http->upstream,
+                         .body = message,
+                         .content_type = pkixcmp,
+                         .accept = pkixcmp,
+                         .timeout = http->deadline - env->now(env)};
+    ca_http_answer_t got;
+
+    if (ask.timeout <= 0)
+        return EST_FAIL(pool, ca_unavailable, "%s: no time is left for another message", http->upstream);
+    EST_TRY(ca_http_do(&got, http->remote->http, &ask, pool));
+    if (got.status != 200 || !is_pkixcmp(got.content_type))
+        return no_message(http, &got, pool);
+    *answer = got.body;
+    return NULL;
+}
+
+/* ca_cmp_wire_t.send */
+static est_err_t *http_send(ca_cmp_wire_t *wire, est_slice_t *answer, est_slice_t message, apr_pool_t *pool)
+{
+    http_wire_t *http = (http_wire_t *)wire;
+    est_err_t *err = exchange(http, answer, message, pool);
+
+    http->err = err;
+    return err;
+}
+
+/* ca_attempt_t */
+static est_err_t *attempt(ca_remote_t *remote, const char *upstream, int resume, ca_answer_t *answer,
+                          const ca_request_t *request, apr_time_t deadline, apr_pool_t *pool)
+{
+    http_wire_t http = {{http_send}, remote, upstream, deadline, NULL};
+    est_slice_t none = {0};
+    est_err_t *err = ca_cmp_session(answer, resume ? request->state : none, ((ca_cmp_t *)remote)->settings, &http.wire,
+                                    request, pool);
+
+    if (err && err != http.err)
+        err->detail = apr_psprintf(pool, "%s: %s", upstream, est_err_text(err));
+    return err;
+}
+
+/* The certificate that signs messages, after what ca_remote_open has put there */
+static void add_key(ca_t *ca, est_slice_t der, apr_pool_t *pool)
+{
+    est_slice_t *keys = apr_pcalloc(pool, (apr_size_t)(ca->n_keys + 1) * sizeof(*keys));
+
+    for (int i = 0; i < ca->n_keys; i++)
+        keys[i] = ca->keys[i];
+    keys[ca->n_keys++] = der;
+    ca->keys = keys;
+}
+
+static est_err_t *cmp_open(ca_t **out, const ca_config_t *config, apr_pool_t *pool)
+{
+    ca_cmp_t *cmp = apr_pcalloc(pool, sizeof(*cmp));
+    ca_t *ca = &cmp->remote.ca;
+    est_slice_t der;
+
+    ca->driver = &ca_cmp_driver;
+    EST_TRY(ca_remote_open(&cmp->remote, config, "http https", pool));
+    EST_TRY(ca_in_block(ca_cmp_settings_read(&cmp->settings, &ca->warning, config, pool), config, pool));
+    ca->unchanged = cmp->settings->request == OSSL_CMP_P10CR;
+    if (cmp->settings->cert) {
+        EST_TRY(pki_cert_der(&der, cmp->settings->cert, pool));
+        add_key(ca, der, pool);
+    }
+    *out = ca;
+    return NULL;
+}
+
+static est_err_t *cmp_start(ca_t *ca, const est_env_t *env, apr_pool_t *pool)
+{
+    return ca_remote_start((ca_remote_t *)ca, env, pool);
+}
+
+static est_err_t *cmp_facts(ca_t *ca, const ca_facts_t **out, apr_pool_t *pool)
+{
+    (void)pool;
+    *out = ((ca_cmp_t *)ca)->settings->facts;
+    return NULL;
+}
+
+static est_err_t *cmp_issue(ca_t *ca, ca_answer_t *answer, const ca_request_t *request, apr_pool_t *pool)
+{
+    return ca_remote_try((ca_remote_t *)ca, answer, request, attempt, pool);
+}
+
+const ca_driver_t ca_cmp_driver = {"cmp", 1, cmp_open, cmp_start, cmp_facts, cmp_issue};

@@ -1,0 +1,376 @@
+/*
+ * Copyright 2026 The mod_est authors
+ * SPDX-License-Identifier: Apache-2.0
+ */
+#include "ca_cmp_session.h"
+
+#include "ca_cmp_state.h"
+#include "ca_cmp_template.h"
+#include "ca_cmp_trust.h"
+#include "ca_remote.h"
+#include "pki/pki_ossl.h"
+
+#include <apr_strings.h>
+#include <openssl/cmp.h>
+#include <openssl/err.h>
+#include <string.h>
+
+#define MAX_REASONS 4
+#define UNREADABLE "what is kept of the transaction cannot be read"
+
+/*
+ * OpenSSL keeps a transaction that waits in memory only, and has no way to make one from octets. So it is led through
+ * the same transaction again: a new context with the old transactionID sends its messages, and those that had an answer
+ * before get it again, from the state, and go nowhere. The answers are verified as when they first came.
+ */
+typedef struct {
+    const ca_cmp_settings_t *settings;
+    ca_cmp_wire_t *wire;
+    const ca_request_t *request;
+    apr_pool_t *pool;
+    ca_cmp_state_t before; /* answers to give again */
+    int n_again;           /* of these were given */
+    ca_cmp_state_t now;    /* answers that OpenSSL has accepted */
+    est_slice_t last;      /* the answer that it is looking at */
+    int last_is_new;       /* which came over the wire */
+    int n_sent;            /* messages that went out */
+    int progress;          /* has an answer been accepted that was not in before? */
+    ca_cmp_trust_t trust;
+    est_err_t *broken;   /* why a message got no answer */
+    est_err_t *wrong;    /* why the certificate is not accepted */
+    ca_answer_t checked; /* the certificate that came */
+    int is_lost;         /* the CA does not know the transaction as it is in before */
+} session_t;
+
+/* OpenSSL goes on, so it took the last answer: of those between the first and the last, nothing is needed any more */
+static void keep(session_t *s)
+{
+    ca_cmp_state_t *now = &s->now;
+
+    if (!s->last.n)
+        return;
+    if (now->n < CA_CMP_STATE_ANSWERS)
+        now->n++;
+    now->answers[now->n - 1] = s->last;
+    s->progress |= s->last_is_new;
+    s->last.n = 0;
+}
+
+static OSSL_CMP_MSG *parse(est_slice_t der)
+{
+    const unsigned char *p = der.p;
+    OSSL_CMP_MSG *message = d2i_OSSL_CMP_MSG(NULL, &p, (long)der.n);
+
+    if (message && p != der.p + der.n) {
+        OSSL_CMP_MSG_free(message);
+        return NULL;
+    }
+    return message;
+}
+
+/* In pool; n == 0 when OpenSSL cannot write it */
+static est_slice_t encode(const OSSL_CMP_MSG *message, apr_pool_t *pool)
+{
+    unsigned char *octets = NULL;
+    int n = i2d_OSSL_CMP_MSG(message, &octets);
+    est_slice_t der = {0};
+
+    if (n > 0)
+        der = est_slice_dup(est_slice(octets, (apr_size_t)n), pool);
+    OPENSSL_free(octets);
+    return der;
+}
+
+/* The next answer of before. It answers a message with another nonce than the one that OpenSSL has just made. */
+static OSSL_CMP_MSG *answer_again(session_t *s, OSSL_CMP_CTX *ctx)
+{
+    OSSL_CMP_MSG *answer = parse(s->before.answers[s->n_again]);
+    const ASN1_OCTET_STRING *nonce = answer ? OSSL_CMP_HDR_get0_recipNonce(OSSL_CMP_MSG_get0_header(answer)) : NULL;
+
+    s->n_again++;
+    if (nonce && OSSL_CMP_CTX_set1_senderNonce(ctx, nonce))
+        return answer;
+    OSSL_CMP_MSG_free(answer);
+    return NULL;
+}
+
+static OSSL_CMP_MSG *answer_from_wire(session_t *s, const OSSL_CMP_MSG *message)
+{
+    est_slice_t out = encode(message, s->pool), in;
+    OSSL_CMP_MSG *answer;
+
+    if (!out.n)
+        return NULL;
+    s->broken = s->wire->send(s->wire, &in, out, s->pool);
+    if (s->broken)
+        return NULL;
+    s->n_sent++;
+    answer = parse(in);
+    if (!answer)
+        s->broken = EST_FAIL(s->pool, ca_answer, "the answer is no PKIMessage: %s", pki_ossl_reason(s->pool));
+    return answer;
+}
+
+/* OSSL_CMP_transfer_cb_t */
+static OSSL_CMP_MSG *transfer(OSSL_CMP_CTX *ctx, const OSSL_CMP_MSG *message)
+{
+    session_t *s = OSSL_CMP_CTX_get_transfer_cb_arg(ctx);
+    OSSL_CMP_MSG *answer;
+
+    keep(s);
+    s->last_is_new = s->n_again == s->before.n;
+    answer = s->last_is_new ? answer_from_wire(s, message) : answer_again(s, ctx);
+    if (answer)
+        s->last = encode(answer, s->pool);
+    return answer;
+}
+
+/* OSSL_CMP_certConf_cb_t. It is called whether or not the CA wants a confirmation: before it is sent */
+static int confirm(OSSL_CMP_CTX *ctx, X509 *cert, int fail_info, const char **text)
+{
+    session_t *s = OSSL_CMP_CTX_get_certConf_cb_arg(ctx);
+    est_slice_t der = {0};
+
+    s->wrong = pki_cert_der(&der, cert, s->pool);
+    if (s->wrong)
+        s->wrong->code = EST_E_ca_wrong;
+    else
+        s->wrong = ca_remote_accept(&s->checked, NULL, der, s->settings->facts, s->request, s->pool);
+    if (!s->wrong && fail_info)
+        s->wrong = EST_FAIL(s->pool, ca_wrong, "%s", *text ? *text : "OpenSSL does not accept the certificate");
+    if (!s->wrong)
+        return 0;
+    s->checked.der = der;
+    *text = "the certificate is not what was asked for";
+    return 1 << OSSL_CMP_PKIFAILUREINFO_incorrectData;
+}
+
+/* OSSL_CMP_log_cb_t. Without it, OpenSSL writes to stderr; what matters is in the error queue, too */
+static int log_nothing(const char *component, const char *file, int line, OSSL_CMP_severity level, const char *text)
+{
+    (void)component;
+    (void)file;
+    (void)line;
+    (void)level;
+    (void)text;
+    return 1;
+}
+
+static int set_protection(OSSL_CMP_CTX *ctx, session_t *s)
+{
+    const ca_cmp_settings_t *settings = s->settings;
+    X509_STORE *trusted = ca_cmp_trust_store(&s->trust);
+
+    if (!trusted || !OSSL_CMP_CTX_set0_trustedStore(ctx, trusted)) {
+        X509_STORE_free(trusted);
+        return 0;
+    }
+    if (settings->cert)
+        return OSSL_CMP_CTX_set1_cert(ctx, settings->cert) && OSSL_CMP_CTX_set1_pkey(ctx, settings->key) &&
+               (!settings->extra || OSSL_CMP_CTX_set1_extraCertsOut(ctx, settings->extra));
+    /* HMAC with SHA-256 in the stead of SHA-1 (RFC 9481 6.1.1) */
+    return OSSL_CMP_CTX_set1_referenceValue(ctx, settings->reference.p, (int)settings->reference.n) &&
+           OSSL_CMP_CTX_set1_secretValue(ctx, settings->secret.p, (int)settings->secret.n) &&
+           OSSL_CMP_CTX_set_option(ctx, OSSL_CMP_OPT_MAC_ALGNID, NID_hmacWithSHA256);
+}
+
+static int set_csr(OSSL_CMP_CTX *ctx, est_slice_t der)
+{
+    const unsigned char *p = der.p;
+    X509_REQ *csr = d2i_X509_REQ(NULL, &p, (long)der.n);
+    int done = csr && OSSL_CMP_CTX_set1_p10CSR(ctx, csr);
+
+    X509_REQ_free(csr);
+    return done;
+}
+
+static int set_key(OSSL_CMP_CTX *ctx, est_slice_t spki)
+{
+    const unsigned char *p = spki.p;
+    EVP_PKEY *key = d2i_PUBKEY(NULL, &p, (long)spki.n);
+
+    if (key && OSSL_CMP_CTX_set0_newPkey(ctx, 0, key))
+        return 1;
+    EVP_PKEY_free(key);
+    return 0;
+}
+
+static int set_transaction(OSSL_CMP_CTX *ctx, const ca_cmp_state_t *before)
+{
+    OSSL_CMP_MSG *first = parse(before->answers[0]);
+    const ASN1_OCTET_STRING *id = first ? OSSL_CMP_HDR_get0_transactionID(OSSL_CMP_MSG_get0_header(first)) : NULL;
+    int done = id && OSSL_CMP_CTX_set1_transactionID(ctx, id);
+
+    OSSL_CMP_MSG_free(first);
+    return done;
+}
+
+static int set_all(OSSL_CMP_CTX *ctx, session_t *s)
+{
+    return OSSL_CMP_CTX_set_log_cb(ctx, log_nothing) && OSSL_CMP_CTX_set_log_verbosity(ctx, OSSL_CMP_LOG_ALERT) &&
+           OSSL_CMP_CTX_set_transfer_cb(ctx, transfer) && OSSL_CMP_CTX_set_transfer_cb_arg(ctx, s) &&
+           OSSL_CMP_CTX_set_certConf_cb(ctx, confirm) && OSSL_CMP_CTX_set_certConf_cb_arg(ctx, s) &&
+           OSSL_CMP_CTX_set_option(ctx, OSSL_CMP_OPT_IMPLICIT_CONFIRM, 1) &&
+           OSSL_CMP_CTX_set_option(ctx, OSSL_CMP_OPT_POPO_METHOD, OSSL_CRMF_POPO_RAVERIFIED) &&
+           OSSL_CMP_CTX_set1_recipient(ctx, s->settings->recipient) && set_protection(ctx, s) &&
+           (s->now.request == OSSL_CMP_P10CR ? set_csr(ctx, s->request->csr) : set_key(ctx, s->request->tbs->spki));
+}
+
+/* What the CA has said no in */
+enum { IN_ERROR = 1, IN_RESPONSE = 2 };
+
+/* OpenSSL's reasons, each once, and whether one of them is that the CA said no. Clears the queue */
+static const char *take_reasons(int *refused, apr_pool_t *pool)
+{
+    const char *reasons[MAX_REASONS];
+    const char *text = NULL;
+    int n = 0;
+
+    *refused = 0;
+    for (unsigned long code = ERR_get_error(); code; code = ERR_get_error()) {
+        const char *reason = ERR_reason_error_string(code);
+        int known = !reason || n == MAX_REASONS;
+
+        if (ERR_GET_LIB(code) == ERR_LIB_CMP && ERR_GET_REASON(code) == CMP_R_RECEIVED_ERROR)
+            *refused |= IN_ERROR;
+        if (ERR_GET_LIB(code) == ERR_LIB_CMP && ERR_GET_REASON(code) == CMP_R_REQUEST_REJECTED_BY_SERVER)
+            *refused |= IN_RESPONSE;
+        for (int i = 0; i < n; i++)
+            known |= reasons[i] == reason;
+        if (known)
+            continue;
+        text = text ? apr_pstrcat(pool, text, ", ", reason, NULL) : apr_pstrdup(pool, reason);
+        reasons[n++] = reason;
+    }
+    return text ? text : "no reason given";
+}
+
+/* Is one of the bits of PKIFailureInfo set? */
+static int has_fail_info(const OSSL_CMP_CTX *ctx, int bits)
+{
+    int fail_info = OSSL_CMP_CTX_get_failInfoCode(ctx);
+
+    return fail_info > 0 && (fail_info & bits) != 0;
+}
+
+/* The CA, or OpenSSL, ended the transaction. What the CA said is known only from messages that were verified. */
+static est_err_t *ended(session_t *s, const OSSL_CMP_CTX *ctx)
+{
+    char text[OSSL_CMP_PKISI_BUFLEN];
+    int refused;
+    const char *reasons = take_reasons(&refused, s->pool);
+
+    if (!refused && s->trust.stranger)
+        return EST_FAIL(s->pool, ca_answer, "\"%s\" has signed the answer, and must not sign for the CA: %s",
+                        s->trust.stranger, reasons);
+    if (!refused)
+        return EST_FAIL(s->pool, ca_answer, s->before.n && !s->n_sent ? "what is kept of the transaction: %s" : "%s",
+                        reasons);
+    s->is_lost =
+        s->before.n && refused & IN_ERROR &&
+        has_fail_info(ctx, 1 << OSSL_CMP_PKIFAILUREINFO_badRecipientNonce | 1 << OSSL_CMP_PKIFAILUREINFO_badRequest);
+    if (!OSSL_CMP_CTX_snprint_PKIStatus(ctx, text, sizeof(text)))
+        apr_cpystrn(text, reasons, sizeof(text));
+    if (!s->now.n && has_fail_info(ctx, 1 << OSSL_CMP_PKIFAILUREINFO_systemUnavail))
+        return EST_FAIL(s->pool, ca_unavailable, "%s", text);
+    return EST_FAIL(s->pool, ca_refused, "%s", text);
+}
+
+/* It had the confirmation of before, and only we did not know (RFC 4210 5.2.3) */
+static int is_confirmed_already(const session_t *s, const OSSL_CMP_CTX *ctx)
+{
+    return s->before.n && s->checked.der.n && !s->broken &&
+           has_fail_info(ctx, 1 << OSSL_CMP_PKIFAILUREINFO_certConfirmed);
+}
+
+static void waits(ca_answer_t *answer, const session_t *s, int retry_after)
+{
+    answer->retry_after = retry_after;
+    answer->state = ca_cmp_state_encode(&s->now, s->pool);
+}
+
+/* result: of OSSL_CMP_try_certreq */
+static est_err_t *conclude(ca_answer_t *answer, session_t *s, const OSSL_CMP_CTX *ctx, int result, int check_after)
+{
+    if (result == 1 || s->wrong || is_confirmed_already(s, ctx)) {
+        answer->der = s->checked.der;
+        return s->wrong;
+    }
+    if (result == -1) {
+        keep(s);
+        waits(answer, s, check_after);
+        return NULL;
+    }
+    if (!s->broken)
+        return ended(s, ctx);
+    if (s->progress) {
+        waits(answer, s, s->broken->retry_after);
+        return NULL;
+    }
+    if (s->before.n)
+        waits(answer, s, s->broken->retry_after);
+    return s->broken;
+}
+
+/* Until something was sent: what was known before may have been that it waits */
+static est_err_t *exchange(ca_answer_t *answer, session_t *s, OSSL_CMP_CTX *ctx, const OSSL_CRMF_MSG *message)
+{
+    int result, check_after = 0;
+
+    if (!set_all(ctx, s))
+        return EST_FAIL(s->pool, alias_broken, "cannot prepare the request for the CA: %s", pki_ossl_reason(s->pool));
+    if (s->before.n && !set_transaction(ctx, &s->before))
+        return EST_FAIL(s->pool, ca_answer, UNREADABLE);
+    for (int turn = 0; turn <= CA_CMP_STATE_ANSWERS; turn++) {
+        result = OSSL_CMP_try_certreq(ctx, s->now.request, message, &check_after);
+        if (result != -1 || s->n_sent)
+            break;
+    }
+    return conclude(answer, s, ctx, result, check_after);
+}
+
+static int request_of(const ca_cmp_settings_t *settings, const ca_request_t *request)
+{
+    return settings->request != OSSL_CMP_P10CR && request->holder ? OSSL_CMP_KUR : settings->request;
+}
+
+static est_err_t *transact(ca_answer_t *answer, session_t *s)
+{
+    X509 *holder = s->now.request == OSSL_CMP_KUR ? s->request->holder : NULL;
+    OSSL_CMP_CTX *ctx;
+    OSSL_CRMF_MSG *message = NULL;
+    est_err_t *err;
+
+    s->trust.settings = s->settings;
+    s->trust.pool = s->pool;
+    if (s->now.request != OSSL_CMP_P10CR)
+        EST_TRY(ca_cmp_template(&message, s->request->tbs, holder, s->pool));
+    ctx = OSSL_CMP_CTX_new(NULL, NULL);
+    err = ctx ? exchange(answer, s, ctx, message) : EST_FAIL(s->pool, internal, "out of memory");
+    OSSL_CMP_CTX_free(ctx);
+    OSSL_CRMF_MSG_free(message);
+    ERR_clear_error();
+    return err;
+}
+
+est_err_t *ca_cmp_session(ca_answer_t *answer, est_slice_t state, const ca_cmp_settings_t *settings,
+                          ca_cmp_wire_t *wire, const ca_request_t *request, apr_pool_t *pool)
+{
+    session_t anew = {.settings = settings, .wire = wire, .request = request, .pool = pool};
+    session_t s = anew;
+    est_err_t *err;
+
+    anew.now.request = s.now.request = request_of(settings, request);
+    if (state.n) {
+        if (!ca_cmp_state_decode(&s.before, state))
+            return EST_FAIL(pool, ca_answer, UNREADABLE);
+        s.now.request = s.before.request;
+    }
+    err = transact(answer, &s);
+    if (!s.is_lost)
+        return err;
+    /* An answer was lost, and with it the nonce that the CA wants to see, or the CA has forgotten: it has ended the
+     * transaction, and nothing is left but another one */
+    memset(answer, 0, sizeof(*answer));
+    return transact(answer, &anew);
+}

@@ -1,0 +1,41 @@
+/*
+ * Copyright 2026 The mod_est authors
+ * SPDX-License-Identifier: Apache-2.0
+ */
+#ifndef CA_CMP_SESSION_H
+#define CA_CMP_SESSION_H
+
+/* One CMP transaction (RFC 4210, RFC 9480, RFC 9483), by OpenSSL's client: request, polling, confirmation. */
+
+#include "ca.h"
+
+/* The settings of an <EstCA> block, immutable, shared by threads. Either cert and key, or reference and secret. */
+typedef struct {
+    int request;          /* OSSL_CMP_P10CR, OSSL_CMP_IR or OSSL_CMP_CR */
+    X509_NAME *recipient; /* to whom messages are addressed */
+    X509 *cert;           /* protection by signature; NULL: by a shared secret */
+    EVP_PKEY *key;
+    STACK_OF(X509) *extra; /* sent along with cert: its chain; NULL = none */
+    est_slice_t reference, secret;
+    const ca_facts_t *facts;
+    STACK_OF(X509) *trusted; /* whom the signers of answers must come from */
+} ca_cmp_settings_t;
+
+typedef struct ca_cmp_wire_t ca_cmp_wire_t;
+
+/* How messages get there and back */
+struct ca_cmp_wire_t {
+    /* message and answer: a PKIMessage each, DER, the answer in pool. Fails with ca_unavailable when message was not
+     * sent, with ca_timeout, ca_answer and ca_refused (by what carries the messages) otherwise. */
+    est_err_t *(*send)(ca_cmp_wire_t *wire, est_slice_t *answer, est_slice_t message, apr_pool_t *pool);
+};
+
+/*
+ * Starts a transaction, or goes on with the one that state has (n == 0: none): it comes from answer->state of before,
+ * of any process; when the CA knows that one no more, another is begun. Fills in answer but for upstream, and fails, as
+ * ca_driver_t.issue does. A transaction that was accepted is never lost: when the way breaks after that, it waits.
+ */
+est_err_t *ca_cmp_session(ca_answer_t *answer, est_slice_t state, const ca_cmp_settings_t *settings,
+                          ca_cmp_wire_t *wire, const ca_request_t *request, apr_pool_t *pool);
+
+#endif
