@@ -33,6 +33,7 @@
 
 #define MAX_IDLE_SECONDS 3L              /* of a connection; httpd's KeepAliveTimeout is 5 */
 #define MAX_UNUSED apr_time_from_sec(30) /* of a handle: its connections are closed then */
+#define MAX_HEADERS (128 * 1024)         /* octets, with those of 1xx */
 #define FIRST_ROOM 4096
 
 typedef struct handle_t handle_t;
@@ -264,14 +265,17 @@ static int on_ready(void *data, char *peer, char *own, int peer_port, int own_po
     return CURL_PREREQFUNC_OK;
 }
 
-static size_t on_header(char *p, size_t size, size_t n, void *data)
+static size_t on_header(char *line, size_t size, size_t n, void *data)
 {
     exchange_t *exchange = data;
 
-    exchange->headers += size * n;
-    exchange->have_head = *p == '\r' || *p == '\n'; /* the line behind them; a status line says that they begin anew */
-    exchange->too_long |= exchange->headers > CA_HTTP_MAX;
-    return exchange->too_long ? 0 : size * n;
+    n *= size;
+    if (n >= 5 && !memcmp(line, "HTTP/", 5))
+        exchange->have_head = 0; /* of 1xx, they begin anew */
+    else if (n && (*line == '\r' || *line == '\n'))
+        exchange->have_head = 1;
+    exchange->headers += n;
+    return exchange->headers > MAX_HEADERS ? 0 : n;
 }
 
 static size_t on_body(char *p, size_t size, size_t n, void *data)
@@ -453,6 +457,8 @@ static est_err_t *explain(CURLcode code, const exchange_t *exchange, const ca_ht
     const char *reason = exchange->error[0] ? exchange->error : curl_easy_strerror(code);
     int sent = is_sent(exchange);
 
+    if (exchange->headers > MAX_HEADERS)
+        return EST_FAIL(pool, ca_answer, "%s: its answer has more than %d octets of headers", host, MAX_HEADERS);
     if (exchange->too_long || code == CURLE_FILESIZE_EXCEEDED)
         return EST_FAIL(pool, ca_answer, "%s: its answer is longer than %d octets", host, CA_HTTP_MAX);
     if (!sent && code == CURLE_OUT_OF_MEMORY)

@@ -102,6 +102,8 @@ static int answer_by_path(http_connection_t *c)
         http_answer(c, "200 OK", "", "fine");
     } else if (!strncmp(path, "/chunks ", 8)) {
         http_say(c, "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n4\r\nfine\r\n1\r\n!\r\n0\r\n\r\n");
+    } else if (!strncmp(path, "/trailer ", 9)) {
+        http_say(c, "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n4\r\nfine\r\n0\r\nX: y\r\n\r\n");
     } else if (!strncmp(path, "/closed ", 8)) { /* it does not say so */
         http_answer(c, "200 OK", "", "fine");
         return 0;
@@ -128,6 +130,7 @@ static void test_answers(void **state)
         {"/informed", 200, 0, NULL, "fine"},
         {"/chunks", 200, 0, NULL, "fine!"},
         {"/none", 404, 0, NULL, ""},
+        {"/trailer", 200, 0, NULL, "fine"},
     };
     ca_http_answer_t answer;
 
@@ -235,7 +238,8 @@ static void test_a_refused_client_certificate_is_as_if_nothing_was_sent(void **s
         server = start_tls(other);
         SSL_CTX_set_max_proto_version(server->tls, versions[i]);
         set_client("CN=registrar", t.root, t.root_key);
-        ASSERT_FAILS(ask(&answer, make_client(), url_of(server, "/ok")), ca_unavailable, "ended the TLS handshake: unknown CA");
+        ASSERT_FAILS(ask(&answer, make_client(), url_of(server, "/ok")), ca_unavailable,
+                     "ended the TLS handshake: unknown CA");
         assert_int_equal(server->n_requests, 0);
     }
 }
@@ -600,9 +604,9 @@ static void test_bad_answers(void **state)
         {break_chunks, EST_E_ca_timeout, "broken chunks", NULL},
         {announce_much, EST_E_ca_answer, "announced", "is longer than 1048576 octets"},
         {send_much, EST_E_ca_answer, "much", "is longer than 1048576 octets"},
-        {send_many_headers, EST_E_ca_answer, "many headers", NULL},
-        {inform_for_ever, EST_E_ca_answer, "1xx for ever", NULL},
-        {switch_protocols, EST_E_ca_answer, "101", NULL},
+        {send_many_headers, EST_E_ca_answer, "many headers", "octets of headers"},
+        {inform_for_ever, EST_E_ca_answer, "1xx for ever", "octets of headers"},
+        {switch_protocols, EST_E_ca_timeout, "101", "the request was sent"},
     };
     ca_http_answer_t answer;
 
