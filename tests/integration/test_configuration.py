@@ -165,7 +165,7 @@ WRONG = {
     "EstCAConcurrency_65": number("EstCAConcurrency", "65", 64),
     "EstCAFailures_101": number("EstCAFailures", "101", 100),
     "EstCACooldown_301": number("EstCACooldown", "301", 300),
-    "EstCATimeout_with_driver_local": (KEY, KEY + "\nEstCATimeout 5", ["<EstCA issuing>", "EstCATimeout", "EstCADriver local"]),
+    "EstCATimeout_with_driver_local": (KEY, KEY + "\nEstCATimeout 5", ["<EstCA issuing>", "EstCATimeout", "key in a file"]),
     "EstCAConnectTimeout_with_driver_local": (KEY, KEY + "\nEstCAConnectTimeout 5", ["<EstCA issuing>", "EstCAConnectTimeout", "EstCADriver local"]),
     "EstCARefresh_with_driver_cmp": another("EstCARefresh 60", driver="cmp", wanted=["<EstCA other>", "EstCARefresh", "EstCADriver cmp"]),
     # The blocks of drivers that forward
