@@ -69,6 +69,10 @@ def signed(wanted, **changes):
                           **changes})
 
 
+def token(uri, *lines, wanted):
+    return KEY, "\n".join([f'EstCAKey "{uri}"', *lines]), ["<EstCA issuing>", *wanted]
+
+
 def in_clear(directive, driver="est"):
     return another(f"{directive} hunter2", driver=driver, wanted=[directive, "file:PATH or exec:PROGRAM", "httpd.conf"])
 
@@ -168,6 +172,24 @@ WRONG = {
     "EstCATimeout_with_driver_local": (KEY, KEY + "\nEstCATimeout 5", ["<EstCA issuing>", "EstCATimeout", "key in a file"]),
     "EstCAConnectTimeout_with_driver_local": (KEY, KEY + "\nEstCAConnectTimeout 5", ["<EstCA issuing>", "EstCAConnectTimeout", "EstCADriver local"]),
     "EstCARefresh_with_driver_cmp": another("EstCARefresh 60", driver="cmp", wanted=["<EstCA other>", "EstCARefresh", "EstCADriver cmp"]),
+    **{f"{line.split()[0]}_with_driver_local": (KEY, f"{KEY}\n{line}", ["<EstCA issuing>", "httpd.conf:", line.split()[0], "EstCADriver local"])
+       for line in ("EstCAUpstream https://ca.example.org/est", "EstCATrust {d}/trusted.pem", "EstCAClientCertificate {d}/leaf.crt",
+                    "EstCAClientKey {d}/leaf.key", "EstCAClientKeyPassphrase file:{d}/right", "EstCAUser ra-1", "EstCAPassword file:{d}/right",
+                    "EstCAProxy http://proxy.example.org:3128", "EstCACacheFile {d}/cache", "EstCAExtensions 1.3.6.1.5.5.7.1.1",
+                    "EstCACmpRequest ir", "EstCACmpRecipient /CN=CA", "EstCACmpCertificate {d}/leaf.crt", "EstCACmpKey {d}/leaf.key",
+                    "EstCACmpKeyPassphrase file:{d}/right", "EstCACmpReference ra-1", "EstCACmpSecret file:{d}/right", "EstCACmpTrust {d}/trusted.pem")},
+    # Keys in tokens; nobody looks at the token itself
+    "EstCAKeyModule_with_a_key_in_a_file": (KEY, KEY + "\nEstCAKeyModule {d}/text", ["<EstCA issuing>", "httpd.conf:", "EstCAKeyModule", "EstCAKey"]),
+    "EstCAKeyModule_not_there": token("pkcs11:token=CA;object=issuing", "EstCAKeyModule {d}/nowhere", wanted=["EstCAKeyModule", "{d}/nowhere"]),
+    "EstCAKey_without_a_token": token("pkcs11:object=issuing", wanted=["pkcs11:object=issuing", "token=LABEL"]),
+    "EstCAKey_without_an_object": token("pkcs11:token=CA", wanted=["pkcs11:token=CA", "object=LABEL"]),
+    "EstCAKey_with_an_unknown_attribute": token("pkcs11:token=CA;object=issuing;colour=red", wanted=["colour", "RFC 7512"]),
+    "EstCAKey_with_an_attribute_twice": token("pkcs11:token=CA;token=CB;object=issuing", wanted=["token is there twice"]),
+    "EstCAKey_public": token("pkcs11:token=CA;object=issuing;type=public", wanted=["type=private"]),
+    "EstCAKey_with_a_module": token("pkcs11:token=CA;object=issuing?module-path=/usr/lib/a.so", wanted=["EstCAKeyModule"]),
+    "EstCAKey_with_a_PIN_source": token("pkcs11:token=CA;object=issuing?pin-source=file:hunter2", wanted=["EstCAKeyPassphrase"]),
+    "PIN_file_not_there": token("pkcs11:token=CA;object=issuing", "EstCAKeyPassphrase file:{d}/nowhere", wanted=["{d}/nowhere"]),
+    "EstCAConnectTimeout_with_a_token": token("pkcs11:token=CA;object=issuing", "EstCAConnectTimeout 5", wanted=["EstCAConnectTimeout", "EstCADriver local"]),
     # The blocks of drivers that forward
     "est_without_EstCAUpstream": est(EstCAUpstream=None, wanted=["EstCAUpstream is missing"]),
     "est_over_http": est(EstCAUpstream="http://ca.example.org/est", wanted=["EstCAUpstream http://ca.example.org/est", "https"]),
@@ -295,6 +317,8 @@ GOOD = {
     "cmp_by_secret": (cmp((), EstCACmpRequest="ir", EstCACmpRecipient='"/O=Test/CN=Issuing CA"'), None),
     "cmp_by_signature": (signed((), EstCACmpTrust="{d}/trusted.pem", EstCACmpRequest="cr"), None),
     "cmp_over_https": (cmp((), EstCAUpstream="https://ca.example.org/cmp", EstCATrust="{d}/trusted.pem"), None),
+    "token": (token("pkcs11:token=CA;object=issuing", "EstCAKeyPassphrase file:{d}/right", "EstCATimeout 5", "EstCAConcurrency 2", wanted=()), None),
+    "token_of_the_systems_without_a_PIN": (token("pkcs11:serial=0123;id=%01%02;type=private", wanted=()), None),
     "local_with_the_numbers_of_a_token": ((KEY, KEY + "\nEstCAConcurrency 4\nEstCAFailures 1\nEstCACooldown 1", []), None),
 }
 
