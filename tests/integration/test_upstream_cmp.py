@@ -41,7 +41,7 @@ class Authority:
         return run.write(os.path.join(self.directory, name), data)
 
     def url(self):
-        return f"http://127.0.0.1:{self.port.number}/pkix"
+        return f"http://127.0.0.1:{self.port.number}"
 
     def block(self, name):
         protection, request = BLOCKS[name]
