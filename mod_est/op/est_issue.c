@@ -296,7 +296,7 @@ static const est_err_code_t rules[] = {
     EST_E_certificate_revoked, EST_E_certificate_unknown, EST_E_key_blocked,     EST_E_name_refused,
     EST_E_entity_unknown,      EST_E_entity_suspended,    EST_E_code_refused,    EST_E_vendor_refused,
     EST_E_name_taken,          EST_E_key_taken,           EST_E_active_limit,    EST_E_quota_exceeded,
-    EST_E_rate_exceeded,       EST_E_approval_denied,     EST_E_too_many_orders,
+    EST_E_rate_exceeded,       EST_E_approval_denied,     EST_E_too_many_orders, EST_E_ca_wrong,
 };
 
 est_err_t *est_issue_refusal(const store_outcome_t *outcome, apr_pool_t *pool)

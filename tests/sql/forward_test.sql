@@ -18,7 +18,7 @@ CREATE FUNCTION pg_temp.uuid(id text) RETURNS uuid LANGUAGE sql AS $$ SELECT rpa
 
 -- A new one
 SELECT results_eq($$SELECT * FROM pg_temp.forward('k1', id => pg_temp.uuid('11'), entity => 'e1', csr => '\x3001')$$,
-    $$VALUES ('forward', NULL, NULL, NULL::bytea, pg_temp.uuid('11'), NULL::int, NULL::boolean, 1, '\x3001'::bytea, NULL, NULL::bytea)$$, 'an order is opened and to be forwarded at once');
+    $$VALUES ('forward', NULL, NULL, NULL::bytea, pg_temp.uuid('11'), 90, NULL::boolean, 1, '\x3001'::bytea, NULL, NULL::bytea)$$, 'an order is opened and to be forwarded at once');
 SELECT is(pg_temp.counts(), '1 entities, 0 certificates, 1 enrolments', 'it is on record');
 SELECT results_eq($$SELECT n.alias, n.operation::text, n.identity, n.network, e.name::text, n.outcome::text, n.subject, n.san, n.spki_hash = sha256('key'), n.dropped, n.csr, n.expires_at - n.at, n.ca, n.attempt, n.attempt_by, n.upstream, n.state, n.ask_at,
         n.busy_until BETWEEN now() + interval '15 seconds' AND clock_timestamp() + interval '15 seconds'
@@ -224,6 +224,18 @@ DELETE FROM alias WHERE name = 'gone';
 SELECT is(pg_temp.ended('a1', 1, 'waits', 'https://one'), true, 'the answer for an alias that is gone');
 SELECT is(pg_temp.state_of('a1'), 'forwarded 1 https://one 00:01:00', 'is recorded');
 SELECT matches(give_up('a100'), '^given up order a1', 'and the order ended');
+
+-- The CA gives a certificate once more that is on record already
+SELECT outcome FROM pg_temp.forward('twice1', id => pg_temp.uuid('c1'), entity => 'twice');
+SELECT is(outcome, 'issued', 'a certificate') FROM pg_temp.record('0c01', an_order => pg_temp.uuid('c1'), entity => 'twice');
+SELECT outcome FROM pg_temp.forward('twice2', id => pg_temp.uuid('c2'), entity => 'twice');
+SELECT results_eq($$SELECT outcome, der FROM pg_temp.record('0c01', an_order => pg_temp.uuid('c2'), entity => 'twice')$$, $$VALUES ('replay', '\x0c01'::bytea)$$, 'given once more: handed out again');
+SELECT results_eq($$SELECT count(*), count(DISTINCT certificate_id) FROM enrollment WHERE id IN (pg_temp.uuid('c1'), pg_temp.uuid('c2')) AND outcome = 'issued'$$, $$VALUES (2::bigint, 1::bigint)$$, 'it is one certificate of two orders');
+SELECT outcome FROM pg_temp.forward('other', id => pg_temp.uuid('c3'), entity => 'other');
+SELECT results_eq($$SELECT outcome, rule, detail, der FROM pg_temp.record('0c01', an_order => pg_temp.uuid('c3'), entity => 'other')$$, $$VALUES ('refused', 'ca_wrong', 'the CA has given serial number 0c01 to another certificate before', NULL::bytea)$$, 'to another entity: refused');
+UPDATE certificate SET status = 'revoked', revoked_at = now(), revocation_reason = 'superseded' WHERE serial = '0c01';
+SELECT outcome FROM pg_temp.forward('twice3', id => pg_temp.uuid('c4'), entity => 'twice');
+SELECT results_eq($$SELECT outcome, rule, detail FROM pg_temp.record('0c01', an_order => pg_temp.uuid('c4'), entity => 'twice')$$, $$VALUES ('refused', 'ca_wrong', 'the CA gave certificate 0c01 once more, which is revoked')$$, 'revoked here: refused');
 
 -- What is told is on disk
 SET LOCAL synchronous_commit = off;

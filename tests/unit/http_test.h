@@ -169,9 +169,9 @@ static inline void *http_listen(void *data)
         connection->server = server;
         connection->fd = fd;
         server->connections[i] = connection;
+        __atomic_store_n(&server->n_connections, i + 1, __ATOMIC_SEQ_CST); /* before anything is answered */
         if (pthread_create(&connection->thread, NULL, http_serve, connection) != 0)
             abort();
-        __atomic_store_n(&server->n_connections, i + 1, __ATOMIC_SEQ_CST);
     }
     return NULL;
 }

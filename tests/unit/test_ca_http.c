@@ -606,7 +606,7 @@ static void test_bad_answers(void **state)
         {send_much, EST_E_ca_answer, "much", "is longer than 1048576 octets"},
         {send_many_headers, EST_E_ca_answer, "many headers", "octets of headers"},
         {inform_for_ever, EST_E_ca_answer, "1xx for ever", "octets of headers"},
-        {switch_protocols, EST_E_ca_answer, "101", NULL},
+        {switch_protocols, EST_E_ca_timeout, "101", "the request was sent"},
     };
     ca_http_answer_t answer;
 

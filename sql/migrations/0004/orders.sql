@@ -10,6 +10,7 @@ DROP FUNCTION est.order_open(uuid, int, bigint, text, text, text, int, bigint, i
 -- outcome   meaning
 -- go        issue: with order_id when the order is approved, without one when no approval is needed
 -- forward   forward the order order_id: csr, as it was first sent, to upstream if that has it, with the state that it gave.
+--           retry_after: what the client is told when the CA does not say how long it has to wait.
 --           It is the caller's until the lease is over; attempt is to be named to order_forwarded()
 -- pending   the order waits: come again after retry_after seconds. waits_for_ca: for its CA, and not for people
 -- refused   rule and detail, as record_issued() has them. approval_denied: detail is the reason
@@ -70,6 +71,7 @@ BEGIN
         -- Not now(): the locks may have been waited for, and the exchange begins when this is answered
         v_lease_end := clock_timestamp() + make_interval(secs => p_lease);
         outcome := 'forward';
+        retry_after := extract(epoch FROM v_retry_after)::int;
         -- One that is busy is so by this very request, which did not hear what it was told
         UPDATE est.enrollment e
             SET outcome = 'forwarded', ca = p_ca, csr = coalesce(e.csr, p_csr),

@@ -7,7 +7,7 @@
 -- outcome   rule                                      der
 -- issued    NULL                                      NULL; what p_id recorded before, when this is a retry
 -- replay    NULL                                      the certificate issued before under the same idempotency key, or
---                                                     for the same order
+--                                                     for the same order, or which the CA has given once more
 -- pending   NULL                                      NULL; the order still waits: retry_after
 -- refused   the name of an error of the module        NULL; detail says what was got and wanted
 -- stale     policy, client, entity: reload, judge     NULL
@@ -32,6 +32,7 @@ CREATE OR REPLACE FUNCTION est.record_issued(
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, est, pg_temp SET enable_seqscan = off AS $$
 DECLARE
     j record;
+    again record;
 BEGIN
     PERFORM est.commit_surely();
     LOOP
@@ -49,6 +50,25 @@ BEGIN
         EXIT WHEN j.entity IS NOT NULL;
         -- Another call has made it meanwhile: lock it, and judge by what that call has committed
     END LOOP;
+
+    -- A CA elsewhere may answer the same request with the same certificate, long after it was recorded
+    IF j.order_id IS NOT NULL THEN
+        SELECT c.id, c.der, c.status, (c.alias_id, c.entity_id, c.der) = (p_alias, j.entity, p_der) AS same INTO again
+            FROM est.certificate c WHERE c.serial = p_serial AND c.issuer_hash = p_issuer_hash;
+        IF again.same AND again.status = 'valid' THEN
+            UPDATE est.enrollment e
+                SET outcome = 'issued', certificate_id = again.id, entity_id = j.entity, idem_key = p_idem_key,
+                    dropped = p_dropped, state = NULL, busy_until = NULL, ask_at = NULL
+                WHERE e.id = j.order_id;
+            outcome := 'replay'; der := again.der;
+            RETURN;
+        ELSIF again.id IS NOT NULL THEN
+            outcome := 'refused'; rule := 'ca_wrong';
+            detail := CASE WHEN again.same THEN format('the CA gave certificate %s once more, which is %s', p_serial, again.status)
+                ELSE format('the CA has given serial number %s to another certificate before', p_serial) END;
+            RETURN;
+        END IF;
+    END IF;
 
     IF j.special THEN
         IF j.order_id IS NULL THEN
