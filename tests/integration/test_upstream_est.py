@@ -238,7 +238,7 @@ def test_a_copy_serves_while_it_is_down_and_after_a_restart(site, upper, expect_
 
 
 def test_its_new_ca_is_taken_over(site, upper):
-    """The first certificate of the new one has us look; the old one's holders renew as before"""
+    """The first certificate of the new one has us look; the old one's holders renew when the alias knows that by a row"""
     key, subject = make_key(), "CN=rolls-over"
     old = enrol(site, make_csr(key, subject), "bypassword").cert()
     before, upper.ca = upper.ca, CertificateAuthority("O=Upper,CN=Issuing CA 2", upper.ca.issuer)
@@ -249,6 +249,9 @@ def test_its_new_ca_is_taken_over(site, upper):
     lint(cert, upper.ca.cert)
     assert one_row(site, "CN=of-the-new", "issued").issuer == upper.ca.cert.subject.rfc4514_string()
     assert upper.ca.cert in cacerts(site, "bypassword").certs()
-    with site.client(identity=Identity(key, old, before.chain())) as client:
-        answer = client.reenroll(make_csr(make_key(), subject), "bypassword")
-    assert answer.status == 200 or answer.reason in ("certificate_untrusted", "certificate_refused"), answer.text
+    renewal, holder = make_csr(make_key(), subject), Identity(key, old, before.chain())
+    with site.client(identity=holder) as client:
+        assert client.reenroll(renewal, "bypassword").reason == "certificate_required", "whose CA is there no more"
+    anchor(site, "bypassword", "holder", before)
+    with site.client(identity=holder) as client:
+        lint(client.reenroll(renewal, "bypassword").cert(), upper.ca.cert)
