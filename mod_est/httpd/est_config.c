@@ -130,7 +130,7 @@ static const char *useless_number(const ca_config_t *config, apr_pool_t *pool)
     const struct {
         const char *name;
         int given, useless;
-    } numbers[] = {{"EstCATimeout", config->timeout, is_local},
+    } numbers[] = {{"EstCATimeout", config->timeout, is_file},
                    {"EstCAConnectTimeout", config->connect_timeout, is_local},
                    {"EstCARefresh", config->refresh, strcmp(driver, "est") != 0}};
 
