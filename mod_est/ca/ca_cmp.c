@@ -108,6 +108,16 @@ static void add_key(ca_t *ca, est_slice_t der, apr_pool_t *pool)
     ca->keys = keys;
 }
 
+/* Nothing is appended to these URLs, so that a slash at the end is part of the path (as in .../pkix/) */
+static void take_urls_literally(ca_remote_t *remote, const ca_config_t *config, apr_pool_t *pool)
+{
+    const char **urls = apr_pcalloc(pool, (apr_size_t)(remote->n_upstreams + 1) * sizeof(*urls));
+
+    for (int i = 0; i < remote->n_upstreams; i++)
+        urls[i] = apr_pstrdup(pool, APR_ARRAY_IDX(config->upstreams, i, const char *));
+    remote->upstreams = urls;
+}
+
 static est_err_t *cmp_open(ca_t **out, const ca_config_t *config, apr_pool_t *pool)
 {
     ca_cmp_t *cmp = apr_pcalloc(pool, sizeof(*cmp));
@@ -116,6 +126,7 @@ static est_err_t *cmp_open(ca_t **out, const ca_config_t *config, apr_pool_t *po
 
     ca->driver = &ca_cmp_driver;
     EST_TRY(ca_remote_open(&cmp->remote, config, "http https", pool));
+    take_urls_literally(&cmp->remote, config, pool);
     EST_TRY(ca_in_block(ca_cmp_settings_read(&cmp->settings, &ca->warning, config, pool), config, pool));
     ca->unchanged = cmp->settings->request == OSSL_CMP_P10CR;
     if (cmp->settings->cert) {
