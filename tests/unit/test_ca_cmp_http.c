@@ -47,7 +47,7 @@ static int read_request(int fd, est_slice_t *body)
             break;
     }
     *body = est_slice(end, size);
-    return !strncmp(buffer, "POST /pkix HTTP/1.1\r\n", 21) && strstr(buffer, "Content-Type: application/pkixcmp\r\n");
+    return !strncmp(buffer, "POST /pkix/ HTTP/1.1\r\n", 22) && strstr(buffer, "Content-Type: application/pkixcmp\r\n");
 }
 
 static void answer_all(int listener, const server_t *server, cmp_test_t *ca)
@@ -75,7 +75,7 @@ static void answer_all(int listener, const server_t *server, cmp_test_t *ca)
     }
 }
 
-/* A socket of 127.0.0.1, and its URL */
+/* A socket of 127.0.0.1, and its URL, without the slash that it has at the end in the configuration */
 static int listen_anywhere(const char **url)
 {
     struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
@@ -143,9 +143,9 @@ static const ca_config_t *config_of(const cmp_test_t *ca, const char *url, const
     apr_array_header_t *urls = apr_array_make(pool, 2, sizeof(const char *));
 
     *config = cmp_test_config(ca);
-    APR_ARRAY_PUSH(urls, const char *) = url;
+    APR_ARRAY_PUSH(urls, const char *) = apr_pstrcat(pool, url, "/", NULL);
     if (second)
-        APR_ARRAY_PUSH(urls, const char *) = second;
+        APR_ARRAY_PUSH(urls, const char *) = apr_pstrcat(pool, second, "/", NULL);
     config->upstreams = urls;
     config->timeout = config->connect_timeout = 10;
     config->concurrency = config->failures = config->cooldown = 5;
