@@ -45,6 +45,12 @@ SELECT NOT EXISTS (SELECT FROM est.schema_version WHERE version = 3) AS missing 
     INSERT INTO est.schema_version (version, name) VALUES (3, 'judgement');
 \endif
 
+SELECT NOT EXISTS (SELECT FROM est.schema_version WHERE version = 4) AS missing \gset
+\if :missing
+    \ir migrations/0004_backends.sql
+    INSERT INTO est.schema_version (version, name) VALUES (4, 'backends');
+\endif
+
 COMMIT;
 
 \echo 'mod_est: schema is up to date'

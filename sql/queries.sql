@@ -85,11 +85,17 @@ FROM est.record_issued($1::uuid, $2::int, $3::bigint, $4::text, $5::text, $6::te
 -- name: order_open
 -- $1 to $12 as in record_issued, $13 key of the order, $14 idempotency key, $15 window in seconds, $16 subject, $17 SAN,
 -- $18 SHA-256 of the SubjectPublicKeyInfo, $19 fingerprint of the RSA modulus, $20 request, $21 what was left out,
--- $22 enrolment code, $23 entity's version, $24 names in the vendor's certificate
-SELECT outcome, rule, detail, der, order_id, retry_after
+-- $22 enrolment code, $23 entity's version, $24 names in the vendor's certificate, $25 CA, $26 lease in seconds
+SELECT outcome, rule, detail, der, order_id, retry_after, waits_for_ca, attempt, csr, upstream, state
 FROM est.order_open($1::uuid, $2::int, $3::bigint, $4::text, $5::text, $6::text, $7::int, $8::bigint, $9::inet,
                     $10::bytea, $11::text, $12::text, $13::bytea, $14::bytea, $15::int, $16::text, $17::text[],
-                    $18::bytea, $19::bytea, $20::bytea, $21::text, $22::bigint, $23::bigint, $24::text[])
+                    $18::bytea, $19::bytea, $20::bytea, $21::text, $22::bigint, $23::bigint, $24::text[], $25::text,
+                    $26::int)
+
+-- name: order_forwarded
+-- $1 order, $2 attempt, $3 kind, $4 upstream, $5 its state, $6 seconds to wait, $7 rule, $8 reason, $9 certificate that
+-- was refused
+SELECT est.order_forwarded($1::uuid, $2::int, $3::text, $4::text, $5::bytea, $6::int, $7::text, $8::text, $9::bytea)
 
 -- name: record_refused
 -- $1 id, $2 alias, $3 operation, $4 identity kind, $5 identity, $6 client, $7 network, $8 subject and $9 SAN as

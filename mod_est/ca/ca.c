@@ -4,13 +4,14 @@
  */
 #include "ca.h"
 #include "ca_cmp.h"
+#include "ca_est.h"
 #include "ca_gate.h"
 #include "ca_local.h"
 
 #include <apr_strings.h>
 #include <string.h>
 
-static const ca_driver_t *const drivers[] = {&ca_local_driver, &ca_cmp_driver};
+static const ca_driver_t *const drivers[] = {&ca_local_driver, &ca_est_driver, &ca_cmp_driver};
 
 est_err_t *ca_open(ca_t **out, const ca_config_t *config, apr_pool_t *pool)
 {
@@ -19,7 +20,7 @@ est_err_t *ca_open(ca_t **out, const ca_config_t *config, apr_pool_t *pool)
     for (apr_size_t i = 0; i < sizeof(drivers) / sizeof(drivers[0]); i++)
         if (!strcmp(drivers[i]->name, name))
             return drivers[i]->open(out, config, pool);
-    return EST_FAIL(pool, config, "<EstCA %s> at %s: there is no driver \"%s\" (known: local, cmp)", config->name,
+    return EST_FAIL(pool, config, "<EstCA %s> at %s: there is no driver \"%s\" (known: local, est, cmp)", config->name,
                     config->where, name);
 }
 

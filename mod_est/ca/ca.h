@@ -120,6 +120,9 @@ struct ca_t {
     const ca_driver_t *driver;
     const char *name;
     int lease;           /* seconds after which an exchange with an upstream is over, come what may; 0: local */
+    int unchanged;       /* the client's PKCS#10 itself goes to the upstream: its signature must fit */
+    const char *const *extensions; /* OIDs of extensions that an upstream adds of its own accord, NULL behind the last;
+                                      NULL: none */
     int n_gates;         /* upstreams, or tokens, that are guarded by a gate (ca_gate.h) */
     void *gates;         /* n_gates of them, of this process; ca_share puts them elsewhere */
     const est_slice_t *keys; /* certificates, DER, of further keys that the server holds (TLS client, CMP): reserved */

@@ -8,6 +8,7 @@
 #include "ca_remote.h"
 
 #include <apr_strings.h>
+#include <openssl/cmp.h>
 #include <string.h>
 #include <strings.h>
 
@@ -129,6 +130,7 @@ static est_err_t *cmp_open(ca_t **out, const ca_config_t *config, apr_pool_t *po
     for (int i = 0; i < cmp->remote.n_upstreams; i++)
         cmp->urls[i] = apr_pstrdup(pool, APR_ARRAY_IDX(config->upstreams, i, const char *));
     EST_TRY(ca_in_block(ca_cmp_settings_read(&cmp->settings, &ca->warning, config, pool), config, pool));
+    ca->unchanged = cmp->settings->request == OSSL_CMP_P10CR;
     if (cmp->settings->cert) {
         EST_TRY(pki_cert_der(&der, cmp->settings->cert, pool));
         add_key(ca, der, pool);

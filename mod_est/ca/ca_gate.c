@@ -97,14 +97,15 @@ static apr_uint64_t ticks(apr_time_t t)
     return t <= 0 ? 0 : ((apr_uint64_t)t * TICKS + APR_USEC_PER_SEC - 1) / APR_USEC_PER_SEC;
 }
 
-/* An end that is further away than any can be was set before the clock was put back: over, too */
+/* An end that is further away than any can be was set before the clock was put back: over, too. Not when that is
+ * little, for now may be of a thread that had to wait since it looked at the clock. */
 static int is_over(apr_uint64_t until, const ca_gate_rules_t *rules, apr_time_t now)
 {
     apr_time_t most = apr_time_from_sec(CA_GATE_MAX_COOLDOWN);
 
     if (most < rules->lease)
         most = rules->lease;
-    return until <= ticks_now(now) || until > ticks(now + most);
+    return until <= ticks_now(now) || until > ticks(now + most + APR_TIME_C(60) * APR_USEC_PER_SEC);
 }
 
 static apr_uint64_t cooldown(const ca_gate_rules_t *rules, unsigned step)

@@ -3,8 +3,8 @@
  * SPDX-License-Identifier: Apache-2.0
  */
 #include "ca_http.h"
+#include "ca_tls.h"
 #include "pki/pki_load.h"
-#include "pki/pki_ossl.h"
 
 #include <limits.h>
 #include <pthread.h>
@@ -16,8 +16,6 @@
 #include <apr_uri.h>
 #include <curl/curl.h>
 #include <openssl/err.h>
-#include <openssl/ssl.h>
-#include <openssl/x509v3.h>
 
 /*
  * What was sent, and what was not. A request that surely never left may go to another upstream, one that perhaps did
@@ -35,6 +33,7 @@
 
 #define MAX_IDLE_SECONDS 3L              /* of a connection; httpd's KeepAliveTimeout is 5 */
 #define MAX_UNUSED apr_time_from_sec(30) /* of a handle: its connections are closed then */
+#define MAX_HEADERS (128 * 1024)         /* octets, with those of 1xx */
 #define FIRST_ROOM 4096
 
 typedef struct handle_t handle_t;
@@ -42,11 +41,7 @@ typedef struct handle_t handle_t;
 struct ca_http_t {
     const char *user, *password, *proxy;
     long connect_timeout; /* ms */
-    X509_STORE *trust;
-    X509 *cert;            /* NULL: no client certificate */
-    STACK_OF(X509) *chain; /* cert and what is to be sent with it */
-    EVP_PKEY *key;
-    est_slice_t der;
+    ca_tls_t *tls;
     int max_idle;
     apr_thread_mutex_t *lock; /* for all below; NULL before ca_http_start */
     handle_t **idle;          /* the one that was used last at the end */
@@ -67,7 +62,7 @@ typedef struct {
     apr_pool_t *pool;
     unsigned char *body;
     apr_size_t n, room, headers;
-    int too_long;
+    int too_long, have_head;
     int n_tries; /* connections that the request was to be sent by */
     long size_before;
     char error[CURL_ERROR_SIZE];
@@ -97,47 +92,6 @@ static est_err_t *library(apr_pool_t *pool)
     return NULL;
 }
 
-static est_err_t *load_trust(ca_http_t *http, const char *path, apr_pool_t *pool)
-{
-    STACK_OF(X509) *certs;
-
-    EST_TRY(pki_load_certs(&certs, path, pool));
-    http->trust = X509_STORE_new();
-    if (!http->trust)
-        return EST_FAIL(pool, internal, "out of memory");
-    pki_ossl_own_store(http->trust, pool);
-    X509_STORE_set_flags(http->trust, X509_V_FLAG_PARTIAL_CHAIN | X509_V_FLAG_TRUSTED_FIRST);
-    for (int i = 0; i < sk_X509_num(certs); i++)
-        if (!X509_STORE_add_cert(http->trust, sk_X509_value(certs, i)))
-            return EST_FAIL(pool, internal, "EstCATrust %s: %s", path, pki_ossl_reason(pool));
-    return NULL;
-}
-
-static est_err_t *load_client(ca_http_t *http, const ca_config_t *config, apr_pool_t *pool)
-{
-    const char *passphrase = NULL;
-    est_err_t *err;
-
-    if (!config->client_certificate || !config->client_key)
-        return EST_FAIL(pool, config, "EstCAClientCertificate and EstCAClientKey are set both or not at all");
-    EST_TRY(pki_load_certs(&http->chain, config->client_certificate, pool));
-    http->cert = sk_X509_value(http->chain, 0);
-    if (config->client_passphrase)
-        EST_TRY(pki_load_passphrase(&passphrase, config->client_passphrase, pool));
-    err = pki_load_key(&http->key, config->client_key, passphrase, NULL, pool);
-    if (err && err->code == EST_E_config && !passphrase) /* that text is about another directive */
-        return EST_FAIL(pool, config,
-                        "EstCAClientKey %s is encrypted: say with EstCAClientKeyPassphrase where its passphrase is",
-                        config->client_key);
-    EST_TRY(err);
-    if (X509_check_private_key(http->cert, http->key) != 1) {
-        ERR_clear_error();
-        return EST_FAIL(pool, config, "EstCAClientKey %s does not fit EstCAClientCertificate %s", config->client_key,
-                        config->client_certificate);
-    }
-    return pki_cert_der(&http->der, http->cert, pool);
-}
-
 static est_err_t *load_password(ca_http_t *http, const ca_config_t *config, apr_pool_t *pool)
 {
     if (!config->user || !config->password)
@@ -157,36 +111,6 @@ static est_err_t *check_proxy(const char *proxy, apr_pool_t *pool)
         (uri.path && strcmp(uri.path, "/") != 0))
         return EST_FAIL(pool, config, "EstCAProxy is http://HOST:PORT");
     return NULL;
-}
-
-/* For each connection, and once for a trial */
-static int set_tls(SSL_CTX *ctx, const ca_http_t *http)
-{
-    if (!SSL_CTX_set_min_proto_version(ctx, TLS1_2_VERSION))
-        return 0;
-    if (http->trust)
-        SSL_CTX_set1_cert_store(ctx, http->trust);
-    if (!http->cert)
-        return 1;
-    if (SSL_CTX_use_certificate(ctx, http->cert) != 1 || SSL_CTX_use_PrivateKey(ctx, http->key) != 1)
-        return 0;
-    for (int i = 1; i < sk_X509_num(http->chain); i++)
-        if (!SSL_CTX_add1_chain_cert(ctx, sk_X509_value(http->chain, i)))
-            return 0;
-    return 1;
-}
-
-/* OpenSSL does not take every certificate that can be read: its security level has a say in keys and digests */
-static est_err_t *try_tls(const ca_http_t *http, const ca_config_t *config, apr_pool_t *pool)
-{
-    SSL_CTX *ctx = SSL_CTX_new(TLS_client_method());
-    int ok = ctx && set_tls(ctx, http);
-
-    SSL_CTX_free(ctx);
-    if (ok)
-        return NULL;
-    return EST_FAIL(pool, config, "EstCAClientCertificate %s cannot be used: %s",
-                    config->client_certificate ? config->client_certificate : "(not set)", pki_ossl_reason(pool));
 }
 
 /* What goes over the wire in the clear, and what does not */
@@ -210,15 +134,11 @@ est_err_t *ca_http_make(ca_http_t **out, const ca_config_t *config, apr_pool_t *
 
     EST_TRY(library(pool));
     EST_TRY(check_schemes(config, pool));
-    if (config->trust)
-        EST_TRY(load_trust(http, config->trust, pool));
-    if (config->client_certificate || config->client_key)
-        EST_TRY(load_client(http, config, pool));
+    EST_TRY(ca_tls_load(&http->tls, config, pool));
     if (config->user || config->password)
         EST_TRY(load_password(http, config, pool));
     if (config->proxy)
         EST_TRY(check_proxy(config->proxy, pool));
-    EST_TRY(try_tls(http, config, pool));
     http->proxy = config->proxy ? apr_pstrdup(pool, config->proxy) : ""; /* "": whatever the environment says */
     http->connect_timeout = config->connect_timeout * 1000L;
     http->max_idle = config->concurrency;
@@ -228,7 +148,7 @@ est_err_t *ca_http_make(ca_http_t **out, const ca_config_t *config, apr_pool_t *
 
 est_slice_t ca_http_client_certificate(const ca_http_t *http)
 {
-    return http->der;
+    return ca_tls_certificate(http->tls);
 }
 
 /* ---- handles */
@@ -323,7 +243,7 @@ static CURLcode on_tls_context(CURL *curl, void *ctx, void *data)
     handle_t *handle = data;
 
     (void)curl;
-    if (!set_tls(ctx, handle->http))
+    if (!ca_tls_set(ctx, handle->http->tls))
         return CURLE_SSL_CERTPROBLEM;
     SSL_CTX_set_app_data((SSL_CTX *)ctx, handle);
     SSL_CTX_set_info_callback(ctx, on_tls);
@@ -345,14 +265,17 @@ static int on_ready(void *data, char *peer, char *own, int peer_port, int own_po
     return CURL_PREREQFUNC_OK;
 }
 
-static size_t on_header(char *p, size_t size, size_t n, void *data)
+static size_t on_header(char *line, size_t size, size_t n, void *data)
 {
     exchange_t *exchange = data;
 
-    (void)p;
-    exchange->headers += size * n;
-    exchange->too_long |= exchange->headers > CA_HTTP_MAX;
-    return exchange->too_long ? 0 : size * n;
+    n *= size;
+    if (n >= 5 && !memcmp(line, "HTTP/", 5))
+        exchange->have_head = 0; /* of 1xx, they begin anew */
+    else if (n && (*line == '\r' || *line == '\n'))
+        exchange->have_head = 1;
+    exchange->headers += n;
+    return exchange->headers > MAX_HEADERS ? 0 : n;
 }
 
 static size_t on_body(char *p, size_t size, size_t n, void *data)
@@ -489,17 +412,18 @@ static const char *host_of(const char *url, apr_pool_t *pool)
     return apr_pstrmemdup(pool, start, n);
 }
 
-/* Alerts by which a server ends the handshake for the client's certificate (RFC 8446 6.2) */
-static int is_refusal(int alert)
+/* Was the handshake ended for the client's certificate (RFC 8446 6.2), so that the request was not read? */
+static int is_refusal(const exchange_t *exchange)
 {
-    static const int refusals[] = {
-        SSL_AD_HANDSHAKE_FAILURE,   SSL_AD_BAD_CERTIFICATE,     SSL_AD_UNSUPPORTED_CERTIFICATE,
-        SSL_AD_CERTIFICATE_REVOKED, SSL_AD_CERTIFICATE_EXPIRED, SSL_AD_CERTIFICATE_UNKNOWN,
-        SSL_AD_UNKNOWN_CA,          SSL_AD_ACCESS_DENIED,       SSL_AD_DECRYPT_ERROR,
-        SSL_AD_CERTIFICATE_REQUIRED};
+    static const int alerts[] = {SSL_AD_HANDSHAKE_FAILURE,   SSL_AD_BAD_CERTIFICATE,     SSL_AD_UNSUPPORTED_CERTIFICATE,
+                                 SSL_AD_CERTIFICATE_REVOKED, SSL_AD_CERTIFICATE_EXPIRED, SSL_AD_CERTIFICATE_UNKNOWN,
+                                 SSL_AD_UNKNOWN_CA,          SSL_AD_ACCESS_DENIED,       SSL_AD_DECRYPT_ERROR,
+                                 SSL_AD_CERTIFICATE_REQUIRED};
 
-    for (apr_size_t i = 0; i < sizeof(refusals) / sizeof(refusals[0]); i++)
-        if (alert == refusals[i])
+    if (exchange->n_tries > 1 || exchange->headers) /* one before may have been read */
+        return 0;
+    for (apr_size_t i = 0; i < sizeof(alerts) / sizeof(alerts[0]); i++)
+        if (exchange->handle->alert == alerts[i])
             return 1;
     return 0;
 }
@@ -515,12 +439,13 @@ static int is_sent(const exchange_t *exchange)
 }
 
 /* OpenSSL's words for a certificate that was not accepted, where libcurl's do not have them already */
-static const char *verification(const exchange_t *exchange, const char *reason, apr_pool_t *pool)
+static const char *verification(CURLcode code, const exchange_t *exchange, const char *reason, apr_pool_t *pool)
 {
     long result = X509_V_OK;
     const char *words;
 
-    if (curl_easy_getinfo(exchange->handle->curl, CURLINFO_SSL_VERIFYRESULT, &result) || result == X509_V_OK)
+    if (code != CURLE_PEER_FAILED_VERIFICATION ||
+        curl_easy_getinfo(exchange->handle->curl, CURLINFO_SSL_VERIFYRESULT, &result) || result == X509_V_OK)
         return "";
     words = X509_verify_cert_error_string(result);
     return strstr(reason, words) ? "" : apr_psprintf(pool, " (%s)", words);
@@ -532,15 +457,17 @@ static est_err_t *explain(CURLcode code, const exchange_t *exchange, const ca_ht
     const char *reason = exchange->error[0] ? exchange->error : curl_easy_strerror(code);
     int sent = is_sent(exchange);
 
+    if (exchange->headers > MAX_HEADERS)
+        return EST_FAIL(pool, ca_answer, "%s: its answer has more than %d octets of headers", host, MAX_HEADERS);
     if (exchange->too_long || code == CURLE_FILESIZE_EXCEEDED)
         return EST_FAIL(pool, ca_answer, "%s: its answer is longer than %d octets", host, CA_HTTP_MAX);
     if (!sent && code == CURLE_OUT_OF_MEMORY)
         return EST_FAIL(pool, internal, "libcurl: %s", reason);
-    if (!sent)
-        return EST_FAIL(pool, ca_unavailable, "%s: %s%s", host, reason, verification(exchange, reason, pool));
-    if (exchange->n_tries == 1 && !exchange->headers && is_refusal(exchange->handle->alert))
+    if (exchange->handle->alert && (!sent || is_refusal(exchange)))
         return EST_FAIL(pool, ca_unavailable, "%s ended the TLS handshake: %s", host,
                         SSL_alert_desc_string_long(exchange->handle->alert));
+    if (!sent)
+        return EST_FAIL(pool, ca_unavailable, "%s: %s%s", host, reason, verification(code, exchange, reason, pool));
     switch (code) {
     case CURLE_WEIRD_SERVER_REPLY:
     case CURLE_UNSUPPORTED_PROTOCOL: /* HTTP/0.9, and what looks like it */
@@ -565,6 +492,9 @@ static est_err_t *read_answer(ca_http_answer_t *out, const exchange_t *exchange,
     curl_easy_getinfo(curl, CURLINFO_RESPONSE_CODE, &status);
     curl_easy_getinfo(curl, CURLINFO_CONTENT_TYPE, &type);
     curl_easy_getinfo(curl, CURLINFO_RETRY_AFTER, &wait);
+    if (!exchange->have_head) /* for libcurl, the end of the connection ends headers, too */
+        return EST_FAIL(pool, ca_timeout, "%s: the request was sent, its answer was lost: it ends in its headers",
+                        host_of(ask->url, pool));
     if (status < 200 || status > 999)
         return EST_FAIL(pool, ca_answer, "%s: no HTTP answer: status %ld", host_of(ask->url, pool), status);
     out->status = (int)status;

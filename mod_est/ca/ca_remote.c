@@ -35,14 +35,14 @@ static est_err_t *check_url(const char **out, const char *url, const char *schem
     apr_uri_t uri;
     apr_size_t n = strlen(url);
 
+    if (strchr(url, '@'))
+        return EST_FAIL(pool, config, "EstCAUpstream: a URL has no user and password here, see EstCAUser");
     for (const char *p = url; *p; p++)
         if (*p <= ' ' || *p >= 0x7f)
             return EST_FAIL(pool, config,
                             "EstCAUpstream \"%s\": blanks and characters beyond ASCII are to be written "
                             "as %%XX",
                             url);
-    if (strchr(url, '@'))
-        return EST_FAIL(pool, config, "EstCAUpstream: a URL has no user and password here, see EstCAUser");
     if (apr_uri_parse(pool, url, &uri) != APR_SUCCESS || !uri.scheme || !is_one_of(uri.scheme, schemes))
         return EST_FAIL(pool, config, "EstCAUpstream %s is no URL of these schemes: %s", url, schemes);
     if (!uri.hostname || !*uri.hostname)
@@ -113,7 +113,7 @@ static est_err_t *check_extensions(ca_remote_t *remote, const ca_config_t *confi
                             "EstCAExtensions: \"%s\" is neither a name that OpenSSL knows nor a dotted OID", name);
         oids[i] = apr_pstrdup(pool, text);
     }
-    remote->extensions = oids;
+    remote->ca.extensions = oids;
     return NULL;
 }
 

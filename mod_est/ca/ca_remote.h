@@ -19,7 +19,6 @@ typedef struct {
     apr_interval_time_t timeout; /* of a whole exchange */
     ca_http_t *http;
     const est_env_t *env; /* from ca_remote_start */
-    const char *const *extensions; /* OIDs, NULL behind the last: EstCAExtensions */
 } ca_remote_t;
 
 /* Fills in everything but ca.driver: checks URLs (schemes: "https", or "http https"), numbers, files. The errors name the

@@ -118,7 +118,7 @@ static void set_headers(const est_request_t *request, const est_err_t *err, int 
     apr_pool_t *pool = request->r->pool;
 
     apr_table_setn(headers, "Cache-Control", "no-store");
-    if (status == HTTP_SERVICE_UNAVAILABLE || status == HTTP_TOO_MANY_REQUESTS)
+    if (status == HTTP_SERVICE_UNAVAILABLE || status == HTTP_TOO_MANY_REQUESTS || status == HTTP_GATEWAY_TIME_OUT)
         apr_table_setn(headers, "Retry-After", apr_itoa(pool, err->retry_after ? err->retry_after : RETRY_AFTER));
     if (status == HTTP_METHOD_NOT_ALLOWED && request->req.op)
         apr_table_setn(headers, "Allow", allow_of(request->req.op, pool));

@@ -3,221 +3,25 @@
  * SPDX-License-Identifier: Apache-2.0
  */
 #include "est_config.h"
+#include "est_cas.h"
+#include "est_directive.h"
 #include "est_log.h"
 #include "est_proxy.h"
 #include "est_tls.h"
-#include "policy/policy_snapshot.h"
-#include "store/store_pg.h"
 
 #include <apr_cstr.h>
 #include <apr_strings.h>
 #include <http_core.h>
 #include <stddef.h>
 
-#define UNSET (-1)
 #define CA_NAME_MAX 64
 #define CA_NAME_CHARACTERS                                                                                             \
     "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-" /* as est.alias.ca has it */
-
-typedef enum { SCOPE_GLOBAL, SCOPE_CA, SCOPE_SERVER, SCOPE_LOCATION } scope_t;
-typedef enum {
-    KIND_TEXT,
-    KIND_PASSPHRASE,
-    KIND_PATH,
-    KIND_CONNINFO,
-    KIND_NUMBER,
-    KIND_FLAG,
-    KIND_ALIASES,
-    KIND_VERIFY,
-    KIND_NETWORKS,
-    KIND_CERT_HEADER
-} kind_t;
-
-typedef struct {
-    const char *name;
-    scope_t scope;
-    kind_t kind;
-    apr_size_t offset;
-    int initial, min, max;
-} row_t;
-
-#define STRUCT_GLOBAL est_global_t
-#define STRUCT_CA ca_config_t
-#define STRUCT_SERVER est_server_t
-#define STRUCT_LOCATION est_location_t
-
-static const row_t rows[] = {
-#define EST_DIRECTIVE(name, scope, kind, member, initial, min, max, doc)                                               \
-    {#name, SCOPE_##scope, KIND_##kind, offsetof(STRUCT_##scope, member), initial, min, max},
-#include "est_directives.def"
-#undef EST_DIRECTIVE
-};
-#define N_ROWS (sizeof(rows) / sizeof(rows[0]))
 
 /* Configuration is read by one thread: the <EstCA> block being read, and the main server's settings, which httpd makes
  * before it reads any virtual host and does not hand to them */
 static ca_config_t *open_block;
 static est_global_t *main_global;
-
-/* ---- reading values */
-
-static int *int_at(void *base, const row_t *row)
-{
-    return (int *)((char *)base + row->offset);
-}
-
-static const char **text_at(void *base, const row_t *row)
-{
-    return (const char **)((char *)base + row->offset);
-}
-
-static int is_int(const row_t *row)
-{
-    return row->kind == KIND_NUMBER || row->kind == KIND_FLAG || row->kind == KIND_VERIFY;
-}
-
-static const char *read_number(int *out, const row_t *row, const char *arg, apr_pool_t *pool)
-{
-    char *end;
-    apr_int64_t n = apr_strtoi64(arg, &end, 10);
-
-    if (!*arg || *end || n < row->min || n > row->max)
-        return apr_psprintf(pool, "%s is a number from %d to %d, not \"%s\"", row->name, row->min, row->max, arg);
-    *out = (int)n;
-    return NULL;
-}
-
-static const char *read_flag(int *out, const row_t *row, const char *arg, apr_pool_t *pool)
-{
-    if (!apr_cstr_casecmp(arg, "on"))
-        *out = 1;
-    else if (!apr_cstr_casecmp(arg, "off"))
-        *out = 0;
-    else
-        return apr_psprintf(pool, "%s is on or off, not \"%s\"", row->name, arg);
-    return NULL;
-}
-
-static const char *read_verify(int *out, int argc, char *const argv[])
-{
-    if (argc == 1 && !apr_cstr_casecmp(argv[0], "off"))
-        *out = EST_VERIFY_OFF;
-    else if (argc == 1 && !apr_cstr_casecmp(argv[0], "on"))
-        *out = EST_VERIFY_ON;
-    else if (argc == 2 && !apr_cstr_casecmp(argv[0], "on") && !apr_cstr_casecmp(argv[1], "shared"))
-        *out = EST_VERIFY_SHARED;
-    else
-        return "EstVerifyClient is off, on or 'on shared'";
-    return NULL;
-}
-
-static const char *read_aliases(apr_array_header_t **out, int argc, char *const argv[], apr_pool_t *pool)
-{
-    *out = apr_array_make(pool, argc, sizeof(const char *));
-    for (int i = 0; i < argc; i++) {
-        if (!policy_label_is_valid(argv[i]))
-            return apr_psprintf(pool,
-                                "EstAliases: \"%s\" cannot be an alias (1 to 64 of A-Z a-z 0-9 _ -, not the name of an "
-                                "operation, not ca)",
-                                argv[i]);
-        APR_ARRAY_PUSH(*out, const char *) = apr_pstrdup(pool, argv[i]);
-    }
-    return NULL;
-}
-
-static const char *read_conninfo(const char **out, const char *arg, apr_pool_t *pool)
-{
-    est_err_t *err = store_pg_config_check(arg, pool);
-
-    *out = apr_pstrdup(pool, arg);
-    return err ? apr_pstrcat(pool, "EstDatabase: ", est_err_text(err), NULL) : NULL;
-}
-
-static const char *read_path(const char **out, const row_t *row, const char *arg, apr_pool_t *pool)
-{
-    *out = ap_server_root_relative(pool, arg);
-    return *out ? NULL : apr_psprintf(pool, "%s: \"%s\" is not a path", row->name, arg);
-}
-
-static const char *read_passphrase(const char **out, int argc, char *const argv[], apr_pool_t *pool)
-{
-    *out = argv[0];
-    for (int i = 1; i < argc; i++)
-        *out = apr_pstrcat(pool, *out, " ", argv[i], NULL);
-    if (strncmp(*out, "file:", 5) != 0 && strncmp(*out, "exec:", 5) != 0)
-        return "EstCAKeyPassphrase is file:PATH or exec:PROGRAM [ARGUMENT...], never the passphrase itself";
-    *out = apr_pstrdup(pool, *out);
-    return NULL;
-}
-
-static int takes_several(kind_t kind)
-{
-    return kind == KIND_ALIASES || kind == KIND_PASSPHRASE || kind == KIND_VERIFY || kind == KIND_NETWORKS ||
-           kind == KIND_CERT_HEADER;
-}
-
-static const char *read_value(void *base, const row_t *row, int argc, char *const argv[], apr_pool_t *pool)
-{
-    if (argc < 1)
-        return apr_psprintf(pool, "%s needs an argument", row->name);
-    if (argc > 1 && !takes_several(row->kind))
-        return apr_psprintf(pool, "%s takes one argument", row->name);
-    switch (row->kind) {
-    case KIND_TEXT:
-        *text_at(base, row) = apr_pstrdup(pool, argv[0]);
-        return NULL;
-    case KIND_PASSPHRASE:
-        return read_passphrase(text_at(base, row), argc, argv, pool);
-    case KIND_PATH:
-        return read_path(text_at(base, row), row, argv[0], pool);
-    case KIND_CONNINFO:
-        return read_conninfo(text_at(base, row), argv[0], pool);
-    case KIND_NUMBER:
-        return read_number(int_at(base, row), row, argv[0], pool);
-    case KIND_FLAG:
-        return read_flag(int_at(base, row), row, argv[0], pool);
-    case KIND_ALIASES:
-        return read_aliases((apr_array_header_t **)((char *)base + row->offset), argc, argv, pool);
-    case KIND_VERIFY:
-        return read_verify(int_at(base, row), argc, argv);
-    case KIND_NETWORKS:
-        return est_proxy_read_networks((apr_array_header_t **)((char *)base + row->offset), argc, argv, pool);
-    case KIND_CERT_HEADER:
-        return est_proxy_read_header((const est_cert_header_t **)((char *)base + row->offset), argc, argv, pool);
-    }
-    return "internal error";
-}
-
-static void init_ints(void *base, scope_t scope)
-{
-    for (apr_size_t i = 0; i < N_ROWS; i++)
-        if (rows[i].scope == scope && is_int(&rows[i]))
-            *int_at(base, &rows[i]) = UNSET;
-}
-
-static void set_defaults(void *base, scope_t scope)
-{
-    for (apr_size_t i = 0; i < N_ROWS; i++)
-        if (rows[i].scope == scope && is_int(&rows[i]) && *int_at(base, &rows[i]) == UNSET)
-            *int_at(base, &rows[i]) = rows[i].initial;
-}
-
-static void inherit(void *child, const void *parent, scope_t scope)
-{
-    for (apr_size_t i = 0; i < N_ROWS; i++) {
-        const row_t *row = &rows[i];
-        const char *from = (const char *)parent + row->offset;
-
-        if (row->scope != scope)
-            continue;
-        if (is_int(row)) {
-            if (*int_at(child, row) == UNSET)
-                *int_at(child, row) = *(const int *)from;
-        } else if (!*text_at(child, row)) {
-            *text_at(child, row) = *(const char *const *)from;
-        }
-    }
-}
 
 /* ---- where blocks stand */
 
@@ -285,37 +89,56 @@ static const char *enter_location(cmd_parms *cmd, est_location_t *location)
 
 static const char *command(cmd_parms *cmd, void *location, int argc, char *const argv[])
 {
-    const row_t *row = cmd->info;
+    const est_directive_t *row = cmd->info;
     est_server_t *server = ap_get_module_config(cmd->server->module_config, &est_module);
     void *base = NULL;
     const char *error = NULL;
 
     switch (row->scope) {
-    case SCOPE_GLOBAL:
+    case EST_SCOPE_GLOBAL:
         error = ap_check_cmd_context(cmd, GLOBAL_ONLY);
         base = server->global;
         break;
-    case SCOPE_CA:
+    case EST_SCOPE_CA:
         error = open_block ? NULL : apr_psprintf(cmd->pool, "%s belongs into an <EstCA> block", row->name);
         base = open_block;
         break;
-    case SCOPE_SERVER:
+    case EST_SCOPE_SERVER:
         error = ap_check_cmd_context(cmd, NOT_IN_DIR_CONTEXT);
         base = server;
         break;
-    case SCOPE_LOCATION:
+    case EST_SCOPE_LOCATION:
         error = enter_location(cmd, location);
         base = location;
         break;
     }
     if (!error)
-        error = read_value(base, row, argc, argv, cmd->pool);
-    if (!error && row->scope == SCOPE_LOCATION && row->offset == offsetof(est_location_t, engine) &&
+        error = est_directive_read(base, row, argc, argv, cmd->pool);
+    if (!error && row->scope == EST_SCOPE_LOCATION && row->offset == offsetof(est_location_t, engine) &&
         ((est_location_t *)location)->engine) {
         APR_ARRAY_PUSH(server->global->locations, est_location_t *) = location;
         APR_ARRAY_PUSH(server->mounts, const char *) = ((est_location_t *)location)->mount;
     }
     return error;
+}
+
+/* A number that was given where it has no effect. Texts each driver sees by itself; of numbers it gets the defaults. */
+static const char *useless_number(const ca_config_t *config, apr_pool_t *pool)
+{
+    const char *driver = config->driver ? config->driver : "local";
+    int is_local = !strcmp(driver, "local");
+    const struct {
+        const char *name;
+        int given, useless;
+    } numbers[] = {{"EstCATimeout", config->timeout, is_local},
+                   {"EstCAConnectTimeout", config->connect_timeout, is_local},
+                   {"EstCARefresh", config->refresh, strcmp(driver, "est") != 0}};
+
+    for (apr_size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++)
+        if (numbers[i].given != EST_UNSET && numbers[i].useless)
+            return apr_psprintf(pool, "<EstCA %s>: %s has no effect with EstCADriver %s", config->name, numbers[i].name,
+                                driver);
+    return NULL;
 }
 
 static const char *open_ca(cmd_parms *cmd, void *location, const char *arg)
@@ -325,6 +148,7 @@ static const char *open_ca(cmd_parms *cmd, void *location, const char *arg)
     ca_config_t config = {.where = where_is(cmd->directive, cmd->pool)};
 
     (void)location;
+    est_directive_unset(&config, EST_SCOPE_CA);
     if (error)
         return error;
     if (!end)
@@ -344,6 +168,9 @@ static const char *open_ca(cmd_parms *cmd, void *location, const char *arg)
     error = ap_walk_config(cmd->directive->first_child, cmd, cmd->context);
     open_block = NULL;
     if (!error)
+        error = useless_number(&config, cmd->pool);
+    est_directive_default(&config, EST_SCOPE_CA);
+    if (!error)
         APR_ARRAY_PUSH(server->global->ca_configs, ca_config_t) = config;
     return error;
 }
@@ -361,7 +188,7 @@ enum {
 
 const command_rec est_config_commands[] = {
 #define EST_DIRECTIVE(name, scope, kind, member, initial, min, max, doc)                                               \
-    AP_INIT_TAKE_ARGV(#name, command, (void *)&rows[ROW_##name], ALLOWED_##scope, doc),
+    AP_INIT_TAKE_ARGV(#name, command, (void *)&est_directives[ROW_##name], ALLOWED_##scope, doc),
 #include "est_directives.def"
 #undef EST_DIRECTIVE
     AP_INIT_RAW_ARGS("<EstCA", open_ca, NULL, RSRC_CONF, "a CA by name: <EstCA NAME> ... </EstCA>"),
@@ -373,10 +200,10 @@ void *est_config_make_location(apr_pool_t *pool, char *path)
 {
     est_location_t *location = apr_pcalloc(pool, sizeof(*location));
 
-    init_ints(location, SCOPE_LOCATION);
+    est_directive_unset(location, EST_SCOPE_LOCATION);
     /* Without a path it is what every request starts from */
     if (!path)
-        set_defaults(location, SCOPE_LOCATION);
+        est_directive_default(location, EST_SCOPE_LOCATION);
     location->mount = path;
     return location;
 }
@@ -387,9 +214,9 @@ void *est_config_merge_location(apr_pool_t *pool, void *parent, void *child)
     const est_location_t *from = parent;
     est_location_t *merged = apr_pmemdup(pool, child, sizeof(*merged));
 
-    if (merged->engine == UNSET)
+    if (merged->engine == EST_UNSET)
         merged->mount = from->mount;
-    inherit(merged, from, SCOPE_LOCATION);
+    est_directive_inherit(merged, from, EST_SCOPE_LOCATION);
     return merged;
 }
 
@@ -397,14 +224,14 @@ void *est_config_make_server(apr_pool_t *pool, server_rec *s)
 {
     est_server_t *server = apr_pcalloc(pool, sizeof(*server));
 
-    init_ints(server, SCOPE_SERVER);
+    est_directive_unset(server, EST_SCOPE_SERVER);
     server->mounts = apr_array_make(pool, 2, sizeof(const char *));
     if (!s->is_virtual) {
         main_global = apr_pcalloc(pool, sizeof(*main_global));
         main_global->ca_configs = apr_array_make(pool, 2, sizeof(ca_config_t));
         main_global->locations = apr_array_make(pool, 2, sizeof(est_location_t *));
         main_global->reserved_keys = apr_array_make(pool, 8, PKI_SHA256_SIZE);
-        init_ints(main_global, SCOPE_GLOBAL);
+        est_directive_unset(main_global, EST_SCOPE_GLOBAL);
     }
     server->global = main_global;
     return server;
@@ -414,7 +241,7 @@ void *est_config_merge_server(apr_pool_t *pool, void *parent, void *child)
 {
     est_server_t *merged = apr_pmemdup(pool, child, sizeof(*merged));
 
-    inherit(merged, parent, SCOPE_SERVER);
+    est_directive_inherit(merged, parent, EST_SCOPE_SERVER);
     merged->global = ((est_server_t *)parent)->global;
     merged->mounts = apr_array_append(pool, ((est_server_t *)parent)->mounts, merged->mounts);
     return merged;
@@ -515,47 +342,18 @@ void est_config_reserve_key(est_global_t *global, est_slice_t cert)
     memcpy(apr_array_push(global->reserved_keys), hash, sizeof(hash));
 }
 
-static int open_cas(est_global_t *global, apr_pool_t *pconf, server_rec *s)
-{
-    int status = OK;
-
-    global->n_cas = 0;
-    global->cas = apr_pcalloc(pconf, ((apr_size_t)global->ca_configs->nelts + 1) * sizeof(*global->cas));
-    for (int i = 0; i < global->ca_configs->nelts; i++) {
-        const ca_facts_t *facts;
-        ca_t *ca;
-        est_err_t *err = ca_open(&ca, &APR_ARRAY_IDX(global->ca_configs, i, ca_config_t), pconf);
-
-        if (err) {
-            est_log_error(s, EST_LOG_ERROR, err, NULL);
-            status = HTTP_INTERNAL_SERVER_ERROR;
-            continue;
-        }
-        if (ca->warning)
-            est_log_error(s, EST_LOG_WARNING, EST_FAIL(pconf, config, "%s", ca->warning), NULL);
-        global->cas[global->n_cas++] = ca;
-        for (int k = 0; k < ca->n_keys; k++)
-            est_config_reserve_key(global, ca->keys[k]);
-        if (ca->driver->facts(ca, &facts, pconf))
-            continue; /* an upstream's, which are not known yet */
-        for (int k = 0; k < facts->n_certs; k++)
-            est_config_reserve_key(global, facts->certs[k]);
-    }
-    return status;
-}
-
 int est_config_check(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp, server_rec *s)
 {
     est_global_t *global = est_config_global(s);
     int status;
 
     (void)plog;
-    set_defaults(global, SCOPE_GLOBAL);
-    status = open_cas(global, pconf, s);
+    est_directive_default(global, EST_SCOPE_GLOBAL);
+    status = est_cas_open(global, pconf, s);
     for (server_rec *each = s; each; each = each->next) {
         est_err_t *err = est_proxy_check(each, ptemp);
 
-        set_defaults(est_config_server(each), SCOPE_SERVER);
+        est_directive_default(est_config_server(each), EST_SCOPE_SERVER);
         if (err) {
             est_log_error(s, EST_LOG_ERROR, err, NULL);
             status = HTTP_INTERNAL_SERVER_ERROR;

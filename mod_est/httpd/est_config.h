@@ -25,7 +25,7 @@ typedef struct {
     int database_pool, database_timeout, policy_max_age, maintenance_interval, refusal_limit;
     apr_array_header_t *ca_configs; /* of ca_config_t */
     apr_array_header_t *locations;  /* of est_location_t *: every block with EstEngine on */
-    ca_t **cas;                     /* opened by est_config_check */
+    ca_t **cas;                     /* opened by est_config_check: est_cas.h */
     int n_cas;
     apr_array_header_t *reserved_keys; /* of unsigned char[PKI_SHA256_SIZE]: see est_config_reserve_key */
 } est_global_t;

@@ -7,6 +7,7 @@
 
 #include "est_access.h"
 #include "est_answer.h"
+#include "est_cas.h"
 #include "est_config.h"
 #include "est_failures.h"
 #include "est_guard.h"
@@ -101,6 +102,7 @@ static int post_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp, s
         est_log_error(s, EST_LOG_ERROR, err, "failed logins are not limited");
     if ((err = est_refusals_make(global->refusal_limit, pconf)))
         est_log_error(s, EST_LOG_ERROR, err, "rows of refusals are not limited");
+    est_cas_share(global, pconf, s);
     est_maintain_start(&config, make_env(s, pconf), s, pconf);
     apr_pool_create(&snapshot_pool, pconf);
     err = store_pg_probe(&snapshot, &config, snapshot_pool, ptemp);
@@ -163,6 +165,7 @@ static est_err_t *open_service(est_service_t **out, server_rec *s, apr_pool_t *p
     est_password_use(passwords);
     est_password_guard();
     service->guard = &est_guard;
+    est_cas_start(global, service->env, pchild, s);
     *out = service;
     return NULL;
 }

@@ -5,6 +5,7 @@
 #include "est_issue.h"
 #include "est_auth.h"
 #include "est_entity.h"
+#include "est_forward.h"
 #include "est_refusal.h"
 #include "pki/pki_reqattr.h"
 
@@ -25,6 +26,12 @@ typedef struct {
     unsigned char idem_key[PKI_SHA256_SIZE], order_key[PKI_SHA256_SIZE], holder_hash[PKI_SHA256_SIZE];
     unsigned char modulus_hash[PKI_KEY_MODULUS_HASH_SIZE];
 } attempt_t;
+
+/* What an upstream has issued, and for which order, though it is on no record yet */
+typedef struct {
+    est_slice_t der;
+    store_outcome_t order;
+} in_hand_t;
 
 /* ---- what makes two requests the same */
 
@@ -151,8 +158,14 @@ static est_err_t *make_random(char random[POLICY_RANDOM + 1], const policy_alias
     return NULL;
 }
 
+static est_forward_t to_forward(const attempt_t *a, const pki_csr_t *csr)
+{
+    return (est_forward_t){.ca = a->ca, .facts = a->facts, .grant = a->grant, .csr = csr};
+}
+
 static est_err_t *judge(attempt_t *a, est_req_t *req, est_service_t *service, const pki_csr_t *csr)
 {
+    est_forward_t what;
     policy_request_t judged = {
         .alias = req->alias, .op = req->op->op, .identity = &req->identity, .csr = csr, .now = req->now};
 
@@ -166,7 +179,9 @@ static est_err_t *judge(attempt_t *a, est_req_t *req, est_service_t *service, co
     judged.reserved_keys = service->reserved_keys;
     judged.n_reserved_keys = service->n_reserved_keys;
     judged.random = a->random;
-    return policy_decide(&a->grant, &judged, req->pool);
+    EST_TRY(policy_decide(&a->grant, &judged, req->pool));
+    what = to_forward(a, csr);
+    return est_forward_check(&what, req);
 }
 
 /* ---- the row: what record_issued and order_open are told */
@@ -281,7 +296,7 @@ static const est_err_code_t rules[] = {
     EST_E_certificate_revoked, EST_E_certificate_unknown, EST_E_key_blocked,     EST_E_name_refused,
     EST_E_entity_unknown,      EST_E_entity_suspended,    EST_E_code_refused,    EST_E_vendor_refused,
     EST_E_name_taken,          EST_E_key_taken,           EST_E_active_limit,    EST_E_quota_exceeded,
-    EST_E_rate_exceeded,       EST_E_approval_denied,     EST_E_too_many_orders,
+    EST_E_rate_exceeded,       EST_E_approval_denied,     EST_E_too_many_orders, EST_E_ca_wrong,
 };
 
 est_err_t *est_issue_refusal(const store_outcome_t *outcome, apr_pool_t *pool)
@@ -302,24 +317,61 @@ static int is_rule(const store_outcome_t *outcome, const char *rule)
     return outcome->rule && !strcmp(outcome->rule, rule);
 }
 
+/* Finds or opens the order, before anything is signed or forwarded */
+static est_err_t *open_order(store_outcome_t *outcome, attempt_t *a, est_req_t *req, est_service_t *service,
+                             const pki_csr_t *csr)
+{
+    store_outcome_kind_t go = a->ca->lease ? STORE_FORWARD : STORE_GO;
+
+    EST_TRY(make_order_key(a->order_key, req, csr));
+    a->row.order_key = a->order_key;
+    a->row.csr = csr->der;
+    a->row.ca = a->ca->name;
+    a->row.lease = a->ca->lease;
+    EST_TRY(service->store->vt->order_open(service->store, outcome, &a->row, req->pool));
+    if ((outcome->kind == STORE_GO || outcome->kind == STORE_FORWARD) && outcome->kind != go)
+        return EST_FAIL(req->pool, store_failed, "order_open answered as if the CA were %s",
+                        a->ca->lease ? "a local one" : "an upstream's");
+    a->row.order = outcome->order;
+    return NULL;
+}
+
+/* Gets the certificate from the CA, unless it is in hand from a judgement before; outcome PENDING: it waits there */
+static est_err_t *forward(store_outcome_t *outcome, attempt_t *a, in_hand_t *hand, const est_req_t *req,
+                          est_service_t *service, const pki_csr_t *csr)
+{
+    est_forward_t what = to_forward(a, csr);
+
+    hand->order = *outcome;
+    if (hand->der.n)
+        EST_TRY(est_forward_check_again(&what, hand->der, req->pool));
+    else
+        EST_TRY(est_forward(&hand->der, &outcome->retry_after, &what, &hand->order, req, service));
+    if (!hand->der.n) {
+        outcome->kind = STORE_PENDING;
+        outcome->waits_for_ca = 1;
+        return NULL;
+    }
+    return est_forward_describe(&a->row, a->issuer_hash, &what, hand->der, req->pool);
+}
+
 /* Asks for what the row describes: whether it has to wait, and then, signed, whether it is on record */
-static est_err_t *put_on_record(store_outcome_t *outcome, attempt_t *a, int needs_order, est_req_t *req,
+static est_err_t *put_on_record(store_outcome_t *outcome, attempt_t *a, int needs_order, in_hand_t *hand, est_req_t *req,
                                 est_service_t *service, const pki_csr_t *csr)
 {
     store_t *store = service->store;
 
-    if (needs_order) {
-        EST_TRY(make_order_key(a->order_key, req, csr));
-        a->row.order_key = a->order_key;
-        a->row.csr = csr->der;
-        EST_TRY(store->vt->order_open(store, outcome, &a->row, req->pool));
-        if (outcome->kind != STORE_GO)
-            return NULL;
-        a->row.order = outcome->order;
-    }
-    EST_TRY(sign(a, req, service, csr));
-    EST_TRY(store->vt->record_issued(store, outcome, &a->row, req->pool));
+    outcome->kind = STORE_GO;
+    if (needs_order || a->ca->lease)
+        EST_TRY(open_order(outcome, a, req, service, csr));
     if (outcome->kind == STORE_GO)
+        EST_TRY(sign(a, req, service, csr));
+    else if (outcome->kind == STORE_FORWARD)
+        EST_TRY(forward(outcome, a, hand, req, service, csr));
+    if (outcome->kind != STORE_GO && outcome->kind != STORE_FORWARD)
+        return NULL;
+    EST_TRY(store->vt->record_issued(store, outcome, &a->row, req->pool));
+    if (outcome->kind == STORE_GO || outcome->kind == STORE_FORWARD)
         return EST_FAIL(req->pool, store_failed, "record_issued answered as if it had been asked for an order");
     return NULL;
 }
@@ -332,7 +384,8 @@ static est_err_t *read_anew(const store_outcome_t *outcome, est_req_t *req, est_
     return est_auth_again(req, service);
 }
 
-static est_err_t *issue(est_issued_t *out, est_req_t *req, est_service_t *service, const pki_csr_t *csr)
+static est_err_t *issue(est_issued_t *out, in_hand_t *hand, est_req_t *req, est_service_t *service,
+                        const pki_csr_t *csr)
 {
     int needs_order = 0;
 
@@ -343,7 +396,7 @@ static est_err_t *issue(est_issued_t *out, est_req_t *req, est_service_t *servic
         EST_TRY(judge(attempt, req, service, csr));
         EST_TRY(describe(attempt, req, csr));
         needs_order |= req->alias->approval != POLICY_APPROVAL_NONE;
-        EST_TRY(put_on_record(&outcome, attempt, needs_order, req, service, csr));
+        EST_TRY(put_on_record(&outcome, attempt, needs_order, hand, req, service, csr));
         out->dropped = attempt->grant->dropped;
         out->subject = attempt->row.subject;
         switch (outcome.kind) {
@@ -356,6 +409,7 @@ static est_err_t *issue(est_issued_t *out, est_req_t *req, est_service_t *servic
         case STORE_PENDING:
             out->pending = outcome.retry_after;
             out->order = outcome.order;
+            out->waits_for_ca = outcome.waits_for_ca;
             return NULL;
         case STORE_REFUSED:
             return est_issue_refusal(&outcome, req->pool);
@@ -375,13 +429,16 @@ static est_err_t *issue(est_issued_t *out, est_req_t *req, est_service_t *servic
 
 est_err_t *est_issue(est_issued_t *out, est_req_t *req, est_service_t *service, const pki_csr_t *csr)
 {
+    in_hand_t hand = {.der = {NULL, 0}};
     est_err_t *err;
 
     memset(out, 0, sizeof(*out));
     err = est_refusal_check_rate(req, service);
     if (!err)
-        err = issue(out, req, service, csr);
-    if (err)
+        err = issue(out, &hand, req, service, csr);
+    if (err && hand.der.n)
+        est_forward_give_up(err, hand.der, &hand.order, req, service); /* the order is what is on record of it */
+    else if (err)
         est_refusal_note(err, req, service, csr);
     /* A code that counts no more is worth what a wrong one is: the reason is for the log alone (est_entity.c) */
     if (err && err->code == EST_E_code_refused)
@@ -395,5 +452,6 @@ void est_issue_wait(est_resp_t *resp, const est_req_t *req, const est_issued_t *
     resp->no_store = 1;
     resp->retry_after = issued->pending;
     /* A poll has a request id of its own: people decide by that of the order */
-    resp->summary = apr_psprintf(req->pool, "\"%s\" waits for approval, order %s", issued->subject, issued->order);
+    resp->summary = apr_psprintf(req->pool, "\"%s\" waits for %s, order %s", issued->subject,
+                                 issued->waits_for_ca ? "the CA" : "approval", issued->order);
 }

@@ -14,11 +14,12 @@ typedef struct {
     est_slice_t der;     /* the certificate, whose row is committed; n == 0 when it has to wait */
     const char *dropped; /* what policy left out of the request, or NULL */
     const char *subject; /* as granted */
-    int pending;         /* seconds after which the client asks again, since somebody has to approve; 0 = issued */
+    int pending;         /* seconds after which the client asks again, since it has to wait; 0 = issued */
     const char *order;   /* id of the order that waits */
+    int waits_for_ca;    /* not for somebody who approves */
 } est_issued_t;
 
-/* Judges csr, has it signed, and records it. When the database says that policy, client or entity have changed
+/* Judges csr, has it signed, or forwarded to an upstream CA, and records it. When the database says that policy, client or entity have changed
  * meanwhile, they are read anew and the request is judged again, so req->alias and req->identity may be others
  * afterwards. */
 est_err_t *est_issue(est_issued_t *out, est_req_t *req, est_service_t *service, const pki_csr_t *csr);

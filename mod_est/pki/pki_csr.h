@@ -42,6 +42,7 @@ typedef struct {
     const char *challenge;       /* challengePassword as UTF-8 without NUL; NULL when absent */
     const pki_req_attr_t *attrs; /* all others, in their order */
     int n_attrs;
+    int altered; /* something was taken out (pki_reqcode.h): the signature does not fit */
 } pki_csr_t;
 
 /*

@@ -55,6 +55,7 @@ static pki_csr_t *masked(const pki_csr_t *csr, est_slice_t oid, apr_pool_t *pool
     mask_after_oid(octets, csr->der.p, csr->info, oid);
     copy->der = est_slice(octets, csr->der.n);
     copy->info = est_slice(octets + (csr->info.p - csr->der.p), csr->info.n);
+    copy->altered = 1;
     return copy;
 }
 

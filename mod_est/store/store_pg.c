@@ -246,7 +246,18 @@ static est_err_t *order_open(store_t *store, store_outcome_t *out, const store_i
 
     store_pg_issue_order_params(&params, issue, pool);
     EST_TRY(call(&result, store, STORE_PG_STMT_ORDER_OPEN, &params, pool));
-    return store_pg_issue_outcome(out, result, "order_open", pool);
+    EST_TRY(store_pg_issue_outcome(out, result, "order_open", pool));
+    return store_pg_issue_forward(out, result, pool);
+}
+
+/* Safe to send again: of an attempt that is over, another one is no news */
+static est_err_t *order_forwarded(store_t *store, const store_forward_t *forward, apr_pool_t *pool)
+{
+    store_pg_params_t params = {0};
+    PGresult *result;
+
+    store_pg_issue_forwarded_params(&params, forward, pool);
+    return call(&result, store, STORE_PG_STMT_ORDER_FORWARDED, &params, pool);
 }
 
 /* A column that is a whole number */
@@ -336,6 +347,7 @@ est_err_t *store_pg_open(store_t **out, const store_pg_config_t *config, const e
                                           .record_issued = record_issued,
                                           .holder_status = holder_status,
                                           .order_open = order_open,
+                                          .order_forwarded = order_forwarded,
                                           .record_refused = record_refused,
                                           .client_by_certificate = client_by_certificate,
                                           .entity_get = entity_get,

@@ -11,7 +11,7 @@
 #include "store.h"
 #include "store_cache.h"
 
-#define STORE_PG_SCHEMA_VERSION 3
+#define STORE_PG_SCHEMA_VERSION 4
 
 typedef struct {
     const char *conninfo;

@@ -33,6 +33,7 @@
     X(entity_get, ENTITY_GET, 1)                                                                                       \
     X(record_issued, RECORD_ISSUED, 1)                                                                                 \
     X(order_open, ORDER_OPEN, 1)                                                                                       \
+    X(order_forwarded, ORDER_FORWARDED, 1)                                                                             \
     X(record_refused, RECORD_REFUSED, 1)                                                                               \
     X(maintain, MAINTAIN, 0)                                                                                           \
     X(holder_status, HOLDER_STATUS, 1)                                                                                 \

@@ -4,6 +4,8 @@
  */
 #include "store_pg_issue.h"
 
+#include "policy/policy_text.h"
+
 #include <apr_strings.h>
 #include <string.h>
 
@@ -141,6 +143,23 @@ void store_pg_issue_order_params(store_pg_params_t *params, const store_issue_t 
     store_pg_params_bytes(params, issue->csr.p, issue->csr.n);
     put_code(params, issue, pool);
     put_vendor(params, issue, pool);
+    store_pg_params_text(params, issue->ca);
+    store_pg_params_text(params, number(issue->lease, pool));
+}
+
+void store_pg_issue_forwarded_params(store_pg_params_t *params, const store_forward_t *forward, apr_pool_t *pool)
+{
+    static const char *const kinds[] = {"waits", "unsure", "unsent", "failed"};
+
+    store_pg_params_text(params, forward->order);
+    store_pg_params_text(params, number(forward->attempt, pool));
+    store_pg_params_text(params, kinds[forward->kind]);
+    store_pg_params_text(params, forward->upstream);
+    store_pg_params_bytes(params, forward->state.n ? forward->state.p : NULL, forward->state.n);
+    store_pg_params_text(params, number(forward->retry_after, pool));
+    store_pg_params_text(params, forward->rule);
+    store_pg_params_text(params, forward->reason);
+    store_pg_params_bytes(params, forward->answer.n ? forward->answer.p : NULL, forward->answer.n);
 }
 
 void store_pg_issue_explain_params(store_pg_params_t *params, const store_issue_t *issue, apr_pool_t *pool)
@@ -187,7 +206,7 @@ void store_pg_issue_refusal_params(store_pg_params_t *params, const store_refusa
 
 static est_err_t *read_kind(store_outcome_kind_t *out, const char *text, const char *statement, apr_pool_t *pool)
 {
-    static const char *const kinds[] = {"issued", "replay", "refused", "stale", "pending", "go"};
+    static const char *const kinds[] = {"issued", "replay", "refused", "stale", "pending", "go", "forward"};
 
     for (apr_size_t i = 0; text && i < sizeof(kinds) / sizeof(kinds[0]); i++)
         if (!strcmp(text, kinds[i])) {
@@ -197,7 +216,7 @@ static est_err_t *read_kind(store_outcome_kind_t *out, const char *text, const c
     return EST_FAIL(pool, store_failed, "%s: unknown outcome \"%s\"", statement, text ? text : "NULL");
 }
 
-static est_err_t *read_der(est_slice_t *out, const char *text, const char *statement, apr_pool_t *pool)
+static est_err_t *read_bytes(est_slice_t *out, const char *text, const char *statement, apr_pool_t *pool)
 {
     size_t n;
     unsigned char *octets;
@@ -206,7 +225,7 @@ static est_err_t *read_der(est_slice_t *out, const char *text, const char *state
         return NULL;
     octets = PQunescapeBytea((const unsigned char *)text, &n);
     if (!octets)
-        return EST_FAIL(pool, store_failed, "%s: no memory for the certificate", statement);
+        return EST_FAIL(pool, store_failed, "%s: no memory for what it answered", statement);
     *out = est_slice_dup(est_slice(octets, n), pool);
     PQfreemem(octets);
     return NULL;
@@ -224,11 +243,29 @@ est_err_t *store_pg_issue_outcome(store_outcome_t *out, const PGresult *result, 
     EST_TRY(store_pg_column(&out->order, result, 0, "order_id", pool));
     EST_TRY(store_pg_column(&retry_after, result, 0, "retry_after", pool));
     EST_TRY(read_kind(&out->kind, kind, statement, pool));
-    EST_TRY(read_der(&out->der, der, statement, pool));
+    EST_TRY(read_bytes(&out->der, der, statement, pool));
     out->retry_after = retry_after ? atoi(retry_after) : 0;
     if (out->kind == STORE_REPLAY && !out->der.n)
         return EST_FAIL(pool, store_failed, "%s: replay without a certificate", statement);
     if (out->kind == STORE_PENDING && out->retry_after <= 0)
         return EST_FAIL(pool, store_failed, "%s: pending, but not for how long", statement);
+    return NULL;
+}
+
+est_err_t *store_pg_issue_forward(store_outcome_t *out, const PGresult *result, apr_pool_t *pool)
+{
+    const char *attempt, *csr, *state, *waits_for_ca;
+
+    EST_TRY(store_pg_column(&attempt, result, 0, "attempt", pool));
+    EST_TRY(store_pg_column(&csr, result, 0, "csr", pool));
+    EST_TRY(store_pg_column(&out->upstream, result, 0, "upstream", pool));
+    EST_TRY(store_pg_column(&state, result, 0, "state", pool));
+    EST_TRY(store_pg_column(&waits_for_ca, result, 0, "waits_for_ca", pool));
+    EST_TRY(read_bytes(&out->csr, csr, "order_open", pool));
+    EST_TRY(read_bytes(&out->state, state, "order_open", pool));
+    out->attempt = attempt ? atoi(attempt) : 0;
+    out->waits_for_ca = policy_text_bool(waits_for_ca);
+    if (out->kind == STORE_FORWARD && (!out->order || out->attempt <= 0 || !out->csr.n))
+        return EST_FAIL(pool, store_failed, "order_open: forward, but not what");
     return NULL;
 }

@@ -26,8 +26,8 @@ tap "wants nothing that httpd and its own libraries do not have" "$(comm -23 wan
 
 # The runtimes of sanitizers and coverage are there in such builds only
 needed=$(readelf -d "$module" | sed -n 's/.*(NEEDED).*\[\(.*\)\].*/\1/p')
-tap "links libssl, libcrypto, libpq, libidn2 and the C library, no other" \
-    "$(printf '%s\n' "$needed" | grep -v -E '^lib(ssl|crypto|pq|idn2|c|pthread|asan|ubsan|gcov|gcc_s)\.so' || :)"
+tap "links libssl, libcrypto, libpq, libidn2, libcurl and the C library, no other" \
+    "$(printf '%s\n' "$needed" | grep -v -E '^lib(ssl|crypto|pq|idn2|curl|c|pthread|asan|ubsan|gcov|gcc_s)\.so' || :)"
 tap "is never unloaded (OpenSSL and threads hold pointers into it)" \
     "$(readelf -d "$module" | grep -q NODELETE || echo 'no NODELETE flag')"
 tap "is bound at load time and read-only afterwards" \

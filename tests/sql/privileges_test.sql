@@ -20,8 +20,8 @@ SELECT is_empty($$SELECT p.oid::regprocedure FROM pg_proc p WHERE pronamespace =
 SELECT is_empty($$SELECT p.oid::regprocedure FROM pg_trigger t JOIN pg_proc p ON p.oid = t.tgfoid WHERE pronamespace = 'est'::regnamespace
     AND NOT 'search_path=pg_catalog, est, pg_temp' = ANY (coalesce(proconfig, '{}'))$$, 'so has every trigger function');
 SELECT set_eq($$SELECT p.proname FROM pg_proc p WHERE pronamespace = 'est'::regnamespace AND prosecdef$$, ARRAY['record_issued', 'holder_status', 'client_get', 'register_client', 'set_client_password', 'revoke',
-    'api_properties_update', 'policy_changed', 'client_group_changed', 'group_in_use', 'quota_changed', 'entity_get', 'client_by_certificate', 'order_open', 'record_refused', 'maintain', 'explain_issue', 'explain_request',
-    'register_entity', 'issue_code', 'suspend', 'reinstate', 'approve', 'deny'], 'SECURITY DEFINER is these functions alone');
+    'api_properties_update', 'policy_changed', 'client_group_changed', 'group_in_use', 'quota_changed', 'entity_get', 'client_by_certificate', 'order_open', 'order_forwarded', 'record_refused', 'maintain', 'explain_issue', 'explain_request',
+    'register_entity', 'issue_code', 'suspend', 'reinstate', 'approve', 'deny', 'give_up'], 'SECURITY DEFINER is these functions alone');
 
 -- est_module
 SELECT set_eq($$SELECT c.relname || ' ' || wish FROM pg_class c, unnest(ARRAY['SELECT', 'INSERT', 'UPDATE', 'DELETE', 'TRUNCATE', 'REFERENCES', 'TRIGGER']) AS wish
@@ -31,11 +31,11 @@ SELECT set_eq($$SELECT c.relname || ' ' || wish FROM pg_class c, unnest(ARRAY['S
 SELECT is_empty($$SELECT c.relname || '.' || a.attname FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid AND attnum > 0 WHERE relnamespace = 'est'::regnamespace AND relkind IN ('r', 'v')
     AND NOT has_table_privilege('est_module', c.oid, 'SELECT') AND has_column_privilege('est_module', c.oid, a.attnum, 'SELECT,INSERT,UPDATE')$$, 'nor on a column');
 SELECT set_eq($$SELECT p.proname FROM pg_proc p WHERE pronamespace = 'est'::regnamespace AND has_function_privilege('est_module', p.oid, 'EXECUTE')$$,
-    ARRAY['client_get', 'client_by_certificate', 'entity_get', 'record_issued', 'order_open', 'record_refused', 'holder_status', 'maintain'], 'est_module executes these functions alone');
+    ARRAY['client_get', 'client_by_certificate', 'entity_get', 'record_issued', 'order_open', 'order_forwarded', 'record_refused', 'holder_status', 'maintain'], 'est_module executes these functions alone');
 SET ROLE est_module;
 SELECT throws_like(s, '%permission denied%', 'est_module: ' || s) FROM unnest(ARRAY['SELECT * FROM client', 'SELECT password_hash FROM client', 'SELECT * FROM certificate', 'SELECT * FROM blocked_key', 'SELECT * FROM end_entity', 'SELECT hash FROM enrollment_code', 'SELECT * FROM vendor_device', 'SELECT * FROM approval',
-    'SELECT * FROM pending', 'DELETE FROM rate_bucket', 'UPDATE group_day SET issued = 0', 'UPDATE enrollment SET outcome = ''approved''', 'INSERT INTO approval DEFAULT VALUES',
-    'SELECT approve(''00000000'')', 'SELECT deny(''00000000'', ''x'')', 'SELECT register_entity(''x'')', 'SELECT issue_code(''x'', ''est'')', 'SELECT suspend(''x'')', 'SELECT reinstate(''x'')',
+    'SELECT * FROM pending', 'SELECT * FROM forwarded', 'SELECT csr FROM enrollment', 'DELETE FROM rate_bucket', 'UPDATE group_day SET issued = 0', 'UPDATE enrollment SET outcome = ''approved''', 'INSERT INTO approval DEFAULT VALUES',
+    'SELECT approve(''00000000'')', 'SELECT deny(''00000000'', ''x'')', 'SELECT give_up(''00000000'')', 'SELECT register_entity(''x'')', 'SELECT issue_code(''x'', ''est'')', 'SELECT suspend(''x'')', 'SELECT reinstate(''x'')',
     'SELECT est.use_limits(1, ''user'', ''x'', 1)', 'SELECT est.rate_use(1, '''', 1, ''1 minute'')', 'SELECT est.order_find(''00000000'')', 'UPDATE alias SET enabled = true',
     'UPDATE certificate_profile SET validity = ''1 day''', 'INSERT INTO certificate_profile (name) VALUES (''x'')', 'UPDATE certificate SET status = ''valid''', 'UPDATE policy_version SET version = 1', 'DELETE FROM enrollment',
     'SELECT revoke(''01'')', 'SELECT register_client(''x'')', 'SELECT set_client_password(''x'')', 'UPDATE api_properties SET prop_status = 1', 'SELECT * FROM api_properties', 'CREATE TABLE est.x ()',
@@ -54,10 +54,10 @@ SELECT set_eq($$SELECT c.relname || ' ' || wish FROM pg_class c, unnest(ARRAY['I
         AND relname IN ('enrollment_code', 'approval', 'rate_bucket', 'group_day', 'maintenance', 'end_entity') AND has_table_privilege('est_admin', c.oid, wish)$$,
     ARRAY['enrollment_code DELETE'], 'est_admin takes a code back, and writes none');
 SELECT is_empty($$SELECT c.relname || ' ' || wish FROM pg_class c, unnest(ARRAY['INSERT', 'UPDATE', 'DELETE', 'TRUNCATE']) AS wish WHERE relnamespace = 'est'::regnamespace
-        AND relname IN ('certificate', 'enrollment', 'end_entity', 'policy_version', 'schema_version', 'expiring_soon', 'issued_per_day', 'should_have_renewed', 'pending', 'denied_recently', 'approval') AND has_table_privilege('est_admin', c.oid, wish)$$, 'est_admin changes no record');
+        AND relname IN ('certificate', 'enrollment', 'end_entity', 'policy_version', 'schema_version', 'expiring_soon', 'issued_per_day', 'should_have_renewed', 'pending', 'forwarded', 'denied_recently', 'approval') AND has_table_privilege('est_admin', c.oid, wish)$$, 'est_admin changes no record');
 SELECT is_empty($$SELECT c.relname FROM pg_class c WHERE relnamespace = 'est'::regnamespace AND relkind = 'r' AND has_table_privilege('est_admin', c.oid, 'TRUNCATE,TRIGGER,REFERENCES')$$, 'est_admin truncates nothing');
 SELECT ok(NOT has_function_privilege('est_admin', p.oid, 'EXECUTE'), 'est_admin does not execute ' || proname) FROM pg_proc p WHERE pronamespace = 'est'::regnamespace
-    AND proname IN ('record_issued', 'order_open', 'record_refused', 'judge_issue', 'issue_findings', 'order_state', 'order_to_decide', 'use_limits', 'set_entity_status', 'code_hash', 'policy_changed', 'alias_set', 'password_hash', 'gen_random_bytes');
+    AND proname IN ('record_issued', 'order_open', 'order_forwarded', 'record_refused', 'judge_issue', 'issue_findings', 'order_state', 'order_to_decide', 'use_limits', 'set_entity_status', 'code_hash', 'policy_changed', 'alias_set', 'password_hash', 'gen_random_bytes');
 SET ROLE est_admin;
 SELECT throws_like(s, '%permission denied%', 'est_admin: ' || s) FROM unnest(ARRAY['DELETE FROM certificate', 'TRUNCATE certificate', 'UPDATE certificate SET status = ''valid''', 'INSERT INTO certificate DEFAULT VALUES',
     'DELETE FROM enrollment', 'UPDATE blocked_key SET kind = ''spki''', 'TRUNCATE blocked_key', 'TRUNCATE enrollment', 'UPDATE enrollment SET identity = ''x''', 'UPDATE enrollment SET outcome = ''approved''', 'INSERT INTO approval (enrollment_id, approver) VALUES (gen_random_uuid(), ''bob'')',
@@ -73,7 +73,7 @@ SELECT lives_ok(s, 'est_admin: ' || s) FROM unnest(ARRAY['INSERT INTO entity_gro
     'SELECT register_entity(''dev'', alias => ''est'')', 'SELECT issue_code(''dev'', ''est'')', 'DELETE FROM enrollment_code', 'UPDATE end_entity SET subject = ''CN=dev'', san = ''{dns:dev}'', valid_until = NULL, max_active = 2, description = ''d''',
     'SELECT suspend(''dev'')', 'SELECT reinstate(''dev'')', 'SELECT * FROM maintain()', 'SELECT * FROM entity_get(1, ''dev'')', 'SELECT * FROM explain_issue(1, ''simpleenroll'', ''user'', ''u'', NULL, NULL, NULL, ''dev'', ''CN=dev'', sha256(''k''), NULL, NULL, NULL)',
     'INSERT INTO profile_request_extension (profile_id, name, action) SELECT id, ''keyUsage'', ''copy'' FROM certificate_profile', 'UPDATE profile_request_extension SET action = ''refuse''', 'DELETE FROM profile_request_extension',
-    'INSERT INTO vendor_device (alias_id, device) VALUES (1, ''SN1'')', 'UPDATE vendor_device SET comment = ''c''', 'DELETE FROM vendor_device', 'SELECT * FROM pending', 'SELECT * FROM denied_recently', 'SELECT * FROM should_have_renewed', 'SELECT * FROM expiring_soon', 'SELECT * FROM issued_per_day', 'DELETE FROM certificate_profile', 'DELETE FROM entity_group WHERE name = ''g''', 'SELECT glob_match(''a*'', ''abc'', false)']) AS s;
+    'INSERT INTO vendor_device (alias_id, device) VALUES (1, ''SN1'')', 'UPDATE vendor_device SET comment = ''c''', 'DELETE FROM vendor_device', 'SELECT * FROM pending', 'SELECT * FROM forwarded', 'SELECT * FROM denied_recently', 'SELECT * FROM should_have_renewed', 'SELECT * FROM expiring_soon', 'SELECT * FROM issued_per_day', 'DELETE FROM certificate_profile', 'DELETE FROM entity_group WHERE name = ''g''', 'SELECT glob_match(''a*'', ''abc'', false)']) AS s;
 RESET ROLE;
 
 -- A table of one's own in front does not lead a function astray

@@ -64,7 +64,8 @@ COLUMNS = {
     "client_by_certificate": "id version user_name password_hash names networks groups enabled valid_from valid_until",
     "entity_get": "id version name status preregistered subject san valid_until code_id code_hash",
     "record_issued": "outcome rule detail der order_id retry_after",
-    "order_open": "outcome rule detail der order_id retry_after",
+    "order_open": "outcome rule detail der order_id retry_after waits_for_ca attempt csr upstream state",
+    "order_forwarded": "order_forwarded",
     "record_refused": "retry_after",
     "maintain": "revoked expired",
     "holder_status": "holder_status",
@@ -94,12 +95,12 @@ def issue_params(serial, entity="dev", idem=None, request=None, key="22", **othe
 
 
 def order_params(order, entity="dev", request=None, key="22", **other):
-    """$1 to $24 of order_open"""
+    """$1 to $26 of order_open"""
     params = [request or uuid.uuid4(), 1, version(), "simpleenroll", "user", "tester", None, None, "192.0.2.1", None, None, entity,
               "\\x" + hashlib.sha256(order.encode()).hexdigest(), None, 600, f"CN={entity}", '{"dns:a.example"}', "\\x" + key * 32, None, "\\x3000",
-              None, None, None, None]
+              None, None, None, None, "issuing", 0]
     for name, value in other.items():
-        params[{"alias": 1, "kind": 4, "identity": 5, "code": 21, "entity_version": 22}[name]] = value
+        params[{"alias": 1, "kind": 4, "identity": 5, "code": 21, "entity_version": 22, "lease": 25}[name]] = value
     return params
 
 
@@ -123,7 +124,7 @@ def test_every_statement_prepares_and_runs():
     same(sorted(SQL), sorted(COLUMNS), "queries.sql has the statements that are tested here")
     params = {"client_get": ["prep"], "client_by_certificate": ["\\x" + "00" * 32, "CN=prep"], "entity_get": [1, "prepared"],
               "holder_status": [1, "\\x" + "11" * 32, "01"], "record_issued": issue_params("5001", "prep", dropped="O", vendor='{"a b",c}'),
-              "order_open": order_params("prep", "prep"),
+              "order_open": order_params("prep", "prep"), "order_forwarded": [uuid.uuid4(), 1, "waits", "https://a.example", "\\x00", 0, None, None, None],
               "explain_request": [1, "simpleenroll", "user", "tester", "192.0.2.1", None, None, "prep", "CN=prep", "\\x" + "22" * 32, None, None, None,
                                   "\\x" + "44" * 32, None, 600],
               "record_refused": [uuid.uuid4(), 1, "simpleenroll", "user", "tester", None, "192.0.2.1", "CN=x", '{"dns:a.example"}', "\\x" + "22" * 32, "key_not_allowed", "why"]}
@@ -137,7 +138,7 @@ def test_every_statement_prepares_and_runs():
             same(" ".join(columns), COLUMNS[name], f"columns of {name}")
             ok(rows or name == "listen", f"rows of {name}")
         pg = db.pgconn
-        same(run_prepared(pg, "schema_version")[1], [["3", "t"]], "schema version")
+        same(run_prepared(pg, "schema_version")[1], [["4", "t"]], "schema version")
         aliases = run_prepared(pg, "policy_aliases")[1]
         same(aliases[0], ["1", "est", "t", "ra", None, "t", "1", "t", None, "basic-or-cert", "cert", "f", "if-present", "600", "refuse", "refuse",
                           "f", "auto", "t", "t", "none", "basic", "CN", "dn:CN", "", "", "off", "**", "t", "f", "allow", "f", None, None, "none", None, None],
@@ -276,6 +277,43 @@ def test_orders_at_once():
     set_alias("max_orders = 5")
     results = at_once([order_params(f"greedy {i}", "greedy", identity="greedy") for i in range(50)], "order_open")
     same(rules(results), {("pending", None): 5, ("refused", "too_many_orders"): 45}, "50 orders of one identity at once: max_orders")
+
+
+def test_forwards_at_once():
+    """Orders for a CA elsewhere: each is one request's at a time"""
+    def ask(order, **other):
+        return order_params(order, "forwarded", lease=30, **other)
+
+    set_alias("approval = 'none'")
+    results = at_once([ask("sent once") for i in range(50)], "order_open")
+    same(rules(results), {("forward", None): 1, ("pending", None): 49}, "50 times the same request at once: one is to forward it")
+    same({(r[0][4], r[0][6]) for r in results if r[0][0] == "pending"}, {(r[0][4], "t") for r in results if r[0][0] == "forward"}, "the others wait for the CA, with that order")
+    same(count("SELECT count(*) FROM enrollment WHERE order_key = sha256('sent once')"), 1, "which is one row")
+    for attempt in range(2, 5):
+        with connect() as db:
+            db.execute("UPDATE enrollment SET busy_until = now() WHERE order_key = sha256('sent once')")
+        results = at_once([ask("sent once") for i in range(20)], "order_open")
+        same(sorted((r[0][0], r[0][7]) for r in results), [("forward", str(attempt))] + [("pending", None)] * 19, "20 after the lease is over: one takes it over")
+    order = results[0][0][4]
+    results = at_once([[order, n % 4 + 1, "unsure", f"https://{n % 4 + 1}.example", None, 0, None, None, None] for n in range(20)], "order_forwarded")
+    same(sorted(r[0][0] for r in results), ["f"] * 15 + ["t"] * 5, "of four who say what became of it, the last is heard")
+    same(count(f"SELECT upstream FROM enrollment WHERE id = '{order}'"), "https://4.example", "and recorded")
+    results = at_once([issue_params(f"a1{i:02x}", "forwarded", order=order) for i in range(20)])
+    same(outcomes(results), ["issued"] + ["replay"] * 19, "20 certificates for it at once: one is recorded")
+    request = uuid.uuid4()
+    results = at_once([ask("tried again", request=request) for i in range(20)], "order_open")
+    same({(r[0][0], r[0][4], r[0][7]) for r in results}, {("forward", str(request), "1")}, "20 tries of one request at once: one order, one attempt")
+    results = at_once([ask(f"many {i % 10}", identity=f"sender {i % 10}", request=None) for i in range(50)], "order_open")
+    same(rules(results), {("forward", None): 10, ("pending", None): 40}, "ten requests crossed: each is forwarded once")
+    set_alias("approval = 'all', max_orders = 100")
+    order = at_once([ask("approved")], "order_open")[0][0][4]
+    decide([f"approve('{order}')"])
+    results = at_once([ask("approved") for i in range(20)], "order_open")
+    same(sorted((r[0][0], r[0][4]) for r in results), [("forward", order)] + [("pending", order)] * 19, "20 who come for an approved order: one forwards it")
+    set_alias("approval = 'none'")
+    order = at_once([ask("given up")], "order_open")[0][0][4]
+    results = decide([f"give_up('{order}')"] * 5)
+    same(sum(r.startswith("given up") for r in results), 1, "given up by five people at once: once")
 
 
 def decide(calls):
@@ -430,7 +468,7 @@ def test_limits_are_found_by_index():
                       " WHERE name = 'est'")
         admin.execute("UPDATE entity_group SET quota_day = 100000, quota_active = 100000 WHERE id = 1")
         admin.execute("ANALYZE")
-        for name in ("record_issued", "order_open", "record_refused", "entity_get", "client_by_certificate"):
+        for name in ("record_issued", "order_open", "order_forwarded", "record_refused", "entity_get", "client_by_certificate"):
             module.pgconn.prepare(name.encode(), SQL[name].encode())
 
         def calls(start):
@@ -440,6 +478,10 @@ def test_limits_are_found_by_index():
                 same(order[0], "pending", "an order")
                 decide([f"approve('{order[4]}')"])
                 same(run_prepared(module.pgconn, "record_issued", issue_params(f"75{i:02x}", entity, key=key, order=order[4]))[1][0][0], "issued", "its certificate")
+                sent = run_prepared(module.pgconn, "order_open", order_params("sent " + entity, entity, key=key, lease=9))[1][0]
+                same(sent[0], "forward", "one that is forwarded")
+                same(run_prepared(module.pgconn, "order_forwarded", [sent[4], sent[7], "unsure", "https://a.example", None, 0, None, None, None])[1], [["t"]], "and what became of it")
+                same(run_prepared(module.pgconn, "record_issued", issue_params(f"78{i:02x}", entity, key=key, order=sent[4]))[1][0][0], "issued", "its certificate")
                 same(run_prepared(module.pgconn, "record_issued", issue_params(f"76{i:02x}", entity, "idem " + entity, key=key))[1][0][0], "issued", "another")
                 same(run_prepared(module.pgconn, "record_issued", issue_params(f"77{i:02x}", entity, key=key, kind="vendor", vendor="{x}"))[1][0][1], "vendor_refused", "a refusal")
                 run_prepared(module.pgconn, "record_refused", [uuid.uuid4(), 1, "simpleenroll", "user", "tester", None, None, "CN=x", None, None, "vendor_refused", "why"])
@@ -535,6 +577,7 @@ test_header_holds_the_same_statements()
 test_parallel_calls()
 test_one_code_at_once()
 test_orders_at_once()
+test_forwards_at_once()
 test_decisions_at_once()
 test_limits_at_once()
 test_everything_at_once()

@@ -3,23 +3,15 @@
  * SPDX-License-Identifier: Apache-2.0
  */
 
-/* store_pg against a real server and a real pooler. Started by run_store, which makes both; STORE_TEST_DIR is where. */
+/* store_pg against a real server and a real pooler. Started by run_store, which makes both; STORE_TEST_DIR is where. Orders
+ * that are forwarded are in store_forward_test.c */
 
-#include "store/store_pg.h"
-
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
+#include "store_pg_test.h"
 
 #include <apr_general.h>
 #include <apr_network_io.h>
 #include <apr_strings.h>
-#include <apr_thread_proc.h>
-#include <cmocka.h>
-#include <libpq-fe.h>
 #include <signal.h>
-#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -28,15 +20,7 @@
 #define LIMIT apr_time_from_sec(20) /* for whatever is waited for */
 #define MS APR_TIME_C(1000)
 
-static struct {
-    apr_pool_t *pool;  /* of one test */
-    const char *tools; /* programs start and stop, of the server */
-    const char *dir;
-    PGconn *admin;
-    est_env_t env;
-    atomic_int warnings, polling;
-    store_t *store;
-} t;
+store_test_t t;
 
 /* --- the world */
 
@@ -67,7 +51,7 @@ static const char *conninfo(const char *port, const char *user, const char *db)
 }
 
 /* One value of a statement run as superuser; the empty string when it returns none */
-static const char *sql_on(PGconn *pg, const char *fmt, ...)
+const char *sql_on(PGconn *pg, const char *fmt, ...)
 {
     va_list ap;
     PGresult *result;
@@ -83,7 +67,6 @@ static const char *sql_on(PGconn *pg, const char *fmt, ...)
     PQclear(result);
     return value;
 }
-#define sql(...) sql_on(t.admin, __VA_ARGS__)
 
 static apr_int64_t policy_now(void)
 {
@@ -118,7 +101,7 @@ static store_t *open_store(const char *info, int size, apr_interval_time_t timeo
     return store;
 }
 
-static void expect(const est_err_t *err, est_err_code_t code, const char *text)
+void expect(const est_err_t *err, est_err_code_t code, const char *text)
 {
     assert_non_null(err);
     if (err->code != code || !err->detail || !strstr(err->detail, text))
@@ -126,13 +109,13 @@ static void expect(const est_err_t *err, est_err_code_t code, const char *text)
                  text);
 }
 
-static void succeed(const est_err_t *err)
+void succeed(const est_err_t *err)
 {
     if (err)
         fail_msg("%s: %s (%s:%d)", est_err_row(err->code)->name, err->detail, err->file, err->line);
 }
 
-static void wait_until(const char *query)
+void wait_until(const char *query)
 {
     apr_time_t until = apr_time_now() + LIMIT;
 
@@ -144,18 +127,7 @@ static void wait_until(const char *query)
 
 /* --- one request to record */
 
-typedef struct {
-    store_issue_t issue;
-    policy_identity_t identity;
-    policy_client_t client;
-    pki_cert_t holder;
-    pki_sans_t sans;
-    pki_san_t san[3];
-    unsigned char serial[12], hash[32], idem_key[32];
-    char id[33];
-} request_t;
-
-static void request_init(request_t *r, const char *entity)
+void request_init(request_t *r, const char *entity)
 {
     unsigned char octets[16];
 
@@ -191,12 +163,12 @@ static void request_init(request_t *r, const char *entity)
     };
 }
 
-static void record(store_outcome_t *out, const request_t *r)
+void record(store_outcome_t *out, const request_t *r)
 {
     succeed(t.store->vt->record_issued(t.store, out, &r->issue, t.pool));
 }
 
-static int certificates_of(const char *entity)
+int certificates_of(const char *entity)
 {
     return atoi(
         sql("SELECT count(*) FROM est.certificate c JOIN est.end_entity e ON e.id = c.entity_id WHERE e.name = '%s'",
@@ -204,17 +176,6 @@ static int certificates_of(const char *entity)
 }
 
 /* --- threads */
-
-typedef struct {
-    apr_thread_t *thread;
-    request_t request;
-    store_t *store;
-    int opens_order; /* instead of recording */
-    store_outcome_t outcome;
-    est_err_t *err;
-    apr_interval_time_t took;
-    apr_pool_t *pool;
-} caller_t;
 
 static void *APR_THREAD_FUNC call(apr_thread_t *thread, void *data)
 {
@@ -228,7 +189,7 @@ static void *APR_THREAD_FUNC call(apr_thread_t *thread, void *data)
     return NULL;
 }
 
-static void call_prepare(caller_t *c, store_t *store, const char *entity)
+void call_prepare(caller_t *c, store_t *store, const char *entity)
 {
     memset(c, 0, sizeof(*c));
     c->store = store;
@@ -236,7 +197,7 @@ static void call_prepare(caller_t *c, store_t *store, const char *entity)
     apr_pool_create_unmanaged(&c->pool);
 }
 
-static void call_run(caller_t *c)
+void call_run(caller_t *c)
 {
     assert_int_equal(apr_thread_create(&c->thread, NULL, call, c, t.pool), APR_SUCCESS);
 }
@@ -247,7 +208,7 @@ static void call_start(caller_t *c, store_t *store, const char *entity)
     call_run(c);
 }
 
-static void call_end(caller_t *c)
+void call_end(caller_t *c)
 {
     apr_status_t ended;
 
@@ -255,7 +216,7 @@ static void call_end(caller_t *c)
 }
 
 /* A session that holds the lock which record_issued takes on an entity */
-static PGconn *lock_entity(const char *entity)
+PGconn *lock_entity(const char *entity)
 {
     PGconn *pg = connect_as("postgres", "est");
     request_t r;
@@ -269,7 +230,6 @@ static PGconn *lock_entity(const char *entity)
     return pg;
 }
 
-#define WAITING "SELECT count(*) = 1 FROM pg_stat_activity WHERE usename = 'est_module' AND wait_event_type = 'Lock'"
 
 /* --- configuration and start */
 
@@ -322,6 +282,7 @@ static void test_probe_reads_policy_with_all_its_rules(void **state)
 
 static void test_probe_names_the_migration_of_a_schema_it_does_not_know(void **state)
 {
+    const int known = STORE_PG_SCHEMA_VERSION;
     policy_snapshot_t *snapshot;
 
     (void)state;
@@ -332,11 +293,12 @@ static void test_probe_names_the_migration_of_a_schema_it_does_not_know(void **s
     expect(probe("person", "est", &snapshot), EST_E_schema_version, "has not the rights of est_module");
     sql("GRANT est_module TO person");
     succeed(probe("person", "est", &snapshot));
-    sql("UPDATE est.schema_version SET version = 0 WHERE version = 3");
-    expect(probe("est_module", "est", &snapshot), EST_E_schema_version, "migration 0003");
-    sql("UPDATE est.schema_version SET version = 4 WHERE version = 0");
-    expect(probe("est_module", "est", &snapshot), EST_E_schema_version, "migration 0004");
-    sql("UPDATE est.schema_version SET version = 3 WHERE version = 4");
+    sql("UPDATE est.schema_version SET version = 0 WHERE version = %d", known);
+    expect(probe("est_module", "est", &snapshot), EST_E_schema_version, apr_psprintf(t.pool, "migration %04d", known));
+    sql("UPDATE est.schema_version SET version = %d WHERE version = 0", known + 1);
+    expect(probe("est_module", "est", &snapshot), EST_E_schema_version,
+           apr_psprintf(t.pool, "migration %04d", known + 1));
+    sql("UPDATE est.schema_version SET version = %d WHERE version = %d", known, known + 1);
     expect(probe("est_module", "absent", &snapshot), EST_E_store_unavailable, "absent");
     succeed(probe("est_module", "est", &snapshot));
 }
@@ -583,12 +545,7 @@ static void test_an_entity_is_found_by_name_with_its_code(void **state)
 
 /* --- orders */
 
-typedef struct {
-    request_t request;
-    unsigned char key[32];
-} order_t;
-
-static void order_init(order_t *o, const char *entity)
+void order_init(order_t *o, const char *entity)
 {
     request_init(&o->request, entity);
     assert_true(real_random(NULL, o->key, 32));
@@ -598,12 +555,12 @@ static void order_init(order_t *o, const char *entity)
     o->request.issue.subject = apr_pstrcat(t.pool, "CN=", entity, NULL);
 }
 
-static void open_order(store_outcome_t *out, const order_t *o)
+void open_order(store_outcome_t *out, const order_t *o)
 {
     succeed(t.store->vt->order_open(t.store, out, &o->request.issue, t.pool));
 }
 
-static void set_approval(const char *approval)
+void set_approval(const char *approval)
 {
     sql("UPDATE est.alias SET approval = '%s', retry_after = '9 seconds' WHERE name = 'est'", approval);
 }
@@ -1323,6 +1280,12 @@ int main(void)
         TEST(test_a_denied_order_says_why),
         TEST(test_without_an_order_what_needs_one_is_stale),
         TEST(test_an_order_whose_connection_is_ended_is_opened_once),
+        TEST(test_an_order_is_forwarded_and_its_certificate_recorded),
+        TEST(test_what_became_of_an_order_is_recorded),
+        TEST(test_an_attempt_that_was_taken_over_changes_nothing),
+        TEST(test_an_order_is_forwarded_when_it_is_approved),
+        TEST(test_an_order_whose_connection_is_ended_is_forwarded_once),
+        TEST(test_what_became_of_an_order_is_sent_again_when_the_connection_is_ended),
         TEST(test_a_code_is_used_up_and_an_entity_compared),
         TEST(test_names_of_a_vendors_device_are_held_against_the_list),
         TEST(test_a_refusal_is_recorded_once),

@@ -4,6 +4,7 @@
 """install.sql on a database of an older version: it comes up to date, whole or not at all, and loses nothing. Run by
 ./run, with the environment of libpq."""
 
+import hashlib
 import os
 import re
 import subprocess
@@ -72,13 +73,36 @@ def record(db, serial, key, version, **other):
     if version >= 2:
         values.append(None)
         types.append("bytea")
-    if version >= 3:
+    if version >= 3:  # and 4
         values += [None] * 5
         types += ["text", "bigint", "bigint", "uuid", "text[]"]
     if "holder" in other:
         values[3], values[4], values[9], values[10] = "simplereenroll", "certificate", "\\x" + "11" * 32, other["holder"]
     call = ", ".join(f"%s::{kind}" for kind in types)
     return db.execute(f"SELECT outcome, rule FROM est.record_issued({call})", values).fetchone()
+
+
+def order(db, name, version):
+    """What order_open() of that version answers, at alias other"""
+    values = [uuid.uuid4(), 2, db.execute("SELECT version FROM est.policy_version").fetchone()[0], "simpleenroll", "user", "dev1", None, None, "192.0.2.1", None, None,
+              name, hashlib.sha256(name.encode()).digest(), None, 600, f"CN={name}", [], KEYS["good"], None, "\\x3000", None, None, None, None]
+    types = ["uuid", "int", "bigint", *["text"] * 3, "int", "bigint", "inet", "bytea", *["text"] * 2, "bytea", "bytea", "int", "text", "text[]", *["bytea"] * 3, "text",
+             "bigint", "bigint", "text[]"]
+    if version >= 4:
+        values += ["issuing", 15]
+        types += ["text", "int"]
+    call = ", ".join(f"%s::{kind}" for kind in types)
+    return db.execute(f"SELECT outcome, order_id FROM est.order_open({call})", values).fetchone()
+
+
+def fill_orders(database):
+    """Orders of version 3, each in its state, and a refusal"""
+    with connect(database) as db, connect(database, "est_module") as module:
+        for name, then in (("waits", "%s::uuid"), ("approved", "est.approve(%s::text)"), ("denied", "est.deny(%s::text, 'no')")):
+            outcome, number = order(module, name, 3)
+            same(outcome, "pending", f"{database}: an order, {name}")
+            db.execute("SELECT " + then, [number])
+        module.execute("SELECT est.record_refused(%s, 2, 'simpleenroll', 'user', 'dev1', NULL, NULL, 'CN=x', NULL, NULL, 'key_blocked', 'why')", [uuid.uuid4()])
 
 
 def fill(database, version):
@@ -97,19 +121,26 @@ def fill(database, version):
         if version >= 2:
             db.execute("UPDATE alias SET compat = 'libest' WHERE name = 'other'")
             db.execute("INSERT INTO blocked_key (kind, fingerprint, comment) VALUES ('modulus', '\\x00112233445566778899', 'weak')")
+        if version >= 3:
+            db.execute("UPDATE alias SET approval = 'first', retry_after = '7 seconds' WHERE name = 'other'; UPDATE alias SET revoke_replaced = '30 days' WHERE name = 'est'")
+            db.execute("INSERT INTO profile_request_extension (profile_id, name, action) SELECT id, 'keyUsage', 'copy' FROM certificate_profile")
+            db.execute("INSERT INTO vendor_device (alias_id, device) VALUES (1, 'SN1'); INSERT INTO maintenance VALUES (1, now()); INSERT INTO group_day VALUES (1, '2026-01-01', 3)")
+            db.execute("INSERT INTO rate_bucket VALUES (1, '', now()); SELECT register_entity('dev7', alias => 'est', code => 'pw')")
     with connect(database, "est_module") as module:
         same(record(module, "51", "good", version), ("issued", None), f"{database}: the module of version {version} records")
         same(record(module, "52", "stolen", version), ("issued", None), f"{database}: and another")
         same(record(module, "5a", "good", version, holder="51"), ("issued", None), f"{database}: and a renewal")
     with connect(database) as db:
         db.execute("SELECT est.revoke('52', 'keyCompromise')")
+    if version >= 3:
+        fill_orders(database)
 
 
 def contents(database):
     """{table or view: rows as dictionaries}"""
     with connect(database) as db:
         names = [name for (name,) in db.execute("SELECT relname FROM pg_class WHERE relnamespace = 'est'::regnamespace AND relkind IN ('r', 'v') ORDER BY 1")]
-        return {name: [row for (row,) in db.execute(f"SELECT to_jsonb(t) FROM est.{name} AS t ORDER BY t::text COLLATE \"C\"")] for name in names}
+        return {name: [row for (row,) in db.execute(f"SELECT to_jsonb(t) - 'age' FROM est.{name} AS t ORDER BY t::text COLLATE \"C\"")] for name in names}
 
 
 def lost(before, after):
@@ -128,7 +159,7 @@ def test_upgrade_keeps_everything(database, version):
     install_version(database, version)
     fill(database, version)
     before = contents(database)
-    ok(all(before[table] for table in before if table not in ("expiring_soon",)), "every table has rows to lose", {t: len(r) for t, r in before.items()})
+    ok(all(before[table] for table in before if table not in ("expiring_soon", "should_have_renewed")), "every table has rows to lose", {t: len(r) for t, r in before.items()})
     old_settings = settings(database)
     run = psql(database, INSTALL)
     with connect("est") as db:
@@ -143,8 +174,10 @@ def test_upgrade_keeps_everything(database, version):
          [{c: v for c, v in fresh.items() if c not in old_columns}] * 2, "new columns have the defaults that a new database has")
     gained = settings(database) - old_settings
     same(gained, {c for c in fresh if c not in old_columns}, "api_properties has gained the new settings, and no others")
-    ok({"unique_dn", "approval", "rate_client"} <= gained, "those of version 3 among them")
-    same([(row["status"], row["preregistered"], row["version"]) for row in after["end_entity"]], [("active", False, 1)], "entities that enrolment made are active and not registered")
+    if version < 3:
+        ok({"unique_dn", "approval", "rate_client"} <= gained, "those of version 3 among them")
+        same([(row["status"], row["preregistered"], row["version"]) for row in after["end_entity"]], [("active", False, 1)], "entities that enrolment made are active and not registered")
+    same({row[column] for row in after["enrollment"] for column in ("ca", "upstream", "state", "attempt", "busy_until", "ask_at", "answer")}, {None}, "nothing of before was forwarded")
     run = psql(database, INSTALL)
     same((run.returncode, contents(database)), (0, after), "a second run changes nothing")
 
@@ -165,6 +198,21 @@ def test_modules_after_the_upgrade(database):
         same(db.execute("SELECT revoked FROM est.maintain()").fetchone()[0], 2, "what an older version renewed is revoked by the new rule")
 
 
+def test_orders_after_the_upgrade(database):
+    with connect(database, "est_module") as module, connect(database) as db:
+        same(order(module, "approved", 4)[0], "forward", "an order that was approved before is forwarded")
+        outcome, number = order(module, "waits", 4)
+        same(outcome, "pending", "one that waits for people waits")
+        db.execute("SELECT est.approve(%s::text)", [number])
+        same(order(module, "waits", 4), ("forward", number), "and is forwarded when they approve it")
+        same(order(module, "denied", 4)[0], "refused", "one that was denied is refused")
+        try:
+            order(module, "waits", 3)
+            ok(False, "the module of version 3 cannot any more")
+        except psycopg.errors.UndefinedFunction:
+            ok(True, "the module of version 3 cannot any more")
+
+
 def test_an_upgrade_that_fails_leaves_the_old_version(database, version, in_the_way):
     install_version(database, version)
     fill(database, version)
@@ -181,10 +229,12 @@ def test_an_upgrade_that_fails_leaves_the_old_version(database, version, in_the_
     same(psql(database, INSTALL).returncode, 0, "once the reason is gone, it can be run again")
 
 
-for old in (1, 2):
+for old in (1, 2, 3):
     test_upgrade_keeps_everything(f"est_old_{old}", old)
     test_modules_after_the_upgrade(f"est_old_{old}")
+test_orders_after_the_upgrade("est_old_3")
 test_an_upgrade_that_fails_leaves_the_old_version("est_stuck_1", 1, "blocked_key")
 test_an_upgrade_that_fails_leaves_the_old_version("est_stuck_2", 2, "group_day")
+test_an_upgrade_that_fails_leaves_the_old_version("est_stuck_3", 3, "forwarded")
 print(f"1..{done}")
 raise SystemExit(1 if failed else 0)

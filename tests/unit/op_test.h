@@ -48,6 +48,10 @@ typedef struct {
     int n_orders, order_calls;
     void (*on_order)(const store_issue_t *issue);
 
+    int forward_calls; /* of order_forwarded */
+    est_err_t *forward_error;
+    store_forward_t forwarded; /* what it was told last */
+
     int refusal_calls, refusal_wait; /* what record_refused answers */
     est_err_t *refusal_error;
     void (*on_refusal)(const store_refusal_t *refusal);
@@ -72,6 +76,7 @@ static struct {
     int wait;                               /* for how many seconds the guard refuses everybody */
     apr_time_t until;                       /* until when the guard was last told to refuse somebody */
     unsigned char limited[PKI_SHA256_SIZE]; /* whom */
+    const char *logged;                     /* the last line of the environment's log */
     est_slice_t binding;                    /* channel binding value of every connection */
     int behind_proxy;                       /* of every request */
 } op;
@@ -158,6 +163,16 @@ static est_err_t *op_order_open(store_t *store, store_outcome_t *out, const stor
     return NULL;
 }
 
+static est_err_t *op_order_forwarded(store_t *store, const store_forward_t *forward, apr_pool_t *request)
+{
+    op_store_t *fake = (op_store_t *)store;
+
+    assert_non_null(request);
+    fake->forward_calls++;
+    fake->forwarded = *forward;
+    return fake->forward_error;
+}
+
 static est_err_t *op_record_refused(store_t *store, int *retry_after, const store_refusal_t *refusal,
                                     apr_pool_t *request)
 {
@@ -237,6 +252,7 @@ static void op_log(const est_env_t *env, est_log_level_t level, const char *line
     (void)env;
     (void)level;
     assert_non_null(line);
+    op.logged = apr_pstrdup(pool, line);
 }
 
 /* ---- the service */
@@ -249,6 +265,7 @@ static inline void op_fill_store(op_store_t *fake)
                                           .record_issued = op_record_issued,
                                           .holder_status = op_holder_status,
                                           .order_open = op_order_open,
+                                          .order_forwarded = op_order_forwarded,
                                           .record_refused = op_record_refused,
                                           .client_by_certificate = op_client_by_certificate,
                                           .entity_get = op_entity_get};

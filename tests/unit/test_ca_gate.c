@@ -2,11 +2,659 @@
  * Copyright 2026 The mod_est authors
  * SPDX-License-Identifier: Apache-2.0
  */
-#include "x509_test.h"
+#include "est_test.h"
 
 #include "ca/ca_gate.h"
 
+#include <pthread.h>
+#include <sched.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#define SECOND APR_USEC_PER_SEC
+#define NOW APR_TIME_C(1770091506789012) /* no whole second */
+
+/* A gate of the test's own, its rules and its clock */
+static struct {
+    ca_gate_t *gate;
+    ca_gate_rules_t rules;
+    apr_time_t now;
+    int wait;
+} t;
+
+static void prepare(int places, int failures)
+{
+    t.gate = apr_pcalloc(pool, ca_gate_size());
+    t.rules.places = places;
+    t.rules.failures = failures;
+    t.rules.cooldown = 10 * SECOND;
+    t.rules.lease = 15 * SECOND;
+    t.now = NOW;
+}
+
+/* Goes through; returns the place */
+static int enter(void)
+{
+    int place;
+
+    assert_int_equal(ca_gate_enter(&place, &t.wait, t.gate, &t.rules, t.now), CA_GATE_OPEN);
+    return place;
+}
+
+static void assert_verdict(ca_gate_verdict_t verdict)
+{
+    int place;
+
+    assert_int_equal(ca_gate_enter(&place, &t.wait, t.gate, &t.rules, t.now), verdict);
+}
+
+/* The gate is closed for that many seconds, and not for one more */
+static void assert_closed_for(int seconds)
+{
+    assert_verdict(CA_GATE_CLOSED);
+    assert_int_equal(t.wait, seconds);
+    assert_int_equal(ca_gate_wait(t.gate, &t.rules, t.now), seconds);
+    t.now += seconds * SECOND - SECOND / 4;
+    assert_verdict(CA_GATE_CLOSED);
+    assert_int_equal(t.wait, 1);
+    t.now += SECOND / 4 + SECOND / 8;
+    assert_int_equal(ca_gate_wait(t.gate, &t.rules, t.now), 0);
+}
+
+static ca_gate_change_t leave(int place, ca_gate_result_t result)
+{
+    return ca_gate_leave(t.gate, &t.rules, place, result, t.now);
+}
+
+static void fail_times(int n)
+{
+    for (int i = 0; i < n; i++)
+        assert_int_equal(leave(enter(), CA_GATE_BAD), CA_GATE_SAME);
+}
+
+/* ---- places */
+
+static void test_as_many_as_there_are_places(void **state)
+{
+    static const int sizes[] = {1, 2, 8, CA_GATE_MAX};
+    int places[CA_GATE_MAX];
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
+        prepare(sizes[i], 3);
+        for (int k = 0; k < sizes[i]; k++)
+            places[k] = enter();
+        assert_verdict(CA_GATE_FULL);
+        leave(places[sizes[i] / 2], CA_GATE_GOOD);
+        places[sizes[i] / 2] = enter();
+        assert_verdict(CA_GATE_FULL);
+        for (int k = 0; k < sizes[i]; k++)
+            leave(places[k], CA_GATE_GOOD);
+        for (int k = 0; k < sizes[i]; k++)
+            enter();
+        assert_verdict(CA_GATE_FULL);
+    }
+}
+
+static void test_a_place_is_left_once(void **state)
+{
+    (void)state;
+    prepare(2, 3);
+    int first = enter();
+    enter();
+    leave(first, CA_GATE_GOOD);
+    int third = enter(); /* in the place of the first */
+    leave(first, CA_GATE_BAD);
+    assert_verdict(CA_GATE_FULL);
+    leave(third, CA_GATE_GOOD);
+    enter();
+}
+
+/* Who died leaves its place, but not before the lease is over; and that was a failure */
+static void test_a_place_whose_lease_ran_out_is_taken(void **state)
+{
+    (void)state;
+    prepare(1, 2);
+    int dead = enter();
+    t.now += 15 * SECOND - SECOND / 8;
+    assert_verdict(CA_GATE_FULL);
+    t.now += SECOND / 4;
+    int next = enter();
+    /* not dead after all: it has nothing to say any more, and the place stays another's */
+    assert_int_equal(leave(dead, CA_GATE_GOOD), CA_GATE_SAME);
+    assert_verdict(CA_GATE_FULL);
+    assert_int_equal(leave(next, CA_GATE_BAD), CA_GATE_WENT_DOWN); /* the second failure */
+}
+
+static void test_who_is_late_is_heard_when_nobody_has_taken_its_place(void **state)
+{
+    (void)state;
+    prepare(1, 1);
+    int late = enter();
+    t.now += 60 * SECOND;
+    assert_int_equal(leave(late, CA_GATE_GOOD), CA_GATE_SAME);
+    assert_int_equal(leave(enter(), CA_GATE_GOOD), CA_GATE_SAME);
+}
+
+/* The gate closes by that, which the next one that can say so says */
+static void test_a_dead_one_can_close_the_gate(void **state)
+{
+    (void)state;
+    prepare(2, 1);
+    enter();
+    t.now += 16 * SECOND;
+    assert_closed_for(10);
+    assert_int_equal(leave(enter(), CA_GATE_BAD), CA_GATE_WENT_DOWN);
+    assert_closed_for(20);
+    assert_int_equal(leave(enter(), CA_GATE_GOOD), CA_GATE_CAME_BACK);
+
+    /* never said that it was down: nor that it came back */
+    prepare(2, 1);
+    enter();
+    t.now += 16 * SECOND;
+    assert_closed_for(10);
+    assert_int_equal(leave(enter(), CA_GATE_GOOD), CA_GATE_SAME);
+    assert_int_equal(leave(enter(), CA_GATE_GOOD), CA_GATE_SAME);
+}
+
+/* A reload made it smaller: those that are beyond count, and leave as ever */
+static void test_fewer_places_than_are_taken(void **state)
+{
+    int places[8];
+
+    (void)state;
+    prepare(8, 3);
+    for (int i = 0; i < 8; i++)
+        places[i] = enter();
+    t.rules.places = 4;
+    assert_verdict(CA_GATE_FULL);
+    for (int i = 0; i < 4; i++) {
+        leave(places[i], CA_GATE_GOOD);
+        assert_verdict(CA_GATE_FULL);
+    }
+    leave(places[7], CA_GATE_GOOD);
+    int one = enter();
+    assert_verdict(CA_GATE_FULL);
+    for (int i = 4; i < 7; i++)
+        leave(places[i], CA_GATE_GOOD);
+    for (int i = 0; i < 3; i++)
+        enter();
+    assert_verdict(CA_GATE_FULL);
+    leave(one, CA_GATE_GOOD);
+    enter();
+
+    /* those beyond that died are in nobody's way for longer than their lease */
+    prepare(8, 3);
+    for (int i = 0; i < 8; i++)
+        places[i] = enter();
+    t.rules.places = 1;
+    leave(places[0], CA_GATE_GOOD);
+    assert_verdict(CA_GATE_FULL);
+    t.now += 16 * SECOND;
+    enter();
+    assert_verdict(CA_GATE_FULL);
+}
+
+/* ---- the circuit breaker */
+
+static void test_failures_in_a_row_close_it(void **state)
+{
+    (void)state;
+    prepare(8, 3);
+    fail_times(2);
+    assert_int_equal(leave(enter(), CA_GATE_GOOD), CA_GATE_SAME);
+    fail_times(2);
+    assert_int_equal(leave(enter(), CA_GATE_UNTRIED), CA_GATE_SAME);
+    assert_int_equal(leave(enter(), CA_GATE_BAD), CA_GATE_WENT_DOWN);
+    assert_closed_for(10);
+}
+
+static void test_one_is_let_through_to_see(void **state)
+{
+    (void)state;
+    prepare(8, 1);
+    assert_int_equal(leave(enter(), CA_GATE_BAD), CA_GATE_WENT_DOWN);
+    assert_closed_for(10);
+    int probe = enter();
+    for (int i = 0; i < 20; i++)
+        assert_verdict(CA_GATE_CLOSED);
+    assert_int_equal(t.wait, 10);
+    t.now += 14 * SECOND;
+    assert_verdict(CA_GATE_CLOSED);
+    assert_in_range(t.wait, 1, 2);
+    assert_int_equal(leave(probe, CA_GATE_GOOD), CA_GATE_CAME_BACK);
+    for (int i = 0; i < 8; i++)
+        enter();
+    assert_verdict(CA_GATE_FULL);
+}
+
+static void test_the_cooldown_doubles_up_to_the_most(void **state)
+{
+    static const int seconds[] = {10, 20, 40, 80, 160, 300, 300, 300, 300, 300, 300, 300};
+
+    (void)state;
+    prepare(8, 2);
+    for (int turn = 0; turn < 2; turn++) { /* when it has come back, it begins anew */
+        fail_times(1);
+        assert_int_equal(leave(enter(), CA_GATE_BAD), CA_GATE_WENT_DOWN);
+        for (size_t i = 0; i < sizeof(seconds) / sizeof(seconds[0]); i++) {
+            assert_closed_for(seconds[i]);
+            assert_int_equal(leave(enter(), CA_GATE_BAD), CA_GATE_SAME);
+        }
+        assert_closed_for(300);
+        assert_int_equal(leave(enter(), CA_GATE_GOOD), CA_GATE_CAME_BACK);
+    }
+    t.rules.cooldown = 400 * SECOND; /* no directive gives that */
+    fail_times(1);
+    leave(enter(), CA_GATE_BAD);
+    assert_closed_for(300);
+    prepare(8, 1);
+    t.rules.cooldown = SECOND;
+    leave(enter(), CA_GATE_BAD);
+    for (int i = 1; i <= 256; i *= 2) {
+        assert_closed_for(i);
+        leave(enter(), CA_GATE_BAD);
+    }
+    assert_closed_for(300);
+}
+
+/* Whoever was let through may not have asked anybody, for want of time */
+static void test_who_has_not_asked_lets_the_next_one_see(void **state)
+{
+    (void)state;
+    prepare(8, 1);
+    leave(enter(), CA_GATE_BAD);
+    assert_closed_for(10);
+    int probe = enter();
+    assert_verdict(CA_GATE_CLOSED);
+    assert_int_equal(leave(probe, CA_GATE_UNTRIED), CA_GATE_SAME);
+    probe = enter();
+    assert_verdict(CA_GATE_CLOSED);
+    assert_int_equal(leave(probe, CA_GATE_BAD), CA_GATE_SAME);
+    assert_closed_for(20);
+}
+
+/* One that died on its way to see has failed when its lease was over */
+static void test_who_was_let_through_may_die(void **state)
+{
+    (void)state;
+    prepare(8, 1);
+    leave(enter(), CA_GATE_BAD);
+    assert_closed_for(10);
+    int dead = enter();
+    t.now += 14 * SECOND;
+    assert_verdict(CA_GATE_CLOSED);
+    t.now += SECOND + SECOND / 8;
+    assert_verdict(CA_GATE_CLOSED);
+    assert_int_equal(t.wait, 20);
+    assert_int_equal(leave(dead, CA_GATE_GOOD), CA_GATE_SAME); /* too late: another one will see */
+    assert_verdict(CA_GATE_CLOSED);
+    t.now += 20 * SECOND;
+    int probe = enter();
+    assert_verdict(CA_GATE_CLOSED);
+    assert_int_equal(leave(probe, CA_GATE_GOOD), CA_GATE_CAME_BACK);
+
+    /* a long time later, the next one may see at once */
+    leave(enter(), CA_GATE_BAD);
+    assert_closed_for(10);
+    enter();
+    t.now += 3600 * SECOND;
+    probe = enter();
+    assert_verdict(CA_GATE_CLOSED);
+    assert_int_equal(leave(probe, CA_GATE_GOOD), CA_GATE_CAME_BACK);
+}
+
+/* What was under way when the gate closed has no say in whether it opens, or closes for longer */
+static void test_results_of_before_do_not_count(void **state)
+{
+    static const ca_gate_result_t results[] = {CA_GATE_GOOD, CA_GATE_BAD, CA_GATE_UNTRIED};
+    int old[6];
+
+    (void)state;
+    prepare(8, 2);
+    for (int i = 0; i < 6; i++)
+        old[i] = enter();
+    fail_times(1);
+    assert_int_equal(leave(enter(), CA_GATE_BAD), CA_GATE_WENT_DOWN);
+    for (int i = 0; i < 3; i++) /* while it is closed */
+        assert_int_equal(leave(old[i], results[i]), CA_GATE_SAME);
+    assert_closed_for(10);
+    int probe = enter();
+    for (int i = 0; i < 2; i++) /* while one is there to see */
+        assert_int_equal(leave(old[3 + i], results[i]), CA_GATE_SAME);
+    assert_verdict(CA_GATE_CLOSED);
+    assert_int_equal(leave(probe, CA_GATE_GOOD), CA_GATE_CAME_BACK);
+    fail_times(1);
+    assert_int_equal(leave(old[5], CA_GATE_BAD), CA_GATE_SAME); /* when it is open again */
+    assert_int_equal(leave(enter(), CA_GATE_BAD), CA_GATE_WENT_DOWN);
+    assert_closed_for(10);
+}
+
+/* Places that the dead have left do not count when they are taken by the one that is let through to see, either */
+static void test_the_dead_of_before_do_not_count(void **state)
+{
+    (void)state;
+    prepare(2, 1);
+    enter();
+    t.now += 5 * SECOND;
+    assert_int_equal(leave(enter(), CA_GATE_BAD), CA_GATE_WENT_DOWN);
+    assert_closed_for(10);
+    t.now += SECOND;
+    int probe = enter(); /* in the dead one's place */
+    assert_verdict(CA_GATE_CLOSED);
+    assert_int_equal(leave(probe, CA_GATE_GOOD), CA_GATE_CAME_BACK);
+}
+
+static void test_one_that_is_to_see_needs_a_place(void **state)
+{
+    int old[2];
+
+    (void)state;
+    prepare(2, 1);
+    old[0] = enter();
+    assert_int_equal(leave(enter(), CA_GATE_BAD), CA_GATE_WENT_DOWN);
+    t.now += 2 * SECOND;
+    t.rules.places = 1;
+    t.now += 9 * SECOND;
+    assert_verdict(CA_GATE_FULL);
+    leave(old[0], CA_GATE_GOOD);
+    assert_int_equal(leave(enter(), CA_GATE_GOOD), CA_GATE_CAME_BACK);
+}
+
+/* A clock that was an hour ahead and is put right does not keep the gate closed, or places taken, for that hour */
+static void test_the_clock_may_be_put_back(void **state)
+{
+    (void)state;
+    prepare(1, 1);
+    t.now += 3600 * SECOND;
+    assert_int_equal(leave(enter(), CA_GATE_BAD), CA_GATE_WENT_DOWN);
+    assert_verdict(CA_GATE_CLOSED);
+    t.now = NOW;
+    assert_int_equal(leave(enter(), CA_GATE_GOOD), CA_GATE_CAME_BACK);
+
+    prepare(1, 2);
+    t.now += 3600 * SECOND;
+    enter();
+    assert_verdict(CA_GATE_FULL);
+    t.now = NOW;
+    assert_int_equal(leave(enter(), CA_GATE_GOOD), CA_GATE_SAME);
+
+    prepare(1, 1);
+    t.now += 3600 * SECOND;
+    leave(enter(), CA_GATE_BAD);
+    assert_closed_for(10);
+    enter();
+    t.now = NOW;
+    assert_closed_for(20);
+}
+
+/* Epochs and tickets are counted in few bits */
+static void test_it_works_for_ever(void **state)
+{
+    (void)state;
+    prepare(2, 1);
+    int stays = enter();
+    t.rules.lease = 300 * SECOND;
+    for (int i = 0; i < 10000; i++) {
+        assert_int_equal(leave(enter(), CA_GATE_BAD), CA_GATE_WENT_DOWN);
+        assert_verdict(CA_GATE_CLOSED);
+        t.now += 11 * SECOND;
+        assert_int_equal(leave(enter(), CA_GATE_GOOD), CA_GATE_CAME_BACK);
+    }
+    assert_int_equal(leave(stays, CA_GATE_BAD), CA_GATE_SAME);
+}
+
+/* ---- many at once */
+
+#define HAMMERS 8
+#define BLOWS 20000
+
+typedef struct {
+    ca_gate_t *gate;
+    ca_gate_rules_t rules;
+    apr_time_t now; /* atomic, as all below */
+    int inside, most, n_hammers;
+    int entered, full, closed, down, back;
+} anvil_t;
+
+static void add(int *n)
+{
+    __atomic_add_fetch(n, 1, __ATOMIC_SEQ_CST);
+}
+
+static void count_in(anvil_t *anvil)
+{
+    int n = __atomic_add_fetch(&anvil->inside, 1, __ATOMIC_SEQ_CST),
+        most = __atomic_load_n(&anvil->most, __ATOMIC_SEQ_CST);
+
+    while (n > most && !__atomic_compare_exchange_n(&anvil->most, &most, n, 0, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST))
+        ;
+}
+
+/* Time goes on with each blow, but for less than a minute in all; all are in each other's way as much as can be */
+static void hammer(anvil_t *anvil, unsigned seed)
+{
+    for (int i = 0; i < BLOWS; i++) {
+        int place, wait = 0;
+        apr_time_t now = __atomic_add_fetch(&anvil->now, SECOND / 4096, __ATOMIC_SEQ_CST);
+
+        switch (ca_gate_enter(&place, &wait, anvil->gate, &anvil->rules, now)) {
+        case CA_GATE_OPEN:
+            count_in(anvil);
+            add(&anvil->entered);
+            seed = seed * 1103515245 + 12345;
+            if (seed & 0x40000)
+                sched_yield();
+            ca_gate_result_t result = seed & 0x10000 ? CA_GATE_GOOD : seed & 0x20000 ? CA_GATE_BAD : CA_GATE_UNTRIED;
+            __atomic_sub_fetch(&anvil->inside, 1, __ATOMIC_SEQ_CST);
+            ca_gate_change_t change = ca_gate_leave(anvil->gate, &anvil->rules, place, result, now);
+            if (change == CA_GATE_WENT_DOWN)
+                add(&anvil->down);
+            else if (change == CA_GATE_CAME_BACK)
+                add(&anvil->back);
+            break;
+        case CA_GATE_FULL:
+            add(&anvil->full);
+            sched_yield();
+            break;
+        default:
+            add(&anvil->closed);
+            if (wait < 1)
+                abort();
+        }
+    }
+}
+
+static void *hammer_thread(void *data)
+{
+    anvil_t *anvil = data;
+
+    hammer(anvil, 77777u * (unsigned)__atomic_add_fetch(&anvil->n_hammers, 1, __ATOMIC_SEQ_CST));
+    return NULL;
+}
+
+static anvil_t *make_anvil(int places, int failures)
+{
+    anvil_t *anvil =
+        mmap(NULL, sizeof(*anvil) + ca_gate_size(), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+
+    assert_ptr_not_equal(anvil, MAP_FAILED);
+    anvil->gate = (ca_gate_t *)(anvil + 1);
+    anvil->rules.places = places;
+    anvil->rules.failures = failures;
+    anvil->rules.cooldown = SECOND / 16;
+    anvil->now = NOW;
+    anvil->rules.lease = 3600 * SECOND;
+    return anvil;
+}
+
+static void check_anvil(anvil_t *anvil)
+{
+    int places[CA_GATE_MAX];
+
+    print_message("entered %d, full %d, closed %d, down %d, back %d, most %d\n", anvil->entered, anvil->full,
+                  anvil->closed, anvil->down, anvil->back, anvil->most);
+    assert_int_equal(anvil->entered + anvil->full + anvil->closed, HAMMERS * BLOWS);
+    assert_true(anvil->entered > 0);
+    assert_true(anvil->most <= anvil->rules.places);
+    assert_int_equal(anvil->inside, 0);
+    /* it goes down and comes back by turns */
+    assert_in_range(anvil->down - anvil->back, 0, 1);
+    /* and in the end every place is free */
+    apr_time_t later = anvil->now + 300 * SECOND;
+    int wait;
+    if (ca_gate_enter(&places[0], &wait, anvil->gate, &anvil->rules, later) == CA_GATE_OPEN)
+        ca_gate_leave(anvil->gate, &anvil->rules, places[0], CA_GATE_GOOD, later);
+    for (int i = 0; i < anvil->rules.places; i++)
+        assert_int_equal(ca_gate_enter(&places[i], &wait, anvil->gate, &anvil->rules, later), CA_GATE_OPEN);
+    assert_int_equal(ca_gate_enter(&places[0], &wait, anvil->gate, &anvil->rules, later), CA_GATE_FULL);
+    munmap(anvil, sizeof(*anvil) + ca_gate_size());
+}
+
+static void test_threads(void **state)
+{
+    static const int failures[] = {1, 100};
+    pthread_t threads[HAMMERS];
+
+    (void)state;
+    for (int i = 0; i < 2; i++) {
+        anvil_t *anvil = make_anvil(3, failures[i]);
+
+        for (int k = 0; k < HAMMERS; k++)
+            assert_int_equal(pthread_create(&threads[k], NULL, hammer_thread, anvil), 0);
+        for (int k = 0; k < HAMMERS; k++)
+            pthread_join(threads[k], NULL);
+        check_anvil(anvil);
+    }
+}
+
+static void test_processes(void **state)
+{
+    pid_t children[HAMMERS];
+
+    (void)state;
+    anvil_t *anvil = make_anvil(3, 2);
+    for (int i = 0; i < HAMMERS; i++) {
+        children[i] = fork();
+        if (!children[i]) {
+            hammer(anvil, (unsigned)i * 77777);
+            _exit(0);
+        }
+        assert_true(children[i] > 0);
+    }
+    for (int i = 0; i < HAMMERS; i++) {
+        int status;
+
+        assert_int_equal(waitpid(children[i], &status, 0), children[i]);
+        assert_int_equal(status, 0);
+    }
+    check_anvil(anvil);
+}
+
+typedef struct {
+    anvil_t *anvil;
+    apr_time_t now;
+    pthread_barrier_t *barrier;
+    int verdict, place;
+} racer_t;
+
+static void *race(void *data)
+{
+    racer_t *racer = data;
+    int wait;
+
+    pthread_barrier_wait(racer->barrier);
+    racer->verdict = (int)ca_gate_enter(&racer->place, &wait, racer->anvil->gate, &racer->anvil->rules, racer->now);
+    return NULL;
+}
+
+/* However many come at once */
+static void test_exactly_one_is_let_through_to_see(void **state)
+{
+    pthread_barrier_t barrier;
+    pthread_t threads[HAMMERS];
+    racer_t racers[HAMMERS];
+    apr_time_t now = NOW;
+    int place, wait;
+
+    (void)state;
+    anvil_t *anvil = make_anvil(CA_GATE_MAX, 1);
+    anvil->rules.cooldown = SECOND;
+    assert_int_equal(ca_gate_enter(&place, &wait, anvil->gate, &anvil->rules, now), CA_GATE_OPEN);
+    ca_gate_leave(anvil->gate, &anvil->rules, place, CA_GATE_BAD, now);
+    pthread_barrier_init(&barrier, NULL, HAMMERS);
+    for (int turn = 0; turn < 100; turn++) {
+        int n_open = 0, probe = 0;
+
+        now += 301 * SECOND;
+        for (int i = 0; i < HAMMERS; i++) {
+            racers[i].anvil = anvil;
+            racers[i].now = now;
+            racers[i].barrier = &barrier;
+            assert_int_equal(pthread_create(&threads[i], NULL, race, &racers[i]), 0);
+        }
+        for (int i = 0; i < HAMMERS; i++) {
+            pthread_join(threads[i], NULL);
+            if (racers[i].verdict == CA_GATE_OPEN) {
+                n_open++;
+                probe = racers[i].place;
+            } else {
+                assert_int_equal(racers[i].verdict, CA_GATE_CLOSED);
+            }
+        }
+        assert_int_equal(n_open, 1);
+        assert_int_equal(ca_gate_leave(anvil->gate, &anvil->rules, probe, CA_GATE_BAD, now), CA_GATE_SAME);
+    }
+    pthread_barrier_destroy(&barrier);
+    munmap(anvil, sizeof(*anvil) + ca_gate_size());
+}
+
+/* A process that ends with a request at the upstream */
+static void test_a_process_dies_inside(void **state)
+{
+    int place, wait, status;
+    apr_time_t now = NOW;
+
+    (void)state;
+    anvil_t *anvil = make_anvil(1, 100);
+    anvil->rules.lease = 15 * SECOND;
+    pid_t child = fork();
+    if (!child) {
+        ca_gate_enter(&place, &wait, anvil->gate, &anvil->rules, now);
+        _exit(0);
+    }
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_int_equal(ca_gate_enter(&place, &wait, anvil->gate, &anvil->rules, now), CA_GATE_FULL);
+    now += 16 * SECOND;
+    assert_int_equal(ca_gate_enter(&place, &wait, anvil->gate, &anvil->rules, now), CA_GATE_OPEN);
+    munmap(anvil, sizeof(*anvil) + ca_gate_size());
+}
+
 int main(void)
 {
-    return 0;
+    const struct CMUnitTest tests[] = {
+        EST_TEST(test_as_many_as_there_are_places),
+        EST_TEST(test_a_place_is_left_once),
+        EST_TEST(test_a_place_whose_lease_ran_out_is_taken),
+        EST_TEST(test_who_is_late_is_heard_when_nobody_has_taken_its_place),
+        EST_TEST(test_a_dead_one_can_close_the_gate),
+        EST_TEST(test_fewer_places_than_are_taken),
+        EST_TEST(test_failures_in_a_row_close_it),
+        EST_TEST(test_one_is_let_through_to_see),
+        EST_TEST(test_the_cooldown_doubles_up_to_the_most),
+        EST_TEST(test_who_has_not_asked_lets_the_next_one_see),
+        EST_TEST(test_who_was_let_through_may_die),
+        EST_TEST(test_results_of_before_do_not_count),
+        EST_TEST(test_the_dead_of_before_do_not_count),
+        EST_TEST(test_one_that_is_to_see_needs_a_place),
+        EST_TEST(test_the_clock_may_be_put_back),
+        EST_TEST(test_it_works_for_ever),
+        EST_TEST(test_threads),
+        EST_TEST(test_processes),
+        EST_TEST(test_exactly_one_is_let_through_to_see),
+        EST_TEST(test_a_process_dies_inside),
+    };
+    return EST_TEST_RUN(tests);
 }

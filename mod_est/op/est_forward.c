@@ -1,0 +1,180 @@
+/*
+ * Copyright 2026 The mod_est authors
+ * SPDX-License-Identifier: Apache-2.0
+ */
+#include "est_forward.h"
+#include "pki/pki_load.h"
+#include "policy/policy_issued.h"
+
+#include <apr_strings.h>
+#include <string.h>
+
+/* How long a client is told to wait where neither the CA nor the database has said it */
+#define SOME_SECONDS 60
+
+est_err_t *est_forward_check(const est_forward_t *what, const est_req_t *req)
+{
+    if (what->ca->unchanged && what->csr->altered)
+        return EST_FAIL(req->pool, alias_broken,
+                        "alias \"%s\" takes enrolment codes from inside the request (code_source), and CA \"%s\" is sent the "
+                        "request as it is, code included: let codes come by Basic, or EstCADriver be cmp with "
+                        "EstCACmpRequest ir",
+                        req->alias->name, what->ca->name);
+    return NULL;
+}
+
+/* ---- what is asked of the CA */
+
+typedef struct {
+    ca_request_t base;
+    const est_forward_t *what;
+} asked_t;
+
+est_err_t *est_forward_check_again(const est_forward_t *what, est_slice_t der, apr_pool_t *pool)
+{
+    return policy_issued_check(what->grant, what->csr->key->spki, der, what->ca->extensions, pool);
+}
+
+static est_err_t *check(const ca_request_t *request, est_slice_t der, apr_pool_t *pool)
+{
+    return est_forward_check_again(((const asked_t *)request)->what, der, pool);
+}
+
+/* ---- what became of it */
+
+static void put(const store_forward_t *result, const est_req_t *req, est_service_t *service)
+{
+    est_err_t *err = service->store->vt->order_forwarded(service->store, result, req->pool);
+
+    /* The row says that it may be at the CA, which is true, and goes on when the lease is over */
+    if (err)
+        est_env_log(service->env, EST_LOG_WARNING, "what became of order %s is not on record: %s", result->order,
+                    est_err_text(err));
+}
+
+static int is_final(est_err_code_t code)
+{
+    return code == EST_E_ca_refused || code == EST_E_ca_answer || code == EST_E_ca_wrong || code == EST_E_alias_broken;
+}
+
+static void put_failure(const est_err_t *err, const ca_answer_t *answer, store_forward_t *result, const est_req_t *req,
+                        est_service_t *service)
+{
+    result->kind = STORE_FORWARD_UNSENT;
+    result->upstream = answer->upstream;
+    if (is_final(err->code)) {
+        result->kind = STORE_FORWARD_FAILED;
+        result->rule = est_err_row(err->code)->name;
+        result->reason = est_err_text(err);
+        result->answer = answer->der;
+    } else if (answer->upstream) {
+        result->kind = STORE_FORWARD_UNSURE;
+        result->state = answer->state;
+    }
+    put(result, req, service);
+}
+
+static est_err_t *ask_ca(ca_answer_t *answer, const est_forward_t *what, const store_outcome_t *order,
+                         const est_req_t *req)
+{
+    int renews = req->op->op == POLICY_OP_REENROLL && req->identity.cert;
+    asked_t asked = {.base = {.facts = what->facts,
+                              .now = req->now,
+                              .csr = order->csr,
+                              .holder = renews ? req->leaf : NULL,
+                              .check = check,
+                              .upstream = order->upstream,
+                              .state = order->state},
+                     .what = what};
+    pki_tbs_t tbs;
+
+    memset(&tbs, 0, sizeof(tbs));
+    tbs.not_before = what->grant->not_before;
+    tbs.not_after = what->grant->not_after;
+    tbs.subject = what->grant->subject->der;
+    tbs.spki = what->csr->key->spki;
+    tbs.exts = what->grant->exts;
+    tbs.n_exts = what->grant->n_exts;
+    tbs.digest = what->grant->digest;
+    asked.base.tbs = &tbs;
+    return what->ca->driver->issue(what->ca, answer, &asked.base, req->pool);
+}
+
+est_err_t *est_forward(est_slice_t *der, int *retry_after, const est_forward_t *what, const store_outcome_t *order,
+                       const est_req_t *req, est_service_t *service)
+{
+    store_forward_t result = {.order = order->order, .attempt = order->attempt};
+    ca_answer_t answer = {0};
+    est_err_t *err = ask_ca(&answer, what, order, req);
+
+    *der = est_slice("", 0);
+    if (err) {
+        put_failure(err, &answer, &result, req, service);
+        return err;
+    }
+    if (answer.der.n) {
+        *der = answer.der;
+        return NULL;
+    }
+    result.kind = STORE_FORWARD_WAITS;
+    result.upstream = answer.upstream;
+    result.state = answer.state;
+    result.retry_after = answer.retry_after;
+    *retry_after = answer.retry_after ? answer.retry_after : order->retry_after ? order->retry_after : SOME_SECONDS;
+    /* A client that was told to come again must find it there */
+    return service->store->vt->order_forwarded(service->store, &result, req->pool);
+}
+
+void est_forward_give_up(const est_err_t *err, est_slice_t der, const store_outcome_t *order, const est_req_t *req,
+                         est_service_t *service)
+{
+    store_forward_t result = {.order = order->order,
+                              .attempt = order->attempt,
+                              .kind = STORE_FORWARD_FAILED,
+                              .rule = est_err_row(err->code)->name,
+                              .reason = est_err_text(err),
+                              .answer = der};
+
+    if (est_err_row(err->code)->status >= 500 && !is_final(err->code))
+        return;
+    put(&result, req, service);
+    est_env_log(service->env, EST_LOG_ERROR,
+                "order %s: the CA has issued certificate %s, which is not handed out (%s): it should be revoked there",
+                order->order, pki_cert_serial_text(der, req->pool), est_err_row(err->code)->name);
+}
+
+/* ---- the row */
+
+/* Of one of the issuers, which ca_remote_accept() has seen to */
+static const char *issuer_text(const est_forward_t *what, est_slice_t issuer, apr_pool_t *pool)
+{
+    const ca_facts_t *now = what->facts; /* an upstream may have a new certificate since */
+    const pki_issuer_t *known;
+
+    (void)what->ca->driver->facts(what->ca, &now, pool);
+    known = &now->issuer;
+
+    for (int i = 0; i < known->n_certs; i++)
+        if (est_slice_equal(known->certs[i]->subject->der, issuer))
+            return known->certs[i]->subject->text;
+    return known->certs[0]->subject->text;
+}
+
+est_err_t *est_forward_describe(store_issue_t *row, unsigned char issuer_hash[PKI_SHA256_SIZE], const est_forward_t *what,
+                                est_slice_t der, apr_pool_t *pool)
+{
+    pki_cert_t *cert;
+    X509 *x509;
+
+    if (pki_load_der(&x509, der, pool) || pki_cert_facts(&cert, x509, pool))
+        return EST_FAIL(pool, ca_wrong, "the certificate cannot be read");
+    row->der = der;
+    row->ca = what->ca->name;
+    row->issuer = issuer_text(what, cert->issuer, pool);
+    pki_sha256(issuer_hash, cert->issuer);
+    row->issuer_hash = issuer_hash;
+    row->serial = cert->serial;
+    row->not_before = cert->not_before;
+    row->not_after = cert->not_after;
+    return NULL;
+}
