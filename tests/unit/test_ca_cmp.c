@@ -222,6 +222,8 @@ static void test_who_needs_a_key_usage(void **state)
     config = cmp_test_config(ca);
     cmp_test_signs(ca, ca->cert, ca->key);
     ASSERT_OK(run_new(&answer, ca, &config));
+    ca = cmp_test_make();
+    config = cmp_test_config(ca);
     cert = make_cert(&(cert_spec_t){.subject = "CN=CMP server",
                                     .key = key,
                                     .issuer = ca->cert,
