@@ -17,15 +17,13 @@ static const char pkixcmp[] = "application/pkixcmp"; /* RFC 6712 3.4 */
 typedef struct {
     ca_remote_t remote;
     ca_cmp_settings_t *settings;
-    /* Of remote.upstreams, as they were given: nothing is appended, and to a CMP server a slash at the end matters */
-    const char **urls;
 } ca_cmp_t;
 
 /* To one upstream, until the deadline */
 typedef struct {
     ca_cmp_wire_t wire;
     const ca_remote_t *remote;
-    const char *url;
+    const char *upstream;
     apr_time_t deadline;
     const est_err_t *err; /* why the last message got no answer; it names the upstream */
 } http_wire_t;
@@ -44,22 +42,22 @@ static est_err_t *no_message(const http_wire_t *http, const ca_http_answer_t *an
     est_err_t *err;
 
     if (answer->status == 200)
-        return EST_FAIL(pool, ca_answer, "%s: the answer is %s, not %s", http->url,
+        return EST_FAIL(pool, ca_answer, "%s: the answer is %s, not %s", http->upstream,
                         answer->content_type ? answer->content_type : "of no type", pkixcmp);
     if (answer->status == 503 || answer->status == 429) {
-        err = EST_FAIL(pool, ca_unavailable, "%s: HTTP %d%s%s", http->url, answer->status, before, words);
+        err = EST_FAIL(pool, ca_unavailable, "%s: HTTP %d%s%s", http->upstream, answer->status, before, words);
         err->retry_after = answer->retry_after;
         return err;
     }
     if (answer->status >= 400 && answer->status < 500)
-        return EST_FAIL(pool, ca_refused, "%s: HTTP %d%s%s", http->url, answer->status, before, words);
-    return EST_FAIL(pool, ca_answer, "%s: HTTP %d%s%s", http->url, answer->status, before, words);
+        return EST_FAIL(pool, ca_refused, "%s: HTTP %d%s%s", http->upstream, answer->status, before, words);
+    return EST_FAIL(pool, ca_answer, "%s: HTTP %d%s%s", http->upstream, answer->status, before, words);
 }
 
 static est_err_t *exchange(http_wire_t *http, est_slice_t *answer, est_slice_t message, apr_pool_t *pool)
 {
     const est_env_t *env = http->remote->env;
-    ca_http_ask_t ask = {.url = http->url,
+    ca_http_ask_t ask = {.url = http->upstream,
                          .body = message,
                          .content_type = pkixcmp,
                          .accept = pkixcmp,
@@ -67,7 +65,7 @@ static est_err_t *exchange(http_wire_t *http, est_slice_t *answer, est_slice_t m
     ca_http_answer_t got;
 
     if (ask.timeout <= 0)
-        return EST_FAIL(pool, ca_unavailable, "%s: no time is left for another message", http->url);
+        return EST_FAIL(pool, ca_unavailable, "%s: no time is left for another message", http->upstream);
     EST_TRY(ca_http_do(&got, http->remote->http, &ask, pool));
     if (got.status != 200 || !is_pkixcmp(got.content_type))
         return no_message(http, &got, pool);
@@ -85,20 +83,12 @@ static est_err_t *http_send(ca_cmp_wire_t *wire, est_slice_t *answer, est_slice_
     return err;
 }
 
-static const char *url_of(const ca_cmp_t *cmp, const char *upstream)
-{
-    for (int i = 0; i < cmp->remote.n_upstreams; i++)
-        if (!strcmp(cmp->remote.upstreams[i], upstream))
-            return cmp->urls[i];
-    return upstream;
-}
-
 /* ca_attempt_t */
 static est_err_t *attempt(ca_remote_t *remote, const char *upstream, int resume, ca_answer_t *answer,
                           const ca_request_t *request, apr_time_t deadline, apr_pool_t *pool)
 {
     ca_cmp_t *cmp = (ca_cmp_t *)remote;
-    http_wire_t http = {{http_send}, remote, url_of(cmp, upstream), deadline, NULL};
+    http_wire_t http = {{http_send}, remote, upstream, deadline, NULL};
     est_slice_t none = {0};
     est_err_t *err = ca_cmp_session(answer, resume ? request->state : none, cmp->settings, &http.wire, request, pool);
 
@@ -118,6 +108,16 @@ static void add_key(ca_t *ca, est_slice_t der, apr_pool_t *pool)
     ca->keys = keys;
 }
 
+/* Nothing is appended to these URLs, so that a slash at the end is part of the path (as in .../pkix/) */
+static void take_urls_literally(ca_remote_t *remote, const ca_config_t *config, apr_pool_t *pool)
+{
+    const char **urls = apr_pcalloc(pool, (apr_size_t)(remote->n_upstreams + 1) * sizeof(*urls));
+
+    for (int i = 0; i < remote->n_upstreams; i++)
+        urls[i] = apr_pstrdup(pool, APR_ARRAY_IDX(config->upstreams, i, const char *));
+    remote->upstreams = urls;
+}
+
 static est_err_t *cmp_open(ca_t **out, const ca_config_t *config, apr_pool_t *pool)
 {
     ca_cmp_t *cmp = apr_pcalloc(pool, sizeof(*cmp));
@@ -126,9 +126,7 @@ static est_err_t *cmp_open(ca_t **out, const ca_config_t *config, apr_pool_t *po
 
     ca->driver = &ca_cmp_driver;
     EST_TRY(ca_remote_open(&cmp->remote, config, "http https", pool));
-    cmp->urls = apr_pcalloc(pool, (apr_size_t)cmp->remote.n_upstreams * sizeof(*cmp->urls));
-    for (int i = 0; i < cmp->remote.n_upstreams; i++)
-        cmp->urls[i] = apr_pstrdup(pool, APR_ARRAY_IDX(config->upstreams, i, const char *));
+    take_urls_literally(&cmp->remote, config, pool);
     EST_TRY(ca_in_block(ca_cmp_settings_read(&cmp->settings, &ca->warning, config, pool), config, pool));
     ca->unchanged = cmp->settings->request == OSSL_CMP_P10CR;
     if (cmp->settings->cert) {

@@ -75,7 +75,7 @@ static void answer_all(int listener, const server_t *server, cmp_test_t *ca)
     }
 }
 
-/* A socket of 127.0.0.1, and its URL, without the slash that it has at the end in the configuration */
+/* A socket of 127.0.0.1, and its URL; the slash at the end is part of it */
 static int listen_anywhere(const char **url)
 {
     struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
@@ -85,7 +85,7 @@ static int listen_anywhere(const char **url)
     assert_int_equal(bind(listener, (struct sockaddr *)&address, size), 0);
     assert_int_equal(listen(listener, 16), 0);
     assert_int_equal(getsockname(listener, (struct sockaddr *)&address, &size), 0);
-    *url = apr_psprintf(pool, "http://127.0.0.1:%d/pkix", (int)ntohs(address.sin_port));
+    *url = apr_psprintf(pool, "http://127.0.0.1:%d/pkix/", (int)ntohs(address.sin_port));
     return listener;
 }
 
@@ -143,9 +143,9 @@ static const ca_config_t *config_of(const cmp_test_t *ca, const char *url, const
     apr_array_header_t *urls = apr_array_make(pool, 2, sizeof(const char *));
 
     *config = cmp_test_config(ca);
-    APR_ARRAY_PUSH(urls, const char *) = apr_pstrcat(pool, url, "/", NULL);
+    APR_ARRAY_PUSH(urls, const char *) = url;
     if (second)
-        APR_ARRAY_PUSH(urls, const char *) = apr_pstrcat(pool, second, "/", NULL);
+        APR_ARRAY_PUSH(urls, const char *) = second;
     config->upstreams = urls;
     config->timeout = config->connect_timeout = 10;
     config->concurrency = config->failures = config->cooldown = 5;
