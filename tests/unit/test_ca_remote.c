@@ -397,10 +397,10 @@ static void test_what_is_opened(void **state)
     assert_int_equal(t.remote.n_upstreams, 2);
     assert_string_equal(t.remote.upstreams[0], "https://a.example.com/.well-known/est");
     assert_string_equal(t.remote.upstreams[1], "http://[::1]:8080");
-    assert_string_equal(t.remote.extensions[0], "1.3.6.1.5.5.7.1.1");
-    assert_string_equal(t.remote.extensions[1], names[1]);
-    assert_string_equal(t.remote.extensions[2], "2.5.29.31");
-    assert_null(t.remote.extensions[3]);
+    assert_string_equal(t.remote.ca.extensions[0], "1.3.6.1.5.5.7.1.1");
+    assert_string_equal(t.remote.ca.extensions[1], names[1]);
+    assert_string_equal(t.remote.ca.extensions[2], "2.5.29.31");
+    assert_null(t.remote.ca.extensions[3]);
     assert_string_equal(t.remote.ca.name, "far");
     assert_int_equal(t.remote.ca.lease, 15);
     assert_int_equal(t.remote.timeout, 10 * SECOND);
