@@ -7,6 +7,7 @@
 #include "ca_cmp_settings.h"
 #include "ca_remote.h"
 
+#include <apr_strings.h>
 #include <openssl/cmp.h>
 #include <string.h>
 #include <strings.h>
@@ -24,6 +25,7 @@ typedef struct {
     const ca_remote_t *remote;
     const char *upstream;
     apr_time_t deadline;
+    const est_err_t *err; /* why the last message got no answer; it names the upstream */
 } http_wire_t;
 
 static int is_pkixcmp(const char *type)
@@ -52,10 +54,8 @@ static est_err_t *no_message(const http_wire_t *http, const ca_http_answer_t *an
     return EST_FAIL(pool, ca_answer, "%s: HTTP %d%s%s", http->upstream, answer->status, before, words);
 }
 
-/* ca_cmp_wire_t.send */
-static est_err_t *http_send(ca_cmp_wire_t *wire, est_slice_t *answer, est_slice_t message, apr_pool_t *pool)
+static est_err_t *exchange(http_wire_t *http, est_slice_t *answer, est_slice_t message, apr_pool_t *pool)
 {
-    http_wire_t *http = (http_wire_t *)wire;
     const est_env_t *env = http->remote->env;
     ca_http_ask_t ask = {.url = http->upstream,
                          .body = message,
@@ -73,15 +73,28 @@ static est_err_t *http_send(ca_cmp_wire_t *wire, est_slice_t *answer, est_slice_
     return NULL;
 }
 
+/* ca_cmp_wire_t.send */
+static est_err_t *http_send(ca_cmp_wire_t *wire, est_slice_t *answer, est_slice_t message, apr_pool_t *pool)
+{
+    http_wire_t *http = (http_wire_t *)wire;
+    est_err_t *err = exchange(http, answer, message, pool);
+
+    http->err = err;
+    return err;
+}
+
 /* ca_attempt_t */
 static est_err_t *attempt(ca_remote_t *remote, const char *upstream, int resume, ca_answer_t *answer,
                           const ca_request_t *request, apr_time_t deadline, apr_pool_t *pool)
 {
-    http_wire_t http = {{http_send}, remote, upstream, deadline};
+    http_wire_t http = {{http_send}, remote, upstream, deadline, NULL};
     est_slice_t none = {0};
+    est_err_t *err = ca_cmp_session(answer, resume ? request->state : none, ((ca_cmp_t *)remote)->settings, &http.wire,
+                                    request, pool);
 
-    return ca_cmp_session(answer, resume ? request->state : none, ((ca_cmp_t *)remote)->settings, &http.wire, request,
-                          pool);
+    if (err && err != http.err)
+        err->detail = apr_psprintf(pool, "%s: %s", upstream, est_err_text(err));
+    return err;
 }
 
 /* The certificate that signs messages, after what ca_remote_open has put there */

@@ -13,6 +13,7 @@
 #include <apr_strings.h>
 #include <openssl/cmp.h>
 #include <openssl/err.h>
+#include <string.h>
 
 #define MAX_REASONS 4
 #define UNREADABLE "what is kept of the transaction cannot be read"
@@ -34,9 +35,11 @@ typedef struct {
     int last_is_new;       /* which came over the wire */
     int n_sent;            /* messages that went out */
     int progress;          /* has an answer been accepted that was not in before? */
-    est_err_t *broken;     /* why a message got no answer */
-    est_err_t *wrong;      /* why the certificate is not accepted */
-    ca_answer_t checked;   /* the certificate that came */
+    ca_cmp_trust_t trust;
+    est_err_t *broken;   /* why a message got no answer */
+    est_err_t *wrong;    /* why the certificate is not accepted */
+    ca_answer_t checked; /* the certificate that came */
+    int is_lost;         /* the CA does not know the transaction as it is in before */
 } session_t;
 
 /* OpenSSL goes on, so it took the last answer: of those between the first and the last, nothing is needed any more */
@@ -153,9 +156,10 @@ static int log_nothing(const char *component, const char *file, int line, OSSL_C
     return 1;
 }
 
-static int set_protection(OSSL_CMP_CTX *ctx, const ca_cmp_settings_t *settings)
+static int set_protection(OSSL_CMP_CTX *ctx, session_t *s)
 {
-    X509_STORE *trusted = ca_cmp_trust_store(settings);
+    const ca_cmp_settings_t *settings = s->settings;
+    X509_STORE *trusted = ca_cmp_trust_store(&s->trust);
 
     if (!trusted || !OSSL_CMP_CTX_set0_trustedStore(ctx, trusted)) {
         X509_STORE_free(trusted);
@@ -208,9 +212,12 @@ static int set_all(OSSL_CMP_CTX *ctx, session_t *s)
            OSSL_CMP_CTX_set_certConf_cb(ctx, confirm) && OSSL_CMP_CTX_set_certConf_cb_arg(ctx, s) &&
            OSSL_CMP_CTX_set_option(ctx, OSSL_CMP_OPT_IMPLICIT_CONFIRM, 1) &&
            OSSL_CMP_CTX_set_option(ctx, OSSL_CMP_OPT_POPO_METHOD, OSSL_CRMF_POPO_RAVERIFIED) &&
-           OSSL_CMP_CTX_set1_recipient(ctx, s->settings->recipient) && set_protection(ctx, s->settings) &&
+           OSSL_CMP_CTX_set1_recipient(ctx, s->settings->recipient) && set_protection(ctx, s) &&
            (s->now.request == OSSL_CMP_P10CR ? set_csr(ctx, s->request->csr) : set_key(ctx, s->request->tbs->spki));
 }
+
+/* What the CA has said no in */
+enum { IN_ERROR = 1, IN_RESPONSE = 2 };
 
 /* OpenSSL's reasons, each once, and whether one of them is that the CA said no. Clears the queue */
 static const char *take_reasons(int *refused, apr_pool_t *pool)
@@ -224,9 +231,10 @@ static const char *take_reasons(int *refused, apr_pool_t *pool)
         const char *reason = ERR_reason_error_string(code);
         int known = !reason || n == MAX_REASONS;
 
-        if (ERR_GET_LIB(code) == ERR_LIB_CMP)
-            *refused |= ERR_GET_REASON(code) == CMP_R_RECEIVED_ERROR ||
-                        ERR_GET_REASON(code) == CMP_R_REQUEST_REJECTED_BY_SERVER;
+        if (ERR_GET_LIB(code) == ERR_LIB_CMP && ERR_GET_REASON(code) == CMP_R_RECEIVED_ERROR)
+            *refused |= IN_ERROR;
+        if (ERR_GET_LIB(code) == ERR_LIB_CMP && ERR_GET_REASON(code) == CMP_R_REQUEST_REJECTED_BY_SERVER)
+            *refused |= IN_RESPONSE;
         for (int i = 0; i < n; i++)
             known |= reasons[i] == reason;
         if (known)
@@ -237,19 +245,33 @@ static const char *take_reasons(int *refused, apr_pool_t *pool)
     return text ? text : "no reason given";
 }
 
+/* Is one of the bits of PKIFailureInfo set? */
+static int has_fail_info(const OSSL_CMP_CTX *ctx, int bits)
+{
+    int fail_info = OSSL_CMP_CTX_get_failInfoCode(ctx);
+
+    return fail_info > 0 && (fail_info & bits) != 0;
+}
+
 /* The CA, or OpenSSL, ended the transaction. What the CA said is known only from messages that were verified. */
 static est_err_t *ended(session_t *s, const OSSL_CMP_CTX *ctx)
 {
     char text[OSSL_CMP_PKISI_BUFLEN];
-    int refused, fail_info = OSSL_CMP_CTX_get_failInfoCode(ctx);
+    int refused;
     const char *reasons = take_reasons(&refused, s->pool);
 
+    if (!refused && s->trust.stranger)
+        return EST_FAIL(s->pool, ca_answer, "\"%s\" has signed the answer, and must not sign for the CA: %s",
+                        s->trust.stranger, reasons);
     if (!refused)
         return EST_FAIL(s->pool, ca_answer, s->before.n && !s->n_sent ? "what is kept of the transaction: %s" : "%s",
                         reasons);
+    s->is_lost =
+        s->before.n && refused & IN_ERROR &&
+        has_fail_info(ctx, 1 << OSSL_CMP_PKIFAILUREINFO_badRecipientNonce | 1 << OSSL_CMP_PKIFAILUREINFO_badRequest);
     if (!OSSL_CMP_CTX_snprint_PKIStatus(ctx, text, sizeof(text)))
         apr_cpystrn(text, reasons, sizeof(text));
-    if (!s->now.n && fail_info >= 0 && fail_info & 1 << OSSL_CMP_PKIFAILUREINFO_systemUnavail)
+    if (!s->now.n && has_fail_info(ctx, 1 << OSSL_CMP_PKIFAILUREINFO_systemUnavail))
         return EST_FAIL(s->pool, ca_unavailable, "%s", text);
     return EST_FAIL(s->pool, ca_refused, "%s", text);
 }
@@ -257,10 +279,8 @@ static est_err_t *ended(session_t *s, const OSSL_CMP_CTX *ctx)
 /* It had the confirmation of before, and only we did not know (RFC 4210 5.2.3) */
 static int is_confirmed_already(const session_t *s, const OSSL_CMP_CTX *ctx)
 {
-    int fail_info = OSSL_CMP_CTX_get_failInfoCode(ctx);
-
-    return s->before.n && s->checked.der.n && !s->broken && fail_info >= 0 &&
-           fail_info & 1 << OSSL_CMP_PKIFAILUREINFO_certConfirmed;
+    return s->before.n && s->checked.der.n && !s->broken &&
+           has_fail_info(ctx, 1 << OSSL_CMP_PKIFAILUREINFO_certConfirmed);
 }
 
 static void waits(ca_answer_t *answer, const session_t *s, int retry_after)
@@ -314,23 +334,43 @@ static int request_of(const ca_cmp_settings_t *settings, const ca_request_t *req
     return settings->request != OSSL_CMP_P10CR && request->holder ? OSSL_CMP_KUR : settings->request;
 }
 
-est_err_t *ca_cmp_session(ca_answer_t *answer, est_slice_t state, const ca_cmp_settings_t *settings,
-                          ca_cmp_wire_t *wire, const ca_request_t *request, apr_pool_t *pool)
+static est_err_t *transact(ca_answer_t *answer, session_t *s)
 {
-    session_t s = {.settings = settings, .wire = wire, .request = request, .pool = pool};
+    X509 *holder = s->now.request == OSSL_CMP_KUR ? s->request->holder : NULL;
     OSSL_CMP_CTX *ctx;
     OSSL_CRMF_MSG *message = NULL;
-    est_err_t *err = NULL;
+    est_err_t *err;
 
-    if (state.n && !ca_cmp_state_decode(&s.before, state))
-        return EST_FAIL(pool, ca_answer, UNREADABLE);
-    s.now.request = state.n ? s.before.request : request_of(settings, request);
-    if (s.now.request != OSSL_CMP_P10CR)
-        EST_TRY(ca_cmp_template(&message, request->tbs, s.now.request == OSSL_CMP_KUR ? request->holder : NULL, pool));
+    s->trust.settings = s->settings;
+    s->trust.pool = s->pool;
+    if (s->now.request != OSSL_CMP_P10CR)
+        EST_TRY(ca_cmp_template(&message, s->request->tbs, holder, s->pool));
     ctx = OSSL_CMP_CTX_new(NULL, NULL);
-    err = ctx ? exchange(answer, &s, ctx, message) : EST_FAIL(pool, internal, "out of memory");
+    err = ctx ? exchange(answer, s, ctx, message) : EST_FAIL(s->pool, internal, "out of memory");
     OSSL_CMP_CTX_free(ctx);
     OSSL_CRMF_MSG_free(message);
     ERR_clear_error();
     return err;
+}
+
+est_err_t *ca_cmp_session(ca_answer_t *answer, est_slice_t state, const ca_cmp_settings_t *settings,
+                          ca_cmp_wire_t *wire, const ca_request_t *request, apr_pool_t *pool)
+{
+    session_t anew = {.settings = settings, .wire = wire, .request = request, .pool = pool};
+    session_t s = anew;
+    est_err_t *err;
+
+    anew.now.request = s.now.request = request_of(settings, request);
+    if (state.n) {
+        if (!ca_cmp_state_decode(&s.before, state))
+            return EST_FAIL(pool, ca_answer, UNREADABLE);
+        s.now.request = s.before.request;
+    }
+    err = transact(answer, &s);
+    if (!s.is_lost)
+        return err;
+    /* An answer was lost, and with it the nonce that the CA wants to see, or the CA has forgotten: it has ended the
+     * transaction, and nothing is left but another one */
+    memset(answer, 0, sizeof(*answer));
+    return transact(answer, &anew);
 }

@@ -11,9 +11,9 @@
 
 /* The settings of an <EstCA> block, immutable, shared by threads. Either cert and key, or reference and secret. */
 typedef struct {
-    int request;           /* OSSL_CMP_P10CR, OSSL_CMP_IR or OSSL_CMP_CR */
-    X509_NAME *recipient;  /* to whom messages are addressed */
-    X509 *cert;            /* protection by signature; NULL: by a shared secret */
+    int request;          /* OSSL_CMP_P10CR, OSSL_CMP_IR or OSSL_CMP_CR */
+    X509_NAME *recipient; /* to whom messages are addressed */
+    X509 *cert;           /* protection by signature; NULL: by a shared secret */
     EVP_PKEY *key;
     STACK_OF(X509) *extra; /* sent along with cert: its chain; NULL = none */
     est_slice_t reference, secret;
@@ -31,9 +31,9 @@ struct ca_cmp_wire_t {
 };
 
 /*
- * Starts a transaction, or goes on with the one that state has (n == 0: none): it comes from answer->state of before, of
- * any process. Fills in answer but for upstream, and fails, as ca_driver_t.issue does. A transaction that was accepted is
- * never lost: when the way breaks after that, it waits.
+ * Starts a transaction, or goes on with the one that state has (n == 0: none): it comes from answer->state of before,
+ * of any process; when the CA knows that one no more, another is begun. Fills in answer but for upstream, and fails, as
+ * ca_driver_t.issue does. A transaction that was accepted is never lost: when the way breaks after that, it waits.
  */
 est_err_t *ca_cmp_session(ca_answer_t *answer, est_slice_t state, const ca_cmp_settings_t *settings,
                           ca_cmp_wire_t *wire, const ca_request_t *request, apr_pool_t *pool);

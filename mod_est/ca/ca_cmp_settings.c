@@ -87,6 +87,9 @@ static est_err_t *parse_name(X509_NAME **out, const char *text, apr_pool_t *pool
     }
     if (!X509_NAME_entry_count(name))
         return EST_FAIL(pool, config, "EstCACmpRecipient \"%s\" has no attributes", text);
+    /* Encodes it now, as OpenSSL else would when it is first used, by several threads perhaps */
+    if (i2d_X509_NAME(name, NULL) < 0)
+        return EST_FAIL(pool, config, "EstCACmpRecipient \"%s\": %s", text, pki_ossl_reason(pool));
     return NULL;
 }
 
@@ -143,7 +146,8 @@ static est_err_t *read_secret(ca_cmp_settings_t *settings, const ca_config_t *co
 static est_err_t *read_protection(ca_cmp_settings_t *settings, const char **warning, const ca_config_t *config,
                                   apr_pool_t *pool)
 {
-    int by_signature = config->cmp_certificate || config->cmp_key, by_secret = config->cmp_reference || config->cmp_secret;
+    int by_signature = config->cmp_certificate || config->cmp_key,
+        by_secret = config->cmp_reference || config->cmp_secret;
 
     if (by_signature && by_secret)
         return EST_FAIL(pool, config,

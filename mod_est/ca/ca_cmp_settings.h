@@ -9,8 +9,9 @@
 
 #include "ca_cmp_session.h"
 
-/* Reads and checks everything, in the parent: files that the children may not be able to read. Everything lives in pool.
- * *warning: worth a line in the log, or as it was. Fails with config or file; the errors do not name the block. */
+/* Reads and checks everything, in the parent: files that the children may not be able to read. Everything lives in
+ * pool. *warning: worth a line in the log, or as it was. Fails with config or file; the errors do not name the block.
+ */
 est_err_t *ca_cmp_settings_read(ca_cmp_settings_t **out, const char **warning, const ca_config_t *config,
                                 apr_pool_t *pool);
 

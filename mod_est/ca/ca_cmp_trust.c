@@ -60,24 +60,27 @@ static int may_sign(X509 *signer, STACK_OF(X509) *chain, const ca_cmp_settings_t
 /* X509_STORE_CTX_verify_cb */
 static int verify(int ok, X509_STORE_CTX *ctx)
 {
-    const ca_cmp_settings_t *settings = X509_STORE_get_ex_data(X509_STORE_CTX_get0_store(ctx), DATA);
+    ca_cmp_trust_t *trust = X509_STORE_get_ex_data(X509_STORE_CTX_get0_store(ctx), DATA);
+    X509 *signer = X509_STORE_CTX_get0_cert(ctx);
 
     if (!ok || X509_STORE_CTX_get_error_depth(ctx) > 0)
         return ok;
-    if (may_sign(X509_STORE_CTX_get0_cert(ctx), X509_STORE_CTX_get0_chain(ctx), settings))
+    if (may_sign(signer, X509_STORE_CTX_get0_chain(ctx), trust->settings))
         return 1;
+    trust->stranger = pki_cert_subject_text(signer, trust->pool);
     X509_STORE_CTX_set_error(ctx, X509_V_ERR_APPLICATION_VERIFICATION);
     return 0;
 }
 
-X509_STORE *ca_cmp_trust_store(const ca_cmp_settings_t *settings)
+X509_STORE *ca_cmp_trust_store(ca_cmp_trust_t *trust)
 {
+    STACK_OF(X509) *trusted = trust->settings->trusted;
     X509_STORE *store = X509_STORE_new();
-    int done = store && X509_STORE_set_flags(store, X509_V_FLAG_PARTIAL_CHAIN) &&
-               X509_STORE_set_ex_data(store, DATA, (void *)settings);
+    int done =
+        store && X509_STORE_set_flags(store, X509_V_FLAG_PARTIAL_CHAIN) && X509_STORE_set_ex_data(store, DATA, trust);
 
-    for (int i = 0; done && i < sk_X509_num(settings->trusted); i++)
-        done = X509_STORE_add_cert(store, sk_X509_value(settings->trusted, i));
+    for (int i = 0; done && i < sk_X509_num(trusted); i++)
+        done = X509_STORE_add_cert(store, sk_X509_value(trusted, i));
     if (!done) {
         X509_STORE_free(store);
         return NULL;

@@ -129,31 +129,39 @@ static est_err_t *failure(const exchange_t *x, const ca_http_answer_t *http)
             return refusal(x, http);
         if (http->status >= 300 && http->status < 400)
             return EST_FAIL(x->pool, ca_answer, "HTTP %d: redirections are not followed", http->status);
-        return EST_FAIL(x->pool, ca_answer, "HTTP %d: %s", http->status, reason);
+        return EST_FAIL(x->pool, ca_answer, "HTTP %d: %s", http->status, *reason ? reason : "no certificate");
     }
 }
 
 /* ---- the certificate */
 
-/* A message may have the chain as well. A single certificate that is none of ours is still an answer, a wrong one. */
-static est_err_t *pick(est_slice_t *der, STACK_OF(X509) *certs, const pki_csr_t *csr, apr_pool_t *pool)
+/* A certificate that came */
+typedef struct {
+    est_slice_t der;
+    int is_for_key; /* of the request */
+} received_t;
+
+/* A message may have the chain as well. A certificate of somebody else is still one that was issued, a wrong one. */
+static est_err_t *pick(received_t *out, STACK_OF(X509) *certs, const pki_csr_t *csr, apr_pool_t *pool)
 {
-    int n = sk_X509_num(certs);
+    int n = sk_X509_num(certs), other = -1;
 
     for (int i = 0; i < n; i++) {
         const EVP_PKEY *key = X509_get0_pubkey(sk_X509_value(certs, i));
-        int is_ours = key && EVP_PKEY_eq(key, csr->key->pkey) == 1;
 
+        out->is_for_key = key && EVP_PKEY_eq(key, csr->key->pkey) == 1;
         ERR_clear_error();
-        if (is_ours)
-            return pki_cert_der(der, sk_X509_value(certs, i), pool);
+        if (out->is_for_key)
+            return pki_cert_der(&out->der, sk_X509_value(certs, i), pool);
+        if (other < 0 && !pki_cert_is_ca(sk_X509_value(certs, i)))
+            other = i;
     }
-    if (n > 1)
-        return EST_FAIL(pool, ca_answer, "none of the %d certificates that came is for the key of the request", n);
-    return pki_cert_der(der, sk_X509_value(certs, 0), pool);
+    if (other < 0)
+        return EST_FAIL(pool, ca_answer, "no certificate came but those of %d CAs, none for the key of the request", n);
+    return pki_cert_der(&out->der, sk_X509_value(certs, other), pool);
 }
 
-static est_err_t *read_answer(est_slice_t *der, const ca_http_answer_t *http, const pki_csr_t *csr, apr_pool_t *pool)
+static est_err_t *read_answer(received_t *out, const ca_http_answer_t *http, const pki_csr_t *csr, apr_pool_t *pool)
 {
     const char *type = http->content_type ? apr_pstrcat(pool, " of type ", http->content_type, NULL) : "";
     STACK_OF(X509) *certs;
@@ -164,7 +172,7 @@ static est_err_t *read_answer(est_slice_t *der, const ca_http_answer_t *http, co
         return EST_FAIL(pool, ca_answer, "HTTP 200, and the answer%s is no base64: %s", type, est_err_text(err));
     err = pki_certs_read(&certs, message, pool);
     if (!err)
-        err = pick(der, certs, csr, pool);
+        err = pick(out, certs, csr, pool);
     if (err && err->code == EST_E_certificate_refused)
         err->code = EST_E_ca_answer;
     return err;
@@ -189,23 +197,23 @@ static int names_are_as_asked(const pki_tbs_t *tbs, const pki_csr_t *csr, apr_po
 
 /* ca_remote_accept, with newer certificates of the CA when it has others than those of before; and words for what this
  * driver cannot do */
-static est_err_t *accept_certificate(const exchange_t *x, ca_answer_t *answer, est_slice_t der)
+static est_err_t *accept_certificate(const exchange_t *x, ca_answer_t *answer, const received_t *cert)
 {
     ca_est_certs_t *certs = x->est->certs;
     const ca_facts_t *before = x->request->facts;
     ca_request_t again = *x->request;
     const char *hint = NULL;
     int unknown = 0;
-    est_err_t *err = ca_remote_accept(answer, &unknown, der, before, x->request, x->pool);
+    est_err_t *err = ca_remote_accept(answer, &unknown, cert->der, before, x->request, x->pool);
 
     if (err && unknown && !ca_est_certs_renew(certs, &again.facts, before, x->upstream, x->deadline, x->pool) &&
         again.facts)
-        err = ca_remote_accept(answer, &unknown, der, again.facts, &again, x->pool);
+        err = ca_remote_accept(answer, &unknown, cert->der, again.facts, &again, x->pool);
     if (!err || err->code != EST_E_ca_wrong)
         return err;
     if (unknown && ca_est_certs_pinned(certs))
         hint = "; EstCACertificate says which CA it must be";
-    else if (!unknown && !names_are_as_asked(x->request->tbs, x->csr, x->pool))
+    else if (!unknown && cert->is_for_key && !names_are_as_asked(x->request->tbs, x->csr, x->pool))
         hint = "; the profile grants other names than the request has, and driver est forwards requests as they are "
                "(driver cmp with EstCACmpRequest ir asks for what is granted)";
     if (hint)
@@ -237,7 +245,7 @@ static est_err_t *attempt(ca_remote_t *remote, const char *upstream, int resume,
 {
     exchange_t x = {(ca_est_t *)remote, upstream, request, NULL, deadline, pool};
     ca_http_answer_t http;
-    est_slice_t der;
+    received_t cert = {0};
     pki_csr_t *csr;
 
     (void)resume; /* the same request again, in any case */
@@ -251,8 +259,8 @@ static est_err_t *attempt(ca_remote_t *remote, const char *upstream, int resume,
     }
     if (http.status != 200)
         return failure(&x, &http);
-    EST_TRY(read_answer(&der, &http, csr, pool));
-    return accept_certificate(&x, answer, der);
+    EST_TRY(read_answer(&cert, &http, csr, pool));
+    return accept_certificate(&x, answer, &cert);
 }
 
 /* ---- the driver */

@@ -32,9 +32,24 @@ def site(make_site):
     return site
 
 
-BLOCK = ('<Location "/.well-known/est">', "</Location>")
 KEY, CERT, CHAIN = "EstCAKey {d}/issuing.key", "EstCACertificate {d}/issuing.crt", "EstCAChain {d}/issuing.chain"
 DATABASE = r'EstDatabase "[^"]*"'
+
+
+
+def another(*lines, wanted=(), driver="est"):
+    """A second block, of a driver that forwards or of another one, with these lines"""
+    block = "\n    ".join(["<EstCA other>", f"EstCADriver {driver}", *lines]) + "\n</EstCA>\n<VirtualHost"
+    return ("<VirtualHost", block, list(wanted))
+
+
+def in_clear(directive, driver="est"):
+    return another(f"{directive} hunter2", driver=driver, wanted=[directive, "file:PATH or exec:PROGRAM", "httpd.conf"])
+
+
+def number(directive, value, most, driver="est"):
+    return another(f"{directive} {value}", driver=driver, wanted=[directive, f"1 to {most}", value, "httpd.conf"])
+
 
 # (what is replaced (a regular expression), by what, texts that the complaint has to name)
 WRONG = {
@@ -99,6 +114,34 @@ WRONG = {
     "EstCAChain_gap": (CHAIN, "EstCAChain {d}/foreign.chain", ["<EstCA issuing>", "{d}/foreign.chain", "gap", "Issuing CA"]),
     "EstCAChain_with_a_leaf": (CHAIN, "EstCAChain {d}/server.pem", ["<EstCA issuing>", "{d}/server.pem", "not a CA"]),
     "EstCAChain_not_there": (CHAIN, "EstCAChain {d}/nowhere", ["<EstCA issuing>", "{d}/nowhere"]),
+    # CAs upstream and keys in tokens: what is wrong with a line by itself
+    "EstCAKey_with_a_PIN": (KEY, 'EstCAKey "pkcs11:token=CA;object=issuing?pin-value=hunter2"', ["EstCAKey", "EstCAKeyPassphrase", "httpd.conf"]),
+    "EstCAPassword_in_clear": in_clear("EstCAPassword"),
+    "EstCAClientKeyPassphrase_in_clear": in_clear("EstCAClientKeyPassphrase"),
+    "EstCACmpSecret_in_clear": in_clear("EstCACmpSecret", "cmp"),
+    "EstCACmpKeyPassphrase_in_clear": in_clear("EstCACmpKeyPassphrase", "cmp"),
+    "EstCAUpstream_with_a_password": another("EstCAUpstream https://ra:hunter2@ca.example.org/est", wanted=["EstCAUpstream", "password", "httpd.conf"]),
+    "EstCAProxy_with_a_password": another("EstCAProxy http://ra:hunter2@proxy.example.org:3128", wanted=["EstCAProxy", "password", "httpd.conf"]),
+    "EstCAUpstream_no_url": another("EstCAUpstream ca.example.org", wanted=["EstCAUpstream", "ca.example.org", "not a URL"]),
+    "EstCAUpstream_no_host": another("EstCAUpstream https:///est", wanted=["EstCAUpstream", "not a URL"]),
+    "EstCAUpstream_of_another_scheme": another("EstCAUpstream ftp://ca.example.org/", wanted=["EstCAUpstream", "ftp:", "not a URL"]),
+    "EstCAUpstream_second_is_none": another("EstCAUpstream https://ca.example.org/est nonsense", wanted=["EstCAUpstream", "nonsense"]),
+    "EstCAUpstream_with_a_blank": another('EstCAUpstream "https://ca.example.org/e st"', wanted=["EstCAUpstream", "character"]),
+    "EstCAUpstream_without_an_argument": another("EstCAUpstream", wanted=["EstCAUpstream", "argument"]),
+    "EstCAUpstream_outside": ("EstDatabasePool 4", "EstCAUpstream https://ca.example.org/est", ["EstCAUpstream", "<EstCA>"]),
+    "EstCATrust_two_files": another("EstCATrust {d}/trusted.pem {d}/issuing.crt", wanted=["EstCATrust", "one argument"]),
+    "EstCAExtensions_no_oid": another("EstCAExtensions 1.3.6.1.5.5.7.1.1 keyUsage", wanted=["EstCAExtensions", "keyUsage", "OID"]),
+    "EstCATimeout_0": number("EstCATimeout", "0", 120),
+    "EstCATimeout_121": number("EstCATimeout", "121", 120),
+    "EstCAConnectTimeout_61": number("EstCAConnectTimeout", "61", 60),
+    "EstCARefresh_0": number("EstCARefresh", "0", 604800),
+    "EstCARefresh_text": number("EstCARefresh", "daily", 604800),
+    "EstCAConcurrency_65": number("EstCAConcurrency", "65", 64),
+    "EstCAFailures_101": number("EstCAFailures", "101", 100),
+    "EstCACooldown_301": number("EstCACooldown", "301", 300),
+    "EstCATimeout_with_driver_local": (KEY, KEY + "\nEstCATimeout 5", ["<EstCA issuing>", "EstCATimeout", "EstCADriver local"]),
+    "EstCAConnectTimeout_with_driver_local": (KEY, KEY + "\nEstCAConnectTimeout 5", ["<EstCA issuing>", "EstCAConnectTimeout", "EstCADriver local"]),
+    "EstCARefresh_with_driver_cmp": another("EstCARefresh 60", driver="cmp", wanted=["<EstCA other>", "EstCARefresh", "EstCADriver cmp"]),
 }
 
 
@@ -216,5 +259,5 @@ def test_directives_are_listed_by_httpd(site):
     site.httpd.write()
     status, output = call(["apache2", "-f", site.httpd.conf, "-L"], site.httpd.environment())
     assert status == 0
-    for directive in ("EstDatabase", "<EstCA", "EstVerifyClient", "EstEngine", "EstAliases", "EstMaxBody", "EstStrictBody"):
+    for directive in ("EstDatabase", "<EstCA", "EstCAUpstream", "EstVerifyClient", "EstEngine", "EstAliases", "EstMaxBody", "EstStrictBody"):
         assert re.search(rf"^{re.escape(directive)} \(mod_est\.c\)", output, re.MULTILINE), directive

@@ -11,6 +11,7 @@
 
 #include "ca/ca_cmp_session.h"
 #include "ca/ca_cmp_settings.h"
+#include "pki/pki_ext.h"
 
 #include <openssl/cmp.h>
 #include <openssl/err.h>
@@ -27,11 +28,11 @@ typedef struct {
     X509 *cert;
     EVP_PKEY *device; /* whose certificate it is to be */
     /* what it does */
-    int n_polls;         /* answers that it is not there yet */
-    int check_after;     /* seconds, in these */
-    int status;          /* PKIStatus, of what it refuses */
-    int fail_info;       /* bits */
-    int break_at;        /* message that is not answered: 1 is the first */
+    int n_polls;           /* answers that it is not there yet */
+    int check_after;       /* seconds, in these */
+    int status;            /* PKIStatus, of what it refuses */
+    int fail_info;         /* bits */
+    int break_at;          /* message that is not answered: 1 is the first */
     est_err_code_t broken; /* and what is said of it */
     int break_after;       /* 1: the CA gets it, and only the answer is lost */
     int spoil_at;          /* answer in which one octet is another */
@@ -96,8 +97,8 @@ static inline OSSL_CMP_PKISI *cmp_test_request(OSSL_CMP_SRV_CTX *server, const O
         ca->request = OSSL_CMP_MSG_dup(request);
         return OSSL_CMP_STATUSINFO_new(OSSL_CMP_PKISTATUS_waiting, 0, NULL);
     }
-    *cert = make_cert(
-        &(cert_spec_t){.subject = "CN=device", .key = ca->device, .issuer = ca->cert, .issuer_key = ca->key});
+    *cert =
+        make_cert(&(cert_spec_t){.subject = "CN=device", .key = ca->device, .issuer = ca->cert, .issuer_key = ca->key});
     X509_up_ref(*cert);
     return OSSL_CMP_STATUSINFO_new(OSSL_CMP_PKISTATUS_accepted, 0, NULL);
 }
@@ -253,6 +254,7 @@ static inline const char *text_file(const char *dir, const char *name, const cha
 /* <EstCA> with a signer that the CA has certified */
 static inline ca_config_t cmp_test_config(const cmp_test_t *ca)
 {
+    const char *dir = temp_dir();
     EVP_PKEY *key = make_key("P-256");
     X509 *cert = make_cert(&(cert_spec_t){.subject = "CN=RA",
                                           .key = key,
@@ -262,9 +264,9 @@ static inline ca_config_t cmp_test_config(const cmp_test_t *ca)
 
     return (ca_config_t){.name = "issuing",
                          .driver = "cmp",
-                         .certificate = cert_file(ca->dir, "ca.pem", 1, &ca->cert),
-                         .cmp_certificate = cert_file(ca->dir, "ra.pem", 1, &cert),
-                         .cmp_key = key_file(ca->dir, "ra.key", key),
+                         .certificate = cert_file(dir, "ca.pem", 1, &ca->cert),
+                         .cmp_certificate = cert_file(dir, "ra.pem", 1, &cert),
+                         .cmp_key = key_file(dir, "ra.key", key),
                          .where = "est.conf:7"};
 }
 
@@ -275,8 +277,7 @@ static inline void cmp_test_share(cmp_test_t *ca, ca_config_t *config, const cha
     config->cmp_reference = "ra-1";
     config->cmp_secret = apr_pstrcat(pool, "file:", text_file(ca->dir, "secret", "correct horse"), NULL);
     assert_true(OSSL_CMP_CTX_set1_referenceValue(cmp_test_ctx(ca), (const unsigned char *)"ra-1", 4));
-    assert_true(
-        OSSL_CMP_CTX_set1_secretValue(cmp_test_ctx(ca), (const unsigned char *)secret, (int)strlen(secret)));
+    assert_true(OSSL_CMP_CTX_set1_secretValue(cmp_test_ctx(ca), (const unsigned char *)secret, (int)strlen(secret)));
 }
 
 static inline ca_cmp_settings_t *cmp_test_settings(const ca_config_t *config)
@@ -286,6 +287,54 @@ static inline ca_cmp_settings_t *cmp_test_settings(const ca_config_t *config)
 
     est_test_ok(ca_cmp_settings_read(&settings, &warning, config, pool), "settings", __FILE__, __LINE__);
     return settings;
+}
+
+/* The device's request, and what policy made of it */
+static inline ca_request_t *request_of(const cmp_test_t *ca, const ca_cmp_settings_t *settings)
+{
+    ca_request_t *request = apr_pcalloc(pool, sizeof(*request));
+    pki_tbs_t *tbs = apr_pcalloc(pool, sizeof(*tbs));
+    est_slice_t *exts = apr_pcalloc(pool, 3 * sizeof(*exts));
+    unsigned char *octets = NULL;
+    X509_NAME *name = X509_NAME_new();
+
+    fill_name(name, "CN=granted");
+    tbs->subject = cmp_test_slice(octets, i2d_X509_NAME(name, &octets));
+    X509_NAME_free(name);
+    tbs->spki = spki_of(ca->device);
+    exts[0] = pki_ext_ski(tbs->spki, pool);
+    exts[1] = settings->facts->issuer.aki;
+    ASSERT_OK(pki_ext_build(&exts[2], &(pki_ext_row_t){"keyUsage", 1, "digitalSignature"}, NULL, 0, pool));
+    tbs->exts = exts;
+    tbs->n_exts = 3;
+    request->tbs = tbs;
+    request->facts = settings->facts;
+    request->now = TEST_NOW;
+    request->csr = make_csr(&(csr_spec_t){.subject = "CN=device", .key = ca->device});
+    return request;
+}
+
+static inline est_err_t *run(ca_answer_t *answer, est_slice_t state, cmp_test_t *ca, const ca_config_t *config,
+                             ca_request_t *request)
+{
+    ca_cmp_settings_t *settings = cmp_test_settings(config);
+    est_err_t *err;
+
+    *answer = (ca_answer_t){0};
+    err = ca_cmp_session(answer, state, settings, &ca->wire, request ? request : request_of(ca, settings), pool);
+    assert_int_equal(ERR_peek_error(), 0);
+    return err;
+}
+
+static inline est_err_t *run_new(ca_answer_t *answer, cmp_test_t *ca, const ca_config_t *config)
+{
+    return run(answer, est_slice("", 0), ca, config, NULL);
+}
+
+static inline void assert_certificate(const ca_answer_t *answer, const cmp_test_t *ca)
+{
+    assert_int_equal(answer->state.n, 0);
+    ASSERT_SLICE(spki_of(X509_get0_pubkey(parse_cert(answer->der))), spki_of(ca->device));
 }
 
 #endif

@@ -177,7 +177,7 @@ class Enrolment:
         number, template, *controls = elements(request.body)
         if popo.tag != 0x80:
             raise Refused(BAD_POP, "raVerified is missing")
-        self.id, self.key, self.csr = int.from_bytes(number.body, "big", signed=True), template.whole, None
+        self.id, self.key, self.csr = int.from_bytes(number.body, "big", signed=True), kind.encode() + template.whole, None
         self.csr = request_from_template(template.body)
         self.template = template
         for control in elements(controls[0].body) if controls else []:
