@@ -133,9 +133,15 @@ void est_forward_give_up(const est_err_t *err, est_slice_t der, const store_outc
     if (est_err_row(err->code)->status >= 500 && !is_final(err->code))
         return;
     put(&result, req, service);
+    est_forward_report(der, est_err_row(err->code)->name, order, req, service);
+}
+
+void est_forward_report(est_slice_t der, const char *why, const store_outcome_t *order, const est_req_t *req,
+                        const est_service_t *service)
+{
     est_env_log(service->env, EST_LOG_ERROR,
                 "order %s: the CA has issued certificate %s, which is not handed out (%s): it should be revoked there",
-                order->order, pki_cert_serial_text(der, req->pool), est_err_row(err->code)->name);
+                order->order, pki_cert_serial_text(der, req->pool), why);
 }
 
 /* ---- the row */

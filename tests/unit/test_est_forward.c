@@ -407,6 +407,7 @@ static void test_another_process_was_faster(void **state)
     ASSERT_OK(ask(&issued));
     ASSERT_SLICE(issued.der, est_slice_of("earlier"));
     assert_int_equal(op.store.forward_calls, 0);
+    assert_non_null(strstr(op.logged, "certificate 42, which is not handed out (another one was recorded first)"));
 }
 
 /* ---- what is not forwarded at all */
