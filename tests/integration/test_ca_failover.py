@@ -224,7 +224,7 @@ def test_PE_03_what_waits_at_an_upstream_that_is_configured_no_more(site, server
     expect_log("EST1102")
     first, second = servers[:2]
     waits, unsure = device("moved-waits"), device("moved-unsure")
-    first.next_modes = ["pend", "close"]
+    first.next_modes = ["pend", "close", "close"]  # over a kept connection it is sent once more at once
     check_waits(enrol(site, waits, "moved"), 7)
     check_failed(enrol(site, unsure, "moved"), 504, "ca_timeout", retry=True)
     blocks = site.config.ca_blocks
