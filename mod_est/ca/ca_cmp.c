@@ -87,10 +87,10 @@ static est_err_t *http_send(ca_cmp_wire_t *wire, est_slice_t *answer, est_slice_
 static est_err_t *attempt(ca_remote_t *remote, const char *upstream, int resume, ca_answer_t *answer,
                           const ca_request_t *request, apr_time_t deadline, apr_pool_t *pool)
 {
+    ca_cmp_t *cmp = (ca_cmp_t *)remote;
     http_wire_t http = {{http_send}, remote, upstream, deadline, NULL};
     est_slice_t none = {0};
-    est_err_t *err = ca_cmp_session(answer, resume ? request->state : none, ((ca_cmp_t *)remote)->settings, &http.wire,
-                                    request, pool);
+    est_err_t *err = ca_cmp_session(answer, resume ? request->state : none, cmp->settings, &http.wire, request, pool);
 
     if (err && err != http.err)
         err->detail = apr_psprintf(pool, "%s: %s", upstream, est_err_text(err));
