@@ -177,7 +177,7 @@ def test_R_01_thirty_identical_requests_at_once(site, driver):
 
     def work():
         with site.ra() as client:
-            client.get("cacerts")
+            client.open()
             barrier.wait(20 * run.SLOW)
             answers.append(client.enroll(csr, driver.label))
     threads = [threading.Thread(target=work) for _ in range(30)]
@@ -548,3 +548,46 @@ def test_who_is_suspended_while_the_upstream_signs_gets_nothing(site, driver, ex
     failed = [row for row in rows(site, subject) if row.outcome != "refused"]
     assert [row.outcome for row in failed] == ["failed"] and failed[0].rule == "entity_suspended"
     assert [bytes(failed[0].answer)] == driver.signed() and failed[0].serial is None
+
+
+# --- policy
+
+def narrow(site, names):
+    """What the RA may ask for; in force at once"""
+    site.db.execute("UPDATE client SET names = %s WHERE user_name = %s", names, site.user)
+
+
+@cells(FORWARD)
+def test_policy_changes_while_the_upstream_signs(site, driver):
+    """It is judged again, and not signed again"""
+    key, subject = named("judged", driver)
+    driver.does("hang")
+    asking = Asking(site, make_csr(key, subject), driver.label)
+    driver.wait_signed()
+    site.db.execute("UPDATE certificate_profile SET description = %s WHERE name = 'device'", subject)
+    driver.let_go()
+    cert = asking.end().cert()
+    assert driver.asked() == 1 and driver.signed() == [cert.public_bytes(DER)]
+    check_issued(site, driver, cert, subject)
+
+
+@cells(FORWARD)
+def test_policy_forbids_what_the_upstream_has_signed(site, driver, expect_log):
+    key, subject = named("forbidden", driver)
+    csr = make_csr(key, subject)
+    expect_log("which is not handed out")
+    driver.does("hang")
+    asking = Asking(site, csr, driver.label)
+    driver.wait_signed()
+    narrow(site, "{own}")
+    try:
+        driver.let_go()
+        answer = asking.end()
+        assert (answer.status, answer.reason) == (403, "name_not_yours"), answer.text
+        (row,) = rows(site, subject)
+        assert (row.outcome, row.rule, row.serial) == ("failed", "name_not_yours", None) and [bytes(row.answer)] == driver.signed()
+    finally:
+        narrow(site, "{*}")
+    driver.does("issue")
+    enrol(site, csr, driver.label).cert()
+    assert [row.outcome for row in rows(site, subject)] == ["failed", "issued"]
