@@ -127,17 +127,18 @@ static const char *useless_number(const ca_config_t *config, apr_pool_t *pool)
 {
     const char *driver = config->driver ? config->driver : "local";
     int is_local = !strcmp(driver, "local");
+    int is_token = is_local && config->key && !apr_cstr_casecmpn(config->key, "pkcs11:", 7);
     const struct {
         const char *name;
         int given, useless;
-    } numbers[] = {{"EstCATimeout", config->timeout, is_local},
+    } numbers[] = {{"EstCATimeout", config->timeout, is_local && !is_token},
                    {"EstCAConnectTimeout", config->connect_timeout, is_local},
                    {"EstCARefresh", config->refresh, strcmp(driver, "est") != 0}};
 
     for (apr_size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++)
         if (numbers[i].given != EST_UNSET && numbers[i].useless)
-            return apr_psprintf(pool, "<EstCA %s>: %s has no effect with EstCADriver %s", config->name, numbers[i].name,
-                                driver);
+            return apr_psprintf(pool, "<EstCA %s>: %s has no effect with EstCADriver %s%s", config->name,
+                                numbers[i].name, driver, is_local && !is_token ? " and a key in a file" : "");
     return NULL;
 }
 

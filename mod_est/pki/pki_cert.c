@@ -239,7 +239,8 @@ const char *pki_cert_subject_text(X509 *x509, apr_pool_t *pool)
 
 struct pki_signer_t {
     X509 *ca;
-    EVP_PKEY *key;
+    pki_sign_t *sign;
+    void *data; /* for sign */
     const pki_sigalg_t *standard; /* for PKI_DIGEST_DEFAULT */
     est_slice_t issuer;
 };
@@ -317,18 +318,41 @@ est_err_t *pki_cert_aki(est_slice_t *aki, X509 *ca, apr_pool_t *pool)
     return NULL;
 }
 
+static est_err_t *sign_by_key(est_slice_t *signature, est_slice_t octets, const EVP_MD *md, void *key,
+                              apr_pool_t *pool)
+{
+    int max = EVP_PKEY_get_size(key);
+    size_t n = max > 0 ? (size_t)max : 0;
+    unsigned char *buf = apr_palloc(pool, n);
+    EVP_MD_CTX *ctx = EVP_MD_CTX_new();
+    int ok = ctx && n && EVP_DigestSignInit(ctx, NULL, md, NULL, key) == 1 &&
+             EVP_DigestSign(ctx, buf, &n, octets.p, octets.n) == 1;
+
+    EVP_MD_CTX_free(ctx);
+    if (!ok)
+        return EST_FAIL(pool, ca_failed, "signing failed: %s", pki_ossl_reason(pool));
+    *signature = est_slice(buf, n);
+    return NULL;
+}
+
 est_err_t *pki_signer_make(pki_signer_t **out, X509 *ca, EVP_PKEY *key, apr_pool_t *pool)
 {
-    pki_signer_t *signer = apr_pcalloc(pool, sizeof(*signer));
     EVP_PKEY *public_key = X509_get0_pubkey(ca);
 
     if (!public_key || EVP_PKEY_eq(public_key, key) != 1) {
         ERR_clear_error();
         return EST_FAIL(pool, config, "key does not belong to the CA certificate");
     }
+    return pki_signer_make_for(out, ca, sign_by_key, key, pool);
+}
+
+est_err_t *pki_signer_make_for(pki_signer_t **out, X509 *ca, pki_sign_t *sign, void *data, apr_pool_t *pool)
+{
+    pki_signer_t *signer = apr_pcalloc(pool, sizeof(*signer));
+
     if (!pki_cert_is_ca(ca))
         return EST_FAIL(pool, config, "certificate is not one of a CA (basicConstraints, keyCertSign)");
-    signer->standard = standard_algorithm(public_key);
+    signer->standard = X509_get0_pubkey(ca) ? standard_algorithm(X509_get0_pubkey(ca)) : NULL;
     if (!signer->standard)
         return EST_FAIL(pool, config, "CA key is none of RSA, EC P-256, P-384, P-521, Ed25519, Ed448");
 
@@ -342,7 +366,8 @@ est_err_t *pki_signer_make(pki_signer_t **out, X509 *ca, EVP_PKEY *key, apr_pool
     OPENSSL_free(der);
     X509_up_ref(ca);
     signer->ca = pki_ossl_own_x509(ca, pool);
-    signer->key = key;
+    signer->sign = sign;
+    signer->data = data;
     *out = signer;
     return NULL;
 }
@@ -393,23 +418,6 @@ static est_err_t *put_tbs(pki_der_out_t *out, const pki_tbs_t *tbs, const pki_si
     return NULL;
 }
 
-static est_err_t *sign(est_slice_t *signature, est_slice_t octets, EVP_PKEY *key, const EVP_MD *digest,
-                       apr_pool_t *pool)
-{
-    int max = EVP_PKEY_get_size(key);
-    size_t n = max > 0 ? (size_t)max : 0;
-    unsigned char *buf = apr_palloc(pool, n);
-    EVP_MD_CTX *ctx = EVP_MD_CTX_new();
-    int ok = ctx && n && EVP_DigestSignInit(ctx, NULL, digest, NULL, key) == 1 &&
-             EVP_DigestSign(ctx, buf, &n, octets.p, octets.n) == 1;
-
-    EVP_MD_CTX_free(ctx);
-    if (!ok)
-        return EST_FAIL(pool, ca_failed, "signing failed: %s", pki_ossl_reason(pool));
-    *signature = est_slice(buf, n);
-    return NULL;
-}
-
 est_err_t *pki_cert_sign(est_slice_t *der, const pki_tbs_t *tbs, const pki_signer_t *signer, apr_pool_t *pool)
 {
     const pki_sigalg_t *how = algorithm_for(signer->standard, tbs->digest);
@@ -420,7 +428,7 @@ est_err_t *pki_cert_sign(est_slice_t *der, const pki_tbs_t *tbs, const pki_signe
     pki_der_out_t *body = pki_der_out_make(size, pool);
     EST_TRY(put_tbs(body, tbs, signer, how->der, pool));
     est_slice_t octets = pki_der_result(body), signature;
-    EST_TRY(sign(&signature, octets, signer->key, how->md ? how->md() : NULL, pool));
+    EST_TRY(signer->sign(&signature, octets, how->md ? how->md() : NULL, signer->data, pool));
 
     pki_der_out_t *out = pki_der_out_make(octets.n + signature.n + 48, pool);
     pki_der_put_bits(out, signature);

@@ -79,6 +79,14 @@ typedef struct pki_signer_t pki_signer_t;
  * RSA, EC P-256/384/521, Ed25519 and Ed448 keys. key is borrowed and must outlive pool. */
 est_err_t *pki_signer_make(pki_signer_t **out, X509 *ca, EVP_PKEY *key, apr_pool_t *pool);
 
+/* Signs octets with a key that is elsewhere, such as in a token; md NULL: the algorithm has its own. Thread-safe. Its
+ * errors are those of pki_cert_sign. */
+typedef est_err_t *pki_sign_t(est_slice_t *signature, est_slice_t octets, const EVP_MD *md, void *data,
+                              apr_pool_t *pool);
+
+/* The same with a key that is not at hand, and is not compared with the certificate here */
+est_err_t *pki_signer_make_for(pki_signer_t **out, X509 *ca, pki_sign_t *sign, void *data, apr_pool_t *pool);
+
 /* What goes into a new certificate; version 3 always */
 typedef struct {
     unsigned char serial[20];         /* big-endian, positive, at most 159 bits; leading zeros are dropped */
@@ -91,7 +99,7 @@ typedef struct {
 } pki_tbs_t;
 
 /* Builds and signs; *der in pool. UTCTime until 2049, GeneralizedTime from 2050 (RFC 5280 4.1.2.5). Issuer is byte for
- * byte the CA's subject. Fails with ca_failed. Thread-safe. */
+ * byte the CA's subject. Fails with ca_failed, and as the signer's own pki_sign_t. Thread-safe. */
 est_err_t *pki_cert_sign(est_slice_t *der, const pki_tbs_t *tbs, const pki_signer_t *signer, apr_pool_t *pool);
 
 /* The digest that ca signs with where this one is asked for, as column digest of a profile names it; NULL: none of its

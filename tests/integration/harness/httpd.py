@@ -57,6 +57,7 @@ class Config:
     locations: str = ""
     shipped: bool = False
     changes: tuple = ()
+    environment: dict = dataclasses.field(default_factory=dict)
 
     def mpm_lines(self):
         if self.mpm == "prefork":
@@ -189,6 +190,9 @@ class Httpd:
         return (run.SANITIZE or run.VALGRIND) and self.config.children == 1 and not self.config.forks
 
     def environment(self):
+        return {**self.config.environment, **self.checker_environment()}
+
+    def checker_environment(self):
         def preload(*libraries):
             return " ".join(subprocess.run(["gcc", "-print-file-name=" + library], stdout=subprocess.PIPE, check=True, text=True).stdout.strip()
                             for library in libraries)

@@ -68,11 +68,11 @@ def write(path, data, mode=0o600):
     return own(path, mode)
 
 
-def command(argv, environment=None, dies_with_us=True):
-    """argv as the servers' user. The kernel ends it when we die, however that happens."""
+def command(argv, environment=None, dies_with_us=True, user=SERVER_USER):
+    """argv as the servers' user, or another one. The kernel ends it when we die, however that happens."""
     prefix = ["setpriv"]
     if os.getuid() == 0:
-        prefix += ["--reuid=" + SERVER_USER, "--regid=nogroup", "--clear-groups"]
+        prefix += ["--reuid=" + user, f"--regid={pwd.getpwnam(user).pw_gid}", "--clear-groups"]
     if dies_with_us:
         prefix += ["--pdeathsig", "TERM"]
     if len(prefix) == 1:
@@ -81,17 +81,17 @@ def command(argv, environment=None, dies_with_us=True):
     return prefix + ["env", "-i"] + [f"{name}={value}" for name, value in settings.items()] + list(argv)
 
 
-def call(argv, environment=None, limit=60):
+def call(argv, environment=None, limit=60, user=SERVER_USER):
     """Runs argv to its end; returns (status, stdout and stderr)."""
-    done = subprocess.run(command(argv, environment), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, cwd="/",
+    done = subprocess.run(command(argv, environment, user=user), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, cwd="/",
                           stderr=subprocess.STDOUT, timeout=limit * SLOW, check=False)
     return done.returncode, done.stdout.decode(errors="replace")
 
 
-def start(argv, log, environment=None):
+def start(argv, log, environment=None, user=SERVER_USER):
     with open(log, "ab") as output:
         own(log)
-        return subprocess.Popen(command(argv, environment), stdin=subprocess.DEVNULL, stdout=output, stderr=output, cwd="/",
+        return subprocess.Popen(command(argv, environment, user=user), stdin=subprocess.DEVNULL, stdout=output, stderr=output, cwd="/",
                                 start_new_session=True)
 
 
