@@ -126,11 +126,11 @@ static const char *command(cmd_parms *cmd, void *location, int argc, char *const
 static const char *useless_number(const ca_config_t *config, apr_pool_t *pool)
 {
     const char *driver = config->driver ? config->driver : "local";
-    int is_local = !strcmp(driver, "local");
+    int is_local = !strcmp(driver, "local"), is_token = config->key && !strncmp(config->key, "pkcs11:", 7);
     const struct {
         const char *name;
         int given, useless;
-    } numbers[] = {{"EstCATimeout", config->timeout, is_file},
+    } numbers[] = {{"EstCATimeout", config->timeout, is_local && !is_token},
                    {"EstCAConnectTimeout", config->connect_timeout, is_local},
                    {"EstCARefresh", config->refresh, strcmp(driver, "est") != 0}};
 
