@@ -504,7 +504,7 @@ def without_database(site, database, backends):
 
 
 @cells(FORWARD)
-@pytest.mark.row("OP-01")
+@pytest.mark.row("OP-01", "OP-02")
 def test_R_04_OP_01_the_database_is_away_when_the_upstream_answers(site, allow_log, without_database, driver):
     allow_log(*outage.AWAY)
     story = without_database[driver.name]
