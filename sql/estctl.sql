@@ -109,6 +109,16 @@ SELECT est.approve(id => $1, note => $2) AS result
 -- name: deny
 SELECT est.deny(id => $1, reason => $2) AS result
 
+-- name: forwarded
+-- $1 alias
+SELECT id, date_trunc('second', age)::text AS age, at, expires_at, alias, operation, identity_kind, identity, host(network) AS network,
+       entity, subject, to_jsonb(san) AS san, spki_hash, ca, upstream, attempt, busy, ask_at
+FROM est.forwarded WHERE $1::text IS NULL OR alias = $1
+ORDER BY at, id
+
+-- name: give_up
+SELECT est.give_up(id => $1, reason => $2) AS result
+
 -- name: revoke
 -- $1 serial, $2 reason, $3 CA
 SELECT est.revoke(serial => $1, reason => coalesce($2, 'unspecified'), ca => $3) AS result
@@ -119,7 +129,7 @@ SELECT est.revoke(serial => $1, reason => coalesce($2, 'unspecified'), ca => $3)
 SELECT * FROM (
     SELECT n.at, n.outcome, coalesce(c.alias, n.alias) AS alias, n.operation, n.identity_kind, n.identity,
            host(n.network) AS network, e.name AS entity, c.serial, coalesce(c.subject, n.subject) AS subject,
-           to_jsonb(coalesce(c.san, n.san)) AS san, c.ca, c.issuer, c.not_before, c.not_after,
+           to_jsonb(coalesce(c.san, n.san)) AS san, coalesce(c.ca, n.ca) AS ca, n.upstream, c.issuer, c.not_before, c.not_after,
            CASE WHEN c.status = 'revoked' THEN 'revoked' WHEN c.not_after <= now() THEN 'expired' ELSE c.status END AS status,
            c.revoked_at, c.revocation_reason, encode(coalesce(c.spki_hash, n.spki_hash), 'hex') AS spki_hash,
            n.rule, n.reason, n.dropped, n.suppressed, n.expires_at, n.decided_at, n.decided_by, n.id,
@@ -159,7 +169,8 @@ SELECT 'error' AS severity, 'rights' AS "check", 'est_module' AS object,
        format('may not execute %s: grants are missing, run sql/install.sql', p.oid::regprocedure) AS finding
 FROM pg_catalog.pg_proc p
 WHERE p.pronamespace = 'est'::regnamespace
-  AND p.proname IN ('client_get', 'client_by_certificate', 'entity_get', 'holder_status', 'order_open', 'record_refused', 'maintain')
+  AND p.proname IN ('client_get', 'client_by_certificate', 'entity_get', 'holder_status', 'order_open', 'order_forwarded', 'record_refused',
+                    'maintain')
   AND NOT has_function_privilege('est_module', p.oid, 'EXECUTE')
 UNION ALL
 SELECT 'error', 'rights', 'est_module', 'may execute no est.record_issued(): it can record nothing, run sql/install.sql'
@@ -278,7 +289,12 @@ ORDER BY 3
 -- name: check_orders
 SELECT 'notice' AS severity, 'order' AS "check", alias AS object,
        format('%s order(s) wait for approval, the oldest since %s', count(*), date_trunc('second', min(at))) AS finding
-FROM est.pending GROUP BY alias ORDER BY alias
+FROM est.pending GROUP BY alias
+UNION ALL
+SELECT 'notice', 'order', alias,
+       format('%s order(s) wait for CA %s, the oldest since %s', count(*), ca, date_trunc('second', min(at)))
+FROM est.forwarded WHERE NOT busy GROUP BY alias, ca
+ORDER BY object, finding
 
 -- name: check_anchors
 -- Not findings: the certificates, for who can read them

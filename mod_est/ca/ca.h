@@ -76,6 +76,7 @@ struct ca_request_t {
     est_slice_t csr; /* PKCS#10, DER, as it was first sent: it is forwarded unchanged (est; cmp: p10cr) */
     X509 *holder;    /* the certificate that is renewed; NULL: none */
     ca_check_t *check;
+    const void *granted;  /* check's own: a driver may copy the request, so that it is part of nothing */
     const char *upstream; /* where the request is already, or may be: NULL, or what an answer said before */
     est_slice_t state;    /* n == 0, or what an answer said before */
 };

@@ -87,10 +87,10 @@ static est_err_t *http_send(ca_cmp_wire_t *wire, est_slice_t *answer, est_slice_
 static est_err_t *attempt(ca_remote_t *remote, const char *upstream, int resume, ca_answer_t *answer,
                           const ca_request_t *request, apr_time_t deadline, apr_pool_t *pool)
 {
+    ca_cmp_t *cmp = (ca_cmp_t *)remote;
     http_wire_t http = {{http_send}, remote, upstream, deadline, NULL};
     est_slice_t none = {0};
-    est_err_t *err = ca_cmp_session(answer, resume ? request->state : none, ((ca_cmp_t *)remote)->settings, &http.wire,
-                                    request, pool);
+    est_err_t *err = ca_cmp_session(answer, resume ? request->state : none, cmp->settings, &http.wire, request, pool);
 
     if (err && err != http.err)
         err->detail = apr_psprintf(pool, "%s: %s", upstream, est_err_text(err));
@@ -108,6 +108,16 @@ static void add_key(ca_t *ca, est_slice_t der, apr_pool_t *pool)
     ca->keys = keys;
 }
 
+/* Nothing is appended to these URLs, so that a slash at the end is part of the path (as in .../pkix/) */
+static void take_urls_literally(ca_remote_t *remote, const ca_config_t *config, apr_pool_t *pool)
+{
+    const char **urls = apr_pcalloc(pool, (apr_size_t)(remote->n_upstreams + 1) * sizeof(*urls));
+
+    for (int i = 0; i < remote->n_upstreams; i++)
+        urls[i] = apr_pstrdup(pool, APR_ARRAY_IDX(config->upstreams, i, const char *));
+    remote->upstreams = urls;
+}
+
 static est_err_t *cmp_open(ca_t **out, const ca_config_t *config, apr_pool_t *pool)
 {
     ca_cmp_t *cmp = apr_pcalloc(pool, sizeof(*cmp));
@@ -116,6 +126,7 @@ static est_err_t *cmp_open(ca_t **out, const ca_config_t *config, apr_pool_t *po
 
     ca->driver = &ca_cmp_driver;
     EST_TRY(ca_remote_open(&cmp->remote, config, "http https", pool));
+    take_urls_literally(&cmp->remote, config, pool);
     EST_TRY(ca_in_block(ca_cmp_settings_read(&cmp->settings, &ca->warning, config, pool), config, pool));
     ca->unchanged = cmp->settings->request == OSSL_CMP_P10CR;
     if (cmp->settings->cert) {

@@ -99,6 +99,7 @@ static est_err_t *read_signer(ca_cmp_settings_t *settings, const char **warning,
 {
     const char *passphrase = NULL;
     int loose = 0;
+    est_err_t *err;
 
     if (!config->cmp_certificate)
         return EST_FAIL(pool, config, "EstCACmpKey needs EstCACmpCertificate");
@@ -108,7 +109,11 @@ static est_err_t *read_signer(ca_cmp_settings_t *settings, const char **warning,
     settings->cert = sk_X509_value(settings->extra, 0);
     if (config->cmp_passphrase)
         EST_TRY(pki_load_passphrase(&passphrase, config->cmp_passphrase, pool));
-    EST_TRY(pki_load_key(&settings->key, config->cmp_key, passphrase, &loose, pool));
+    err = pki_load_key(&settings->key, config->cmp_key, passphrase, &loose, pool);
+    if (err && err->code == EST_E_config && !passphrase) /* that text is about another directive */
+        return EST_FAIL(pool, config, "EstCACmpKey %s is encrypted: say with EstCACmpKeyPassphrase where its passphrase is",
+                        config->cmp_key);
+    EST_TRY(err);
     if (X509_check_private_key(settings->cert, settings->key) != 1) {
         ERR_clear_error();
         return EST_FAIL(pool, config, "EstCACmpKey %s does not fit EstCACmpCertificate %s", config->cmp_key,

@@ -48,12 +48,17 @@ static int is_below_ca(STACK_OF(X509) *chain, const ca_facts_t *facts)
     return 0;
 }
 
+/* CAs that sign their messages with the key of their certificates often have no digitalSignature in keyUsage: whoever
+ * is in the file of those who are trusted need not have it */
 static int may_sign(X509 *signer, STACK_OF(X509) *chain, const ca_cmp_settings_t *settings)
 {
     const X509_NAME *name = X509_get_subject_name(signer);
 
-    return has_cert(settings->trusted, signer) || !is_below_ca(chain, settings->facts) ||
-           !X509_NAME_cmp(name, settings->recipient) ||
+    if (has_cert(settings->trusted, signer))
+        return 1;
+    if (!(X509_get_key_usage(signer) & KU_DIGITAL_SIGNATURE))
+        return 0;
+    return !is_below_ca(chain, settings->facts) || !X509_NAME_cmp(name, settings->recipient) ||
            !X509_NAME_cmp(name, X509_get_subject_name(settings->facts->cert)) || is_for_cmp(signer);
 }
 

@@ -21,6 +21,7 @@ typedef struct {
  *   one of trusted themselves,
  *   or named as the CA, or as the recipient: names that the CA gives to nobody else,
  *   or be certified as a CA's server for CMP (id-kp-cmcCA, RFC 9480 2.2).
+ * All but the first also need digitalSignature, where they have a keyUsage.
  * trust must live as long as the store. The caller frees it; NULL: out of memory.
  */
 X509_STORE *ca_cmp_trust_store(ca_cmp_trust_t *trust);

@@ -141,7 +141,7 @@ est_err_t *ca_http_make(ca_http_t **out, const ca_config_t *config, apr_pool_t *
         EST_TRY(check_proxy(config->proxy, pool));
     http->proxy = config->proxy ? apr_pstrdup(pool, config->proxy) : ""; /* "": whatever the environment says */
     http->connect_timeout = config->connect_timeout * 1000L;
-    http->max_idle = config->concurrency;
+    http->max_idle = config->concurrency > 0 ? config->concurrency : 1;
     *out = http;
     return NULL;
 }

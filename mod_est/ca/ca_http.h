@@ -16,7 +16,8 @@
 typedef struct ca_http_t ca_http_t;
 
 /* In the parent, at configuration check: reads trust, client certificate and key, password (the children may not be able
- * to), opens nothing. Wants an https: URL to have EstCATrust. Fails with config or file. */
+ * to), opens nothing. Wants an https: URL to have EstCATrust, and a password to go to https: URLs alone. Fails with config
+ * or file. */
 est_err_t *ca_http_make(ca_http_t **out, const ca_config_t *config, apr_pool_t *pool);
 /* The TLS client certificate, DER; n == 0: none */
 est_slice_t ca_http_client_certificate(const ca_http_t *http);
@@ -39,8 +40,9 @@ typedef struct {
 } ca_http_answer_t;
 
 /* Any HTTP status is an answer. Redirections are not followed, 1xx are passed over. Fails with ca_unavailable (nothing
- * was sent: no address, no connection, TLS refused), ca_timeout (sent, and no whole answer), ca_answer (no HTTP, or too
- * long). The details name the host and libcurl's reason, never a password. Everything in pool. */
+ * was sent: no address, no connection, TLS refused), ca_timeout (sent, perhaps in part, and no whole answer), ca_answer
+ * (no HTTP, or too long). A request that was sent by a connection of before, which the peer then closed without a word, is
+ * sent once more by a new one. The details name the host and libcurl's reason, never a password. Everything in pool. */
 est_err_t *ca_http_do(ca_http_answer_t *out, ca_http_t *http, const ca_http_ask_t *ask, apr_pool_t *pool);
 
 /* The first line of a text answer for a message, cut, without control characters; "" when there is none. In pool */

@@ -13,7 +13,7 @@
 /* Drivers put this first in their own struct */
 typedef struct {
     ca_t ca;
-    const char *const *upstreams; /* URLs without a slash at the end, at least one */
+    const char *const *upstreams; /* URLs without a slash at the end (cmp: as configured), at least one */
     int n_upstreams;
     ca_gate_rules_t rules;
     apr_interval_time_t timeout; /* of a whole exchange */

@@ -171,6 +171,15 @@ static void print_certificate(const cli_t *cli, const est_explanation_t *x)
     print_line(cli, "left out", grant->dropped);
 }
 
+/* Else for the CA that has its order */
+static int waits_for_people(const est_explanation_t *x)
+{
+    for (int i = 0; i < x->n; i++)
+        if (x->findings[i].verdict == POLICY_FAIL && !strcmp(x->findings[i].rule, "approval"))
+            return 1;
+    return 0;
+}
+
 static void print_outcome(const cli_t *cli, const est_explanation_t *x)
 {
     if (x->err) {
@@ -178,7 +187,8 @@ static void print_outcome(const cli_t *cli, const est_explanation_t *x)
         return;
     }
     if (x->pending)
-        printf("would wait for approval: 202, Retry-After %d; then would be issued\n", x->pending);
+        printf("would wait for %s: 202, Retry-After %d; then would be issued\n",
+               waits_for_people(x) ? "approval" : "the CA that has its order", x->pending);
     else if (x->replay)
         printf("would be answered once more with %s; a new one would be\n", cli_print_shown(x->replay, cli->pool));
     else

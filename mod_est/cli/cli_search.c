@@ -19,7 +19,7 @@ static const cli_option_t options[] = {
     {"identity", "TEXT", "who asked: user name, or subject of its certificate"},
     {"alias", "NAME", "alias, as it was called then"},
     {"status", "STATUS", "of the certificate: valid, revoked, expired"},
-    {"outcome", "OUTCOME", "issued, pending, approved, denied, expired, refused, suppressed"},
+    {"outcome", "OUTCOME", "issued, pending, approved, denied, forwarded, failed, expired, refused, suppressed"},
     {"issued-after", "TIME", "asked for or issued at this time or later"},
     {"issued-before", "TIME", "earlier than this"},
     {"expires-before", "TIME", "certificates that end before this"},
@@ -32,8 +32,8 @@ static const char *const columns[] = {"at",     "outcome", "alias",   "operation
                                       "status", "rule",    "reason",  "id",        NULL};
 
 static const char *const states[] = {"valid", "revoked", "expired", NULL};
-static const char *const outcomes[] = {"issued",  "pending", "approved",   "denied",
-                                       "expired", "refused", "suppressed", NULL};
+static const char *const outcomes[] = {"issued", "pending", "approved", "denied",     "forwarded",
+                                       "failed", "expired", "refused",  "suppressed", NULL};
 
 static const char *like(const cli_t *cli, const char *option)
 {

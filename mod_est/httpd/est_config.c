@@ -126,7 +126,8 @@ static const char *command(cmd_parms *cmd, void *location, int argc, char *const
 static const char *useless_number(const ca_config_t *config, apr_pool_t *pool)
 {
     const char *driver = config->driver ? config->driver : "local";
-    int is_local = !strcmp(driver, "local"), is_token = config->key && !strncmp(config->key, "pkcs11:", 7);
+    int is_local = !strcmp(driver, "local");
+    int is_token = is_local && config->key && !apr_cstr_casecmpn(config->key, "pkcs11:", 7);
     const struct {
         const char *name;
         int given, useless;
@@ -136,8 +137,8 @@ static const char *useless_number(const ca_config_t *config, apr_pool_t *pool)
 
     for (apr_size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++)
         if (numbers[i].given != EST_UNSET && numbers[i].useless)
-            return apr_psprintf(pool, "<EstCA %s>: %s has no effect with EstCADriver %s", config->name, numbers[i].name,
-                                driver);
+            return apr_psprintf(pool, "<EstCA %s>: %s has no effect with EstCADriver %s%s", config->name,
+                                numbers[i].name, driver, is_local && !is_token ? " and a key in a file" : "");
     return NULL;
 }
 

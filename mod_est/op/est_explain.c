@@ -481,7 +481,7 @@ static void check_policy(policy_grant_t **grant, explain_t *x, const pki_csr_t *
 
 /* ---- the database */
 
-/* As est_issue() hears of it; whose a name or key is is not for the client (sql/migrations/0003/judge.sql) */
+/* As est_issue() hears of it; whose a name or key is is not for the client (sql/migrations/0004/judge.sql) */
 static const est_err_t *error_of(const explain_t *x, const store_finding_t *row)
 {
     static const char *const plain[] = {"certificate_revoked", "certificate_unknown", "key_blocked", "approval_denied",
@@ -498,7 +498,7 @@ static const est_err_t *error_of(const explain_t *x, const store_finding_t *row)
     return est_issue_refusal(&outcome, x->pool);
 }
 
-/* The request would wait for people */
+/* The request would wait for people, or for the CA that has its order */
 static void add_waiting(explain_t *x, const store_finding_t *row)
 {
     est_finding_t *finding = add(x, row->rule, POLICY_FAIL, row->wanted, row->got);

@@ -25,11 +25,6 @@ est_err_t *est_forward_check(const est_forward_t *what, const est_req_t *req)
 
 /* ---- what is asked of the CA */
 
-typedef struct {
-    ca_request_t base;
-    const est_forward_t *what;
-} asked_t;
-
 est_err_t *est_forward_check_again(const est_forward_t *what, est_slice_t der, apr_pool_t *pool)
 {
     return policy_issued_check(what->grant, what->csr->key->spki, der, what->ca->extensions, pool);
@@ -37,7 +32,7 @@ est_err_t *est_forward_check_again(const est_forward_t *what, est_slice_t der, a
 
 static est_err_t *check(const ca_request_t *request, est_slice_t der, apr_pool_t *pool)
 {
-    return est_forward_check_again(((const asked_t *)request)->what, der, pool);
+    return est_forward_check_again(request->granted, der, pool);
 }
 
 /* ---- what became of it */
@@ -78,14 +73,14 @@ static est_err_t *ask_ca(ca_answer_t *answer, const est_forward_t *what, const s
                          const est_req_t *req)
 {
     int renews = req->op->op == POLICY_OP_REENROLL && req->identity.cert;
-    asked_t asked = {.base = {.facts = what->facts,
-                              .now = req->now,
-                              .csr = order->csr,
-                              .holder = renews ? req->leaf : NULL,
-                              .check = check,
-                              .upstream = order->upstream,
-                              .state = order->state},
-                     .what = what};
+    ca_request_t request = {.facts = what->facts,
+                            .now = req->now,
+                            .csr = order->csr,
+                            .holder = renews ? req->leaf : NULL,
+                            .check = check,
+                            .granted = what,
+                            .upstream = order->upstream,
+                            .state = order->state};
     pki_tbs_t tbs;
 
     memset(&tbs, 0, sizeof(tbs));
@@ -96,8 +91,8 @@ static est_err_t *ask_ca(ca_answer_t *answer, const est_forward_t *what, const s
     tbs.exts = what->grant->exts;
     tbs.n_exts = what->grant->n_exts;
     tbs.digest = what->grant->digest;
-    asked.base.tbs = &tbs;
-    return what->ca->driver->issue(what->ca, answer, &asked.base, req->pool);
+    request.tbs = &tbs;
+    return what->ca->driver->issue(what->ca, answer, &request, req->pool);
 }
 
 est_err_t *est_forward(est_slice_t *der, int *retry_after, const est_forward_t *what, const store_outcome_t *order,
@@ -138,9 +133,15 @@ void est_forward_give_up(const est_err_t *err, est_slice_t der, const store_outc
     if (est_err_row(err->code)->status >= 500 && !is_final(err->code))
         return;
     put(&result, req, service);
+    est_forward_report(der, est_err_row(err->code)->name, order, req, service);
+}
+
+void est_forward_report(est_slice_t der, const char *why, const store_outcome_t *order, const est_req_t *req,
+                        const est_service_t *service)
+{
     est_env_log(service->env, EST_LOG_ERROR,
                 "order %s: the CA has issued certificate %s, which is not handed out (%s): it should be revoked there",
-                order->order, pki_cert_serial_text(der, req->pool), est_err_row(err->code)->name);
+                order->order, pki_cert_serial_text(der, req->pool), why);
 }
 
 /* ---- the row */

@@ -35,6 +35,10 @@ est_err_t *est_forward_check_again(const est_forward_t *what, est_slice_t der, a
 void est_forward_give_up(const est_err_t *err, est_slice_t der, const store_outcome_t *order, const est_req_t *req,
                          est_service_t *service);
 
+/* A line in the log, and nothing else */
+void est_forward_report(est_slice_t der, const char *why, const store_outcome_t *order, const est_req_t *req,
+                        const est_service_t *service);
+
 /* The members of *row that the certificate says: der, ca, issuer, serial, validity. issuer_hash: room for it. Fails with
  * ca_wrong. */
 est_err_t *est_forward_describe(store_issue_t *row, unsigned char issuer_hash[PKI_SHA256_SIZE], const est_forward_t *what,

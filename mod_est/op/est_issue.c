@@ -405,6 +405,8 @@ static est_err_t *issue(est_issued_t *out, in_hand_t *hand, est_req_t *req, est_
             return NULL;
         case STORE_REPLAY: /* what was signed just now is on no record */
             out->der = outcome.der;
+            if (hand->der.n && !est_slice_equal(hand->der, outcome.der))
+                est_forward_report(hand->der, "another one was recorded first", &hand->order, req, service);
             return out->der.n ? NULL : EST_FAIL(req->pool, store_failed, "replay without a certificate");
         case STORE_PENDING:
             out->pending = outcome.retry_after;

@@ -45,7 +45,8 @@ pki_ext_t pki_ext_parse(est_slice_t extension)
 
     if (!pki_der_take(&extension, PKI_DER_SEQUENCE, &whole) || !pki_der_take(&whole.body, PKI_DER_OID, &ext.oid))
         return ext;
-    ext.critical = pki_der_take(&whole.body, PKI_DER_BOOLEAN, &v);
+    ext.whole = whole.whole;
+    ext.critical = pki_der_take(&whole.body, PKI_DER_BOOLEAN, &v) && v.body.n == 1 && v.body.p[0];
     if (pki_der_take(&whole.body, PKI_DER_OCTET_STRING, &v))
         ext.value = v.body;
     return ext;

@@ -16,8 +16,9 @@ est_slice_t pki_ext_ski(est_slice_t spki, apr_pool_t *pool);
 
 /* An Extension taken apart, borrowed from it */
 typedef struct {
+    est_slice_t whole; /* n == 0: it was none */
     pki_der_t oid;     /* tag 0: it was none */
-    int critical;      /* as it stands there; FALSE, which DER leaves out, is not looked for */
+    int critical;      /* FALSE, which DER leaves out, may stand there */
     est_slice_t value; /* contents of extnValue */
 } pki_ext_t;
 

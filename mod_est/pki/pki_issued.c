@@ -22,16 +22,50 @@ static est_err_t *check_serial(est_slice_t serial, apr_pool_t *pool)
     return NULL;
 }
 
+/* How hard the digest is to collide, in bits: SHA-1 has 63 of them, SHA-224 112 */
+#define MIN_SECURITY 112
+
 static est_err_t *check_signature(X509 *cert, apr_pool_t *pool)
 {
-    int digest, key, bits;
-    uint32_t flags;
-    int known = X509_get_signature_info(cert, &digest, &key, &bits, &flags);
+    int known, bits = 0;
+
+    known = X509_get_signature_info(cert, NULL, NULL, &bits, NULL);
+    ERR_clear_error();
+    if (!known || bits < MIN_SECURITY)
+        return EST_FAIL(pool, ca_wrong, "signed with %s; wanted: SHA-256 or better",
+                        OBJ_nid2ln(X509_get_signature_nid(cert)));
+    return NULL;
+}
+
+static int is_readable(X509_EXTENSION *ext)
+{
+    const X509V3_EXT_METHOD *method = X509V3_EXT_get(ext);
+    void *value = method ? X509V3_EXT_d2i(ext) : NULL;
+
+    if (value && method->it)
+        ASN1_item_free(value, ASN1_ITEM_ptr(method->it));
+    else if (value)
+        method->ext_free(value);
+    ERR_clear_error();
+    return value || !method;
+}
+
+/* What OpenSSL cannot read, who verifies with it refuses: an extension that is malformed, or against RFC 5280 */
+static est_err_t *check_readable(X509 *cert, apr_pool_t *pool)
+{
+    uint32_t flags = X509_get_extension_flags(cert);
 
     ERR_clear_error();
-    if (!known || digest == NID_md2 || digest == NID_md4 || digest == NID_md5 || digest == NID_sha1)
-        return EST_FAIL(pool, ca_wrong, "signed with %s; wanted: SHA-256 or better", OBJ_nid2ln(X509_get_signature_nid(cert)));
-    return NULL;
+    if (!(flags & EXFLAG_INVALID))
+        return NULL;
+    for (int i = 0; i < X509_get_ext_count(cert); i++) {
+        X509_EXTENSION *ext = X509_get_ext(cert, i);
+
+        if (!is_readable(ext))
+            return EST_FAIL(pool, ca_wrong, "extension %s is malformed",
+                            OBJ_nid2sn(OBJ_obj2nid(X509_EXTENSION_get_object(ext))));
+    }
+    return EST_FAIL(pool, ca_wrong, "malformed extensions, or some that do not go together");
 }
 
 /* TBSCertificate of RFC 5280 4.1 from behind the subjectPublicKeyInfo; pki_cert_facts() has read what is before */
@@ -50,8 +84,8 @@ static est_err_t *find_extensions(est_slice_t *out, est_slice_t der, apr_pool_t 
     if (!tbs.body.n)
         return NULL;
     if (!pki_der_take(&tbs.body, PKI_DER_CONTEXT_CONSTRUCTED(3), &item) || tbs.body.n ||
-        !pki_der_take(&item.body, PKI_DER_SEQUENCE, &list) || item.body.n)
-        return EST_FAIL(pool, ca_wrong, "unique identifiers, or malformed extensions");
+        !pki_der_take(&item.body, PKI_DER_SEQUENCE, &list) || item.body.n || !list.body.n)
+        return EST_FAIL(pool, ca_wrong, "unique identifiers, or an empty list of extensions");
     *out = list.body;
     return NULL;
 }
@@ -79,8 +113,7 @@ static est_err_t *read_extensions(pki_issued_t *out, est_slice_t list, apr_pool_
         if (!exts[out->n_exts].oid.tag)
             return EST_FAIL(pool, ca_wrong, "malformed extension");
         if (pki_issued_ext(exts, out->n_exts, exts[out->n_exts].oid.body))
-            return EST_FAIL(pool, ca_wrong, "extension %s is there twice",
-                            pki_oid_to_text(exts[out->n_exts].oid.body, pool));
+            return EST_FAIL(pool, ca_wrong, "extension %s is there twice", pki_ext_text(item.whole, pool).name);
         out->n_exts++;
     }
     return NULL;
@@ -105,5 +138,6 @@ est_err_t *pki_issued_read(pki_issued_t *out, est_slice_t der, apr_pool_t *pool)
     EST_TRY(check_serial(out->facts->serial, pool));
     EST_TRY(check_signature(cert, pool));
     EST_TRY(find_extensions(&list, der, pool));
-    return read_extensions(out, list, pool);
+    EST_TRY(read_extensions(out, list, pool));
+    return check_readable(cert, pool);
 }

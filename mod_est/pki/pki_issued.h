@@ -20,8 +20,9 @@ typedef struct {
 } pki_issued_t;
 
 /* der is a certificate: DER throughout, whole, version 3, its serial number a positive INTEGER of at most 20 octets, no
- * unique identifiers, no extension twice, not signed with MD5 or SHA-1. der must live as long as pool. Fails with
- * ca_wrong, which says what is wrong. */
+ * unique identifiers, extensions none of which is there twice and all of which OpenSSL can read as far as it knows
+ * them, not signed with less than SHA-224 is worth. der must live as long as pool. Fails with ca_wrong, which says what
+ * is wrong. */
 est_err_t *pki_issued_read(pki_issued_t *out, est_slice_t der, apr_pool_t *pool);
 
 /* The extension of that OID (contents octets); NULL: there is none */

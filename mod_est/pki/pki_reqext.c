@@ -51,8 +51,17 @@ static const struct {
     {PKI_OID("\x55\x1d\x25\x00"), "anyExtendedKeyUsage"},
 };
 
+const char *pki_reqext_purpose_power(est_slice_t purpose)
+{
+    for (apr_size_t i = 0; i < sizeof(powers) / sizeof(powers[0]); i++)
+        if (est_slice_equal(purpose, powers[i].oid))
+            return powers[i].name;
+    return NULL;
+}
+
 static pki_reqext_kind_t judge_purposes(const char **what, est_slice_t value)
 {
+    const char *power;
     pki_der_t list, oid;
 
     if (!pki_der_take(&value, PKI_DER_SEQUENCE, &list) || value.n || !list.body.n)
@@ -60,11 +69,10 @@ static pki_reqext_kind_t judge_purposes(const char **what, est_slice_t value)
     while (list.body.n) {
         if (!pki_der_take(&list.body, PKI_DER_OID, &oid))
             return PKI_REQEXT_MALFORMED;
-        for (apr_size_t i = 0; i < sizeof(powers) / sizeof(powers[0]); i++) {
-            if (est_slice_equal(oid.body, powers[i].oid)) {
-                *what = powers[i].name;
-                return PKI_REQEXT_POWER;
-            }
+        power = pki_reqext_purpose_power(oid.body);
+        if (power) {
+            *what = power;
+            return PKI_REQEXT_POWER;
         }
     }
     return PKI_REQEXT_PLAIN;
@@ -203,7 +211,7 @@ static int has_netscape_ca(est_slice_t value)
 {
     pki_der_t bits;
 
-    return pki_der_take(&value, PKI_DER_BIT_STRING, &bits) && bits.body.n == 2 && (bits.body.p[1] & 0x07);
+    return pki_der_take(&value, PKI_DER_BIT_STRING, &bits) && bits.body.n >= 2 && (bits.body.p[1] & 0x07);
 }
 
 int pki_reqext_given_ca_power(const char **what, est_slice_t extension)

@@ -19,6 +19,9 @@ typedef enum {
 /* *what names the power ("keyCertSign", "id-kp-cmcRA") or the flaw; static */
 pki_reqext_kind_t pki_reqext_judge(const char **what, const pki_req_ext_t *ext);
 
+/* The name of a purpose (contents octets of its OID) that makes who holds it speak for others, or NULL; static */
+const char *pki_reqext_purpose_power(est_slice_t purpose);
+
 /* Short name ("keyUsage"), or the OID where there is none; static, or borrowed from ext */
 const char *pki_reqext_name(const pki_req_ext_t *ext);
 

@@ -11,11 +11,12 @@
 #include "policy_decide.h"
 
 /*
- * NULL: der is within grant. Its key is spki; its subject is the one that was granted (as RFC 5280 7.1 compares, since CAs
- * choose other string types); its alternative names are those, no more and no less. It has no CA's powers. Key usages and
- * purposes are among those granted; where the grant restricts them, so does it. It ends no later than granted. Extensions
- * are those granted, with their values, those that say where the CA is to be found and what it stands for, and those that
- * extra lists (dotted OIDs, NULL behind the last; NULL: none). Who has signed it is not looked at.
+ * NULL: der is within grant. Its key is spki; its subject is the one that was granted (as RFC 5280 7.1 compares, since
+ * CAs choose other string types); its alternative names are those, no more and no less. It has no CA's powers. Key
+ * usages and purposes are among those granted; where the grant restricts them, so does it. It ends no later than
+ * granted. Extensions are those granted, with their values, those that say where the CA is to be found and what it
+ * stands for, and those that extra lists (dotted OIDs, NULL behind the last; NULL: none). Who has signed it is not
+ * looked at.
  *
  * Else ca_wrong, which says what is wrong and what was wanted.
  */

@@ -62,7 +62,7 @@ typedef struct {
     store_forward_kind_t kind;
     const char *upstream; /* NULL: as it was */
     est_slice_t state;
-    int retry_after;           /* WAITS, UNSENT: seconds; 0 = not said: the alias's */
+    int retry_after;           /* WAITS: seconds; 0 = not said: the alias's */
     const char *rule, *reason; /* FAILED */
     est_slice_t answer;        /* FAILED: the certificate that was refused; n == 0: none came */
 } store_forward_t;

@@ -35,6 +35,7 @@ BLOCKS = {
     "hasty": (2, {"EstCATimeout": HASTY}),
     "resumed": (2, {"EstCATimeout": HASTY}),
     "waits": (2, {}),
+    "moved": (1, {}),
     "full": (1, {"EstCAConcurrency": 2, "EstCATimeout": 30}),
     "overflow": (2, {"EstCAConcurrency": 1, "EstCATimeout": 30}),
     "lease": (1, {"EstCAConcurrency": 1, "EstCATimeout": HASTY}),
@@ -60,10 +61,14 @@ def site(servers, make_site):  # in this order, so that the upstreams outlive th
     trust = servers[0].file("all.pem", b"".join(server.tls_root.pem() for server in servers))
     site.config.ca_blocks = [site.httpd.ca_block("issuing")]
     site.httpd.authorities.append(servers[0].issuing.der())
-    for name, (number, directives) in BLOCKS.items():
-        directives = {"EstCATimeout": TIMEOUT, "EstCAFailures": 100, **directives, **servers[0].pinned(), "EstCATrust": trust,
-                      "EstCAUpstream": " ".join(server.url for server in servers[:number])}
-        site.config.ca_blocks.append(servers[0].block(name, credentials="basic", **directives))
+
+    def block(name, upstreams):
+        directives = {"EstCATimeout": TIMEOUT, "EstCAFailures": 100, **BLOCKS[name][1], **servers[0].pinned(), "EstCATrust": trust,
+                      "EstCAUpstream": " ".join(server.url for server in upstreams)}
+        return servers[0].block(name, credentials="basic", **directives)
+    site.block = block
+    for name, (number, _) in BLOCKS.items():
+        site.config.ca_blocks.append(block(name, servers[:number]))
         site.alias(name, ca=name)
     for server in servers:
         server.credentials = servers[0].credentials
@@ -212,6 +217,25 @@ def test_PE_03_what_waits_waits_for_its_own_upstream(site, servers, expect_log):
     first.start()
     hurry(site, "CN=waits")
     assert [enrol(site, csr, "waits").cert()] == first.issued
+
+
+def test_PE_03_what_waits_at_an_upstream_that_is_configured_no_more(site, servers, expect_log):
+    """Both an order that it keeps waiting and one that it may have are sent to who is there now"""
+    expect_log("EST1102")
+    first, second = servers[:2]
+    waits, unsure = device("moved-waits"), device("moved-unsure")
+    first.next_modes = ["pend", "close", "close"]  # over a kept connection it is sent once more at once
+    check_waits(enrol(site, waits, "moved"), 7)
+    check_failed(enrol(site, unsure, "moved"), 504, "ca_timeout", retry=True)
+    blocks = site.config.ca_blocks
+    blocks[blocks.index(site.block("moved", [first]))] = site.block("moved", [second])
+    site.httpd.write()
+    site.httpd.graceful()
+    first.stop()
+    hurry(site, "CN=moved-waits")
+    for name, csr in (("moved-waits", waits), ("moved-unsure", unsure)):
+        assert enrol(site, csr, "moved").cert() == second.issued[-1]
+        assert one_row(site, f"CN={name}", "issued").attempt == 2
 
 
 # --- the circuit breaker

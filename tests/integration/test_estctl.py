@@ -256,7 +256,7 @@ def test_search_by_serial_in_every_form(lamps, estctl):
 
 @pytest.mark.parametrize("command, option, words", [
     (["search"], "--status", "valid, revoked, expired"),
-    (["search"], "--outcome", "issued, pending, approved, denied, expired, refused, suppressed"),
+    (["search"], "--outcome", "issued, pending, approved, denied, forwarded, failed, expired, refused, suppressed"),
     (["entity", "list"], "--status", "active, suspended, ended")])
 def test_a_state_that_there_is_not_is_wrong_usage(estctl, command, option, words):
     """Not an empty list, which says that all is well"""

@@ -253,8 +253,8 @@ def test_a_schema_of_another_version(site, estctl, found, version):
     latest = site.db.value("SELECT max(version) FROM schema_version")
     got = found("UPDATE est.schema_version SET version = %s WHERE version = (SELECT max(version) FROM est.schema_version)" if version == 99 else
                 "UPDATE est.schema_version SET version = version - 10 * (version > %s)::int", version, status=1, user="postgres",
-                back=f"UPDATE est.schema_version SET version = {latest} WHERE version IN (SELECT version FROM est.schema_version "
-                     f"WHERE version = 99 OR version < 0)")
+                back=f"UPDATE est.schema_version SET version = CASE WHEN version = 99 THEN {latest} ELSE version + 10 END "
+                     f"WHERE version = 99 OR version < 0")
     ((severity, check, what, finding),) = got
     assert (severity, check, what) == ("error", "schema", "est.schema_version") and f"has version {version}, estctl knows {latest}" in finding
 

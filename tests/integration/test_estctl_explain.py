@@ -248,6 +248,24 @@ def test_orders(site, explain):
     check_same(report, answer.cert())
 
 
+def test_an_order_that_its_ca_has(site, explain):
+    """A row as forwarding leaves it: the CA of the alias signs here, so that the server is not asked"""
+    label = site.alias(approval="all")
+    csr = make_csr(make_key(), "CN=forwarded")
+    explain(label, csr, user="ra")
+    site.db.execute("UPDATE est.enrollment SET outcome = 'forwarded', ca = 'issuing', upstream = 'https://ca.example', attempt = 1, ask_at = now() + interval '1 hour' "
+                    "WHERE subject = 'CN=forwarded'", user="postgres")
+    report = explain.report(label, csr, user="ra")
+    assert (report["outcome"], report["status"]) == ("pending", 202) and 3500 < report["retry_after"] <= 3600
+    waits = rule(report, "order")
+    assert waits["verdict"] == "fail" and "is at https://ca.example" in waits["got"] and rule(report, "approval")["verdict"] == "pass"
+    _, text, _ = explain.estctl.run("explain", "--alias", label, "--csr", explain.put("request", csr), "--network", HERE, "--user", "ra", "--ca", explain.ca)
+    assert "would wait for the CA that has its order: 202, Retry-After " in text
+    site.db.execute("UPDATE est.enrollment SET ask_at = now() WHERE subject = 'CN=forwarded'", user="postgres")
+    report = explain.report(label, csr, user="ra")
+    assert report["outcome"] == "issued" and rule(report, "order")["verdict"] == "pass"
+
+
 def test_a_denied_order(site, explain):
     label = site.alias(approval="first")
     csr = make_csr(make_key(), "CN=denied")

@@ -1,6 +1,6 @@
 # Copyright 2026 The mod_est authors
 # SPDX-License-Identifier: Apache-2.0
-"""estctl pending, approve and deny, and search for what became of orders"""
+"""estctl pending, approve and deny, forwarded and give-up, and search for what became of orders"""
 
 import pytest
 from cryptography import x509
@@ -13,6 +13,7 @@ def site(make_site):
     site = make_site("estctlord", start=False)
     site.alias("slow", approval="all")
     site.alias("two", approval="all", approvals=2)
+    site.alias("far")
     site.db.execute("DO $$ BEGIN CREATE ROLE bob LOGIN IN ROLE est_admin; EXCEPTION WHEN duplicate_object THEN NULL; END $$", user="postgres")
     return site
 
@@ -86,3 +87,45 @@ def test_search_finds_orders(site, estctl):
     (row,) = estctl.json("search", "--subject", "CN=dev6", "--outcome", "denied")
     assert (row["reason"], row["decided_by"], row["rule"]) == ("no", "admin", "approval_denied")
     assert estctl("search", "dev6", "--pem") == ""
+
+
+def said(site, number, kind, upstream, rule=None, reason=None):
+    """What became of the first attempt, as the module says it"""
+    assert site.db.value("SELECT est.order_forwarded(%s, 1, %s, %s, NULL, 40, %s, %s, NULL)", number, kind, upstream, rule, reason, user="postgres")
+
+
+def test_forwarded(site, estctl):
+    assert estctl("forwarded") == "" and estctl.json("forwarded") == []
+    busy, waits = order(site, "far", "far1", lease=60), order(site, "far", "far2", lease=60)
+    said(site, waits, "waits", "https://ca.example/est")
+    rows = estctl.json("forwarded", "--alias", "far")
+    assert [(row["id"], row["subject"], row["ca"], row["upstream"], row["attempt"], row["busy"]) for row in rows] == [
+        (busy, "CN=far1", "issuing", None, 1, True), (waits, "CN=far2", "issuing", "https://ca.example/est", 1, False)]
+    assert rows[0]["ask_at"] is None and rows[1]["ask_at"] > rows[1]["at"]
+    assert estctl.json("forwarded", "--alias", "slow") == [] and estctl.json("pending") == []
+    assert "https://ca.example/est" in estctl("forwarded").splitlines()[2]
+    assert estctl.refused("forwarded", "--alias", "nonesuch") == 'there is no alias "nonesuch"'
+    found = [row["finding"] for row in estctl.json("check") if row["check"] == "order"]
+    assert len(found) == 1 and found[0].startswith("1 order(s) wait for CA issuing, the oldest since ")
+    for number in (busy, waits):
+        estctl("give-up", number)
+    assert estctl.json("forwarded") == []
+
+
+def test_give_up(site, estctl, allow_log):
+    wanted = order(site, "far", "far3", lease=60)
+    allow_log("is forwarded to CA", "and not forwarded")
+    assert f"order {wanted} is forwarded to CA 'issuing'" in estctl.refused("approve", wanted)
+    assert estctl("give-up", wanted[:13], "--reason", "lost there").startswith(f"given up order {wanted}")
+    assert f"order {wanted} is failed, and not forwarded" in estctl.refused("give-up", wanted)
+    (row,) = estctl.json("search", "--subject", "CN=far3", "--outcome", "failed")
+    assert (row["id"], row["rule"], row["reason"], row["decided_by"], row["ca"], row["upstream"]) == (wanted, "given_up", "lost there", "admin", "issuing", None)
+
+
+def test_search_finds_what_the_ca_refused(site, estctl):
+    wanted = order(site, "far", "far4", lease=60)
+    (row,) = estctl.json("search", "--outcome", "forwarded")
+    assert row["id"] == wanted
+    said(site, wanted, "failed", "https://ca.example/est", "ca_refused", "unknown device")
+    (row,) = estctl.json("search", "CN=far4")
+    assert (row["outcome"], row["rule"], row["reason"], row["upstream"]) == ("failed", "ca_refused", "unknown device", "https://ca.example/est")

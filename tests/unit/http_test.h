@@ -248,11 +248,17 @@ static inline SSL_CTX *http_tls(X509 *cert, EVP_PKEY *key, X509 *client)
     return ctx;
 }
 
+/* One of the server's counts as it is now */
+static inline int http_count(const int *count)
+{
+    return __atomic_load_n(count, __ATOMIC_SEQ_CST);
+}
+
 /* Is it there within a few seconds? */
 static inline int http_comes_to(const int *count, int n)
 {
     for (int i = 0; i < 5000; i++) {
-        if (__atomic_load_n(count, __ATOMIC_SEQ_CST) >= n)
+        if (http_count(count) >= n)
             return 1;
         apr_sleep(1000);
     }

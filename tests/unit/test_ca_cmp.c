@@ -207,6 +207,33 @@ static void test_who_may_sign_for_the_ca(void **state)
     }
 }
 
+/* By the CA's own key, and by another one */
+static void test_who_needs_a_key_usage(void **state)
+{
+    cmp_test_t *ca = cmp_test_make();
+    ca_config_t config;
+    EVP_PKEY *key = make_key("P-256");
+    X509 *cert;
+    ca_answer_t answer;
+
+    (void)state;
+    ca->cert = make_ca("CN=CA", ca->key, NULL, NULL);
+    assert_int_equal(X509_get_key_usage(ca->cert) & KU_DIGITAL_SIGNATURE, 0);
+    config = cmp_test_config(ca);
+    cmp_test_signs(ca, ca->cert, ca->key);
+    ASSERT_OK(run_new(&answer, ca, &config));
+    ca = cmp_test_make();
+    config = cmp_test_config(ca);
+    cert = make_cert(&(cert_spec_t){.subject = "CN=CMP server",
+                                    .key = key,
+                                    .issuer = ca->cert,
+                                    .issuer_key = ca->key,
+                                    .exts = {"keyUsage=keyAgreement", "extendedKeyUsage=1.3.6.1.5.5.7.3.27",
+                                             "subjectKeyIdentifier=hash", "authorityKeyIdentifier=keyid"}});
+    cmp_test_signs(ca, cert, key);
+    ASSERT_FAILS(run_new(&answer, ca, &config), ca_answer, "must not sign for the CA");
+}
+
 /* A signer that is trusted as it is needs nobody above it */
 static void test_a_signer_can_be_trusted_by_its_own_certificate(void **state)
 {
@@ -366,6 +393,7 @@ int main(void)
         EST_TEST(test_an_error_that_is_not_protected_is_not_believed),
         EST_TEST(test_a_spoiled_answer_is_refused),
         EST_TEST(test_who_may_sign_for_the_ca),
+        EST_TEST(test_who_needs_a_key_usage),
         EST_TEST(test_a_signer_can_be_trusted_by_its_own_certificate),
         EST_TEST(test_the_certificate_is_confirmed_where_the_ca_wants_it),
         EST_TEST(test_nothing_is_confirmed_where_the_ca_does_without),

@@ -47,7 +47,7 @@ static int read_request(int fd, est_slice_t *body)
             break;
     }
     *body = est_slice(end, size);
-    return !strncmp(buffer, "POST /pkix HTTP/1.1\r\n", 21) && strstr(buffer, "Content-Type: application/pkixcmp\r\n");
+    return !strncmp(buffer, "POST /pkix/ HTTP/1.1\r\n", 22) && strstr(buffer, "Content-Type: application/pkixcmp\r\n");
 }
 
 static void answer_all(int listener, const server_t *server, cmp_test_t *ca)
@@ -75,7 +75,7 @@ static void answer_all(int listener, const server_t *server, cmp_test_t *ca)
     }
 }
 
-/* A socket of 127.0.0.1, and its URL */
+/* A socket of 127.0.0.1, and its URL; the slash at the end is part of it */
 static int listen_anywhere(const char **url)
 {
     struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
@@ -85,7 +85,7 @@ static int listen_anywhere(const char **url)
     assert_int_equal(bind(listener, (struct sockaddr *)&address, size), 0);
     assert_int_equal(listen(listener, 16), 0);
     assert_int_equal(getsockname(listener, (struct sockaddr *)&address, &size), 0);
-    *url = apr_psprintf(pool, "http://127.0.0.1:%d/pkix", (int)ntohs(address.sin_port));
+    *url = apr_psprintf(pool, "http://127.0.0.1:%d/pkix/", (int)ntohs(address.sin_port));
     return listener;
 }
 

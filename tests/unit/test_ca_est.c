@@ -201,6 +201,7 @@ static void answers_with(X509 *cert)
 static est_err_t *check(const ca_request_t *request, est_slice_t der, apr_pool_t *p)
 {
     assert_ptr_equal(request->tbs, &t.tbs);
+    assert_ptr_equal(request->granted, &t);
     assert_true(der.n > 0);
     return t.fault ? EST_FAIL(p, ca_wrong, "%s", t.fault) : NULL;
 }
@@ -221,7 +222,7 @@ static est_slice_t name_of(const char *dn)
 static void ask_for(const csr_spec_t *spec)
 {
     t.tbs = (pki_tbs_t){.subject = name_of("CN=dev7"), .spki = spki_of(t.key)};
-    t.request = (ca_request_t){.tbs = &t.tbs, .now = world.now, .csr = make_csr(spec), .check = check};
+    t.request = (ca_request_t){.tbs = &t.tbs, .now = world.now, .csr = make_csr(spec), .check = check, .granted = &t};
 }
 
 static est_err_t *issue(void)
@@ -387,7 +388,7 @@ static void test_what_each_status_means(void **state)
         const char *detail;
         int wait;
     } rows[] = {
-        {200, 0, "<html>Welcome</html>", EST_E_ca_answer, "HTTP 200, and the answer of type text/plain is no base64", 0},
+        {200, 0, "<html>Hello</html>", EST_E_ca_answer, "HTTP 200, and the answer of type text/plain is no base64", 0},
         {200, 0, "", EST_E_ca_answer, "it is empty", 0},
         {200, 0, "MAMCAQE=", EST_E_ca_answer, "not a certs-only message", 0},
         {201, 0, "made", EST_E_ca_answer, "HTTP 201: made", 0},

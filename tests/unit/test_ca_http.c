@@ -151,7 +151,8 @@ static void test_answers(void **state)
             assert_null(answer.content_type);
         ASSERT_SLICE(answer.body, text(rows[i].body));
     }
-    assert_int_equal(server->n_requests, sizeof(rows) / sizeof(rows[0])); /* the redirection was not followed */
+    assert_int_equal(http_count(&server->n_requests),
+                     sizeof(rows) / sizeof(rows[0])); /* the redirection was not followed */
 }
 
 static void test_retry_after_as_a_date(void **state)
@@ -240,7 +241,7 @@ static void test_a_refused_client_certificate_is_as_if_nothing_was_sent(void **s
         set_client("CN=registrar", t.root, t.root_key);
         ASSERT_FAILS(ask(&answer, make_client(), url_of(server, "/ok")), ca_unavailable,
                      "ended the TLS handshake: unknown CA");
-        assert_int_equal(server->n_requests, 0);
+        assert_int_equal(http_count(&server->n_requests), 0);
     }
 }
 
@@ -261,7 +262,7 @@ static void test_basic_is_sent_at_once(void **state)
     ASSERT_OK(ask(&answer, make_client(), url_of(server, "/echo")));
     assert_non_null(strstr((const char *)est_slice_dup(answer.body, pool).p,
                            "\r\nAuthorization: Basic cmVnaXN0cmFyOm9wZW4gc2VzYW1l\r\n"));
-    assert_int_equal(server->n_requests, 1);
+    assert_int_equal(http_count(&server->n_requests), 1);
 }
 
 static void test_servers_of_others_are_refused(void **state)
@@ -284,7 +285,7 @@ static void test_servers_of_others_are_refused(void **state)
     t.cert = make_cert(&spec);
     server = start_tls(NULL);
     ASSERT_FAILS(ask(&answer, make_client(), url_of(server, "/ok")), ca_unavailable, "127.0.0.1");
-    assert_int_equal(server->n_requests, 0);
+    assert_int_equal(http_count(&server->n_requests), 0);
 
     memset(spec.exts, 0, sizeof(spec.exts));
     spec.exts[0] = "subjectAltName=IP:127.0.0.1";
@@ -338,8 +339,8 @@ static void test_a_connection_is_used_again(void **state)
 
         for (int k = 0; k < 5; k++)
             ASSERT_OK(ask(&answer, http, url_of(servers[i], k % 2 ? "/ok" : "/401")));
-        assert_int_equal(servers[i]->n_requests, 5);
-        assert_int_equal(servers[i]->n_connections, 1);
+        assert_int_equal(http_count(&servers[i]->n_requests), 5);
+        assert_int_equal(http_count(&servers[i]->n_connections), 1);
     }
 }
 
@@ -356,15 +357,15 @@ static void test_a_connection_that_the_peer_has_closed_is_survived(void **state)
         ASSERT_OK(ask(&answer, http, url_of(servers[i], "/closed")));
         assert_true(http_comes_to(&servers[i]->n_closed, 1));
         ASSERT_OK(ask(&answer, http, url_of(servers[i], "/ok")));
-        assert_int_equal(servers[i]->n_connections, 2);
-        assert_int_equal(servers[i]->n_requests, 2);
+        assert_int_equal(http_count(&servers[i]->n_connections), 2);
+        assert_int_equal(http_count(&servers[i]->n_requests), 2);
     }
 }
 
 /* Answers the first request, closes the connection at the second one */
 static int close_at_the_second(http_connection_t *c)
 {
-    int n = __atomic_load_n(&c->server->n_requests, __ATOMIC_SEQ_CST);
+    int n = http_count(&c->server->n_requests);
 
     if (n != 2)
         http_answer(c, "200 OK", "", "fine");
@@ -381,13 +382,13 @@ static void test_a_connection_that_ends_under_the_request_is_survived(void **sta
     ca_http_t *http = make_client();
     ASSERT_OK(ask(&answer, http, url_of(server, "/")));
     ASSERT_OK(ask(&answer, http, url_of(server, "/")));
-    assert_int_equal(server->n_connections, 2);
-    assert_int_equal(server->n_requests, 3);
+    assert_int_equal(http_count(&server->n_connections), 2);
+    assert_int_equal(http_count(&server->n_requests), 3);
 }
 
 static int end_at_the_second(http_connection_t *c)
 {
-    if (__atomic_load_n(&c->server->n_requests, __ATOMIC_SEQ_CST) == 2) {
+    if (http_count(&c->server->n_requests) == 2) {
         http_hang_up(c->server);
         return 0;
     }
@@ -406,7 +407,7 @@ static void test_a_server_that_ends_under_the_request_may_have_it(void **state)
     ca_http_t *http = make_client();
     ASSERT_OK(ask(&answer, http, url_of(server, "/")));
     ASSERT_FAILS(ask(&answer, http, url_of(server, "/")), ca_timeout, "the request was sent");
-    assert_int_equal(server->n_requests, 2);
+    assert_int_equal(http_count(&server->n_requests), 2);
 }
 
 static void *ask_often(void *data)
@@ -445,7 +446,7 @@ static void test_threads_share_a_client(void **state)
         pthread_join(threads[i], &n_good);
         assert_int_equal((intptr_t)n_good, 20);
     }
-    assert_true(server->n_connections < 240);
+    assert_true(http_count(&server->n_connections) < 240);
 }
 
 /* ---- what does not come back */
@@ -618,7 +619,7 @@ static void test_bad_answers(void **state)
 
         ASSERT_ROW(err, rows[i].code, rows[i].part, rows[i].label);
         ASSERT_ROW(err, rows[i].code, apr_psprintf(pool, "127.0.0.1:%d", server->port), rows[i].label);
-        assert_int_equal(server->n_requests, 1);
+        assert_int_equal(http_count(&server->n_requests), 1);
     }
 }
 
@@ -692,7 +693,7 @@ static void test_the_proxy_that_is_set(void **state)
     assert_int_equal(strncmp((const char *)answer.body.p, "POST http://upstream.invalid/x ", 31), 0);
     /* what the proxy got was no request of ours */
     ASSERT_FAILS(ask(&answer, http, "https://upstream.invalid/x"), ca_unavailable, "upstream.invalid: ");
-    assert_int_equal(proxy->n_requests, 2);
+    assert_int_equal(http_count(&proxy->n_requests), 2);
 }
 
 /* ---- settings */

@@ -164,6 +164,7 @@ static void test_what_a_profile_cannot_give(void **state)
         {"0603551d25", "301406082b0601050507031c06082b0601050507031b", "id-kp-cmcCA"},
         {"06096086480186f8420101", "03020780", NULL},
         {"06096086480186f8420101", "03020204", "nsCertType of a CA"},
+        {"06096086480186f8420101", "0303020400", "nsCertType of a CA"},
         {"06032a0304", "0500", NULL},
     };
     const char *what = NULL;

@@ -5,9 +5,13 @@ Every way of having certificates signed, as the tests of what all of them have i
 stands behind it, and what a test can have it do.
 """
 
+import os
+
 from cryptography.hazmat.primitives import serialization
 
 from . import run
+from .pki import CertificateAuthority
+from .token import OTHER_USER, SOFTHSM, SoftToken, TokenServer, client_module
 from .upstream import UpstreamEst
 from .upstream_cmp import REQUESTS, UpstreamCmp
 
@@ -18,6 +22,7 @@ AWAY = "away"        # what signs can go away and come back
 
 class Backend:
     can = frozenset()
+    environment = {}  # that httpd needs
 
     def __init__(self, name):
         self.name, self.label = name, "by-" + name  # of the block, and of its alias
@@ -56,6 +61,69 @@ class LocalFile(Backend):
     def block(self, httpd):
         httpd.put_ca(self.name, self.ca)
         return httpd.ca_block(self.name)
+
+
+class LocalToken(Backend):
+    """Its key is in a token of SoftHSM that httpd has in its own processes; user: whose token it is"""
+
+    can = frozenset({AWAY})
+    user = run.SERVER_USER
+
+    def __init__(self, directory, name, root):
+        super().__init__(name)
+        self.directory, self.ca = directory, CertificateAuthority(f"CN=CA {name}", root)
+        self.token = SoftToken(os.path.join(directory, "tokens-" + name), self.user)
+        self.token.make(name, self.pin)
+        self.token.put_key(name, self.pin, "ca", self.ca.key)
+        self.environment = self.token.environment
+
+    @property
+    def pin(self):
+        return "pin-of-" + self.name
+
+    @property
+    def authority(self):
+        return self.ca
+
+    def module(self):
+        return SOFTHSM
+
+    def block(self, httpd):
+        httpd.put_ca(self.name, self.ca)
+        path, pin = f"{httpd.directory}/{self.name}.key", httpd.put(self.name + ".pin", self.pin)
+        os.remove(path)
+        more = [f"EstCAKeyModule {self.module()}", f"EstCAKeyPassphrase file:{pin}", "EstCAFailures 100", "EstCAConcurrency 64"]
+        return httpd.ca_block(self.name, "\n    ".join(more)).replace(path, f"pkcs11:token={self.name};object=ca")
+
+    def go_away(self):
+        self.token.take_away()
+
+    def come_back(self):
+        self.token.bring_back()
+
+
+class LocalTokenServer(LocalToken):
+    """The token is another user's, behind p11-kit's server"""
+
+    user = OTHER_USER
+
+    def __init__(self, directory, name, root):
+        super().__init__(directory, name, root)
+        self.server = TokenServer(self.token, os.path.join(directory, "server-" + name))
+        self.server.start()
+        self.environment = self.server.environment
+
+    def module(self):
+        return client_module()
+
+    def go_away(self):
+        self.server.stop()
+
+    def come_back(self):
+        self.server.start()
+
+    def close(self):
+        self.server.stop()
 
 
 class Forwarding(Backend):

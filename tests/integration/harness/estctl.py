@@ -94,13 +94,13 @@ def issue(site, subject, alias="est", san=(), identity="ra", outcome="issued", *
     return made
 
 
-def order(site, alias, entity, identity="ra", san=()):
-    """An order that waits for approval, as the module would open it; returns its id."""
+def order(site, alias, entity, identity="ra", san=(), lease=0):
+    """An order that waits for approval, as the module would open it, or with a lease one that is being forwarded; returns its id."""
     number = next(NUMBERS)
     ((outcome, detail, order_id),) = site.db.rows(
         "SELECT outcome, detail, order_id FROM est.order_open(%s, (SELECT id FROM alias WHERE name = %s), (SELECT version FROM policy_version), "
-        "'simpleenroll', 'user', %s, NULL, NULL, '192.0.2.1', NULL, NULL, %s, %s, NULL, 0, %s, %s, %s, NULL, '\\x30', NULL, NULL, NULL, NULL)",
+        "'simpleenroll', 'user', %s, NULL, NULL, '192.0.2.1', NULL, NULL, %s, %s, NULL, 0, %s, %s, %s, NULL, '\\x30', NULL, NULL, NULL, NULL, 'issuing', %s)",
         uuid.uuid4(), alias, identity, entity, hashlib.sha256(b"order%d" % number).digest(), f"CN={entity}", san_texts(san),
-        hashlib.sha256(b"key%d" % number).digest(), user="postgres")
-    assert outcome == "pending", detail
+        hashlib.sha256(b"key%d" % number).digest(), lease, user="postgres")
+    assert outcome == ("forward" if lease else "pending"), detail
     return str(order_id)
