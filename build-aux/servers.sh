@@ -22,11 +22,14 @@ servers_begin()
     servers_stop "$(readlink -f "$1/state")"
 }
 
-# servers_stop STATE
+# servers_stop STATE: httpd and PostgreSQL, and between them what the caller has started besides: beside-NAME.pid in STATE,
+# and STATE in its command line
 servers_stop()
 {
     process_stop "$1/httpd.pid" TERM "$1/httpd.conf"
-    process_stop "$1/upper.pid" TERM "$1/upper.conf" # of tests/bench/backends
+    for servers_beside in "$1"/beside-*.pid; do
+        process_stop "$servers_beside" TERM "$1/"
+    done
     process_stop "$1/pg/postmaster.pid" INT "$1/pg" # INT: fast shutdown
 }
 

@@ -13,6 +13,9 @@ BEGIN {
     title["cmp"] = "CMP upstream"
     title["one-by-one"] = "one by one, new connections"
     title["full"] = "as many as go, kept connections"
+    title["alone"] = "without them"
+    title["patient"] = "waiting 6 s and more after 503"
+    title["told"] = "waiting as 503 says"
 }
 
 {
@@ -49,10 +52,17 @@ function ratio(x, y, name,    i, m) {
     return median("ratio" x y, name)
 }
 
-function beside(what) {
-    printf "%-36s %8.0f %8.0f %8.2f %8.2f %8.2f %8.2f %10.2f\n", title[what], median(what "-without", "rate"), \
-        median(what "-with", "rate"), median(what "-without", "p50"), median(what "-with", "p50"), \
-        median(what "-without", "p99"), median(what "-with", "p99"), ratio(what "-with", what "-without", "p99")
+function beside(what, how) {
+    printf "  %-32s %10.0f %8.2f %8.2f %12.2f %8.3f %11.3f\n", title[how], median(what "-" how, "rate"), median(what "-" how, "p50"), \
+        median(what "-" how, "p99"), ratio(what "-" how, what "-alone", "p99"), median(what "-" how, "httpd"), \
+        median(what "-" how, "postgresql")
+}
+
+function clients(how,    what) {
+    what = "slow-" how
+    printf "  %-32s %5.0f %8.0f %8.0f %7.0f %7.0f %8.1f %8.1f\n", title[how], median(what, "answered"), median(what, "p50"), \
+        median(what, "p99"), median(what, "status202"), median(what, "status503"), median(what, "put_off_p50"), \
+        median(what, "put_off_p99")
 }
 
 END {
@@ -62,12 +72,13 @@ END {
         printf "%-36s %10.0f %8.2f %8.2f %8.3f %11.3f %9.3f %12.2f\n", title[order[i]], median(order[i], "rate"), \
             median(order[i], "p50"), median(order[i], "p99"), median(order[i], "httpd"), median(order[i], "postgresql"), \
             median(order[i], "upstream"), ratio(order[i], "file-ec", "httpd")
-    print "\nenrolments with the key in a file, without and with 200 clients at a CA that takes 2 s"
-    printf "%-36s %17s %17s %17s %10s\n", "", "per s", "p50 ms", "p99 ms", "p99, ratio"
-    printf "%-36s %8s %8s %8s %8s %8s %8s\n", "median of rounds", "without", "with", "without", "with", "without", "with"
-    beside("one-by-one"); beside("full")
-    print "\nthe 200 clients, median of rounds"
-    printf "200: %.0f, p50 %.0f ms, p99 %.0f ms; 202: %.0f; 503: %.0f, p50 %.1f ms, p99 %.1f ms, max %.1f ms\n", \
-        median("slow", "answered"), median("slow", "p50"), median("slow", "p99"), median("slow", "status202"), \
-        median("slow", "status503"), median("slow", "put_off_p50"), median("slow", "put_off_p99"), median("slow", "put_off_max")
+    print "\nenrolments with the key in a file beside 200 clients at a CA that takes 2 s (CPU: of all that httpd does meanwhile)"
+    for (i = 1; i <= split("one-by-one full", kinds, " "); i++) {
+        printf "%-34s %10s %8s %8s %12s %8s %11s\n", title[kinds[i]], "per s", "p50 ms", "p99 ms", "p99, ratio", "httpd", "PostgreSQL"
+        for (j = 1; j <= split("alone patient told", hows, " "); j++)
+            beside(kinds[i], hows[j])
+    }
+    print "\nthe 200 clients"
+    printf "%-34s %5s %8s %8s %7s %7s %8s %8s\n", "median of rounds", "200", "p50 ms", "p99 ms", "202", "503", "p50 ms", "p99 ms"
+    clients("patient"); clients("told")
 }

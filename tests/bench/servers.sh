@@ -30,7 +30,7 @@ bench_exit()
     trap '' HUP INT TERM
     for load_left in $load_pids; do
         kill "$load_left" 2>/dev/null || :
-        wait "$load_left" || :
+        wait "$load_left" 2>/dev/null || :
     done
     if test -n "$state"; then
         test -n "$bench_ok" || log_tail "$state/logs/error.log" "$state/logs/postgresql.log"

@@ -124,8 +124,7 @@ static double send_one(worker_t *w, char *request, load_csr_t *csr, double began
         load_conn_close(&w->conn);
     if (result != LOAD_OK || !load_report_is_put_off(answer.status))
         return 0;
-    return answer.retry_after > 0 && answer.retry_after < load_options.patience ? answer.retry_after
-                                                                                : load_options.patience;
+    return answer.retry_after > load_options.patience ? answer.retry_after : load_options.patience;
 }
 
 /* Until that time, or the end of the run */
@@ -158,6 +157,9 @@ static void *work(void *arg)
     double gap = load_options.rate > 0 ? load_options.threads / load_options.rate : 0;
     double due = load_now() + gap * w->number / load_options.threads;
 
+    /* Devices do not come all at once */
+    if (load_options.patience > 0)
+        pause_until(load_now() + load_options.patience * w->number / load_options.threads);
     while (!atomic_load(&stop)) {
         long i = atomic_fetch_add(&next_request, 1);
         load_csr_t *csr = load_csr_get(i);

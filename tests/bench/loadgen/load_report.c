@@ -153,7 +153,7 @@ static int print_trouble(const load_report_t *sum, const load_run_t *run)
             trouble = fprintf(stderr, "estload: %s: failed %ld times\n", error_names[i], sum->errors[i]);
     if (run->exhausted)
         trouble = fprintf(stderr, "estload: all %ld requests are used up: a larger -g\n", load_options.requests);
-    if (run->interrupted)
+    if (run->interrupted && load_options.patience <= 0)
         trouble = fprintf(stderr, "estload: interrupted\n");
     if (!sum->answers.n)
         trouble = fprintf(stderr, "estload: nothing was answered\n");
