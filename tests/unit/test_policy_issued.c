@@ -331,6 +331,18 @@ static est_err_t *check_der(est_slice_t der)
     return err;
 }
 
+/* The signature as BER may have it, in parts, which OpenSSL reads */
+static est_slice_t in_parts(est_slice_t der)
+{
+    pki_der_t cert, tbs, algorithm, signature;
+
+    assert_true(pki_der_take(&der, PKI_DER_SEQUENCE, &cert));
+    assert_true(pki_der_take(&cert.body, PKI_DER_SEQUENCE, &tbs));
+    assert_true(pki_der_take(&cert.body, PKI_DER_SEQUENCE, &algorithm));
+    assert_true(pki_der_take(&cert.body, PKI_DER_BIT_STRING, &signature));
+    return tlv(0x30, join(3, tbs.whole, algorithm.whole, tlv(0x23, signature.whole)));
+}
+
 static void test_encoding(void **state)
 {
     row_t row = {.label = ""};
@@ -342,6 +354,8 @@ static void test_encoding(void **state)
     ASSERT_OK(check_der(der));
     ASSERT_FAILS(check_der(join(2, der, hex("00"))), ca_wrong, NULL);
     ASSERT_FAILS(check_der(join(2, der, der)), ca_wrong, NULL);
+    ASSERT_FAILS(check_der(join(3, hex("3080"), est_slice(der.p + 4, der.n - 4), hex("0000"))), ca_wrong, NULL);
+    ASSERT_FAILS(check_der(in_parts(der)), ca_wrong, NULL);
     ASSERT_FAILS(check_der(hex("")), ca_wrong, NULL);
     ASSERT_FAILS(check_der(text("-----BEGIN CERTIFICATE-----")), ca_wrong, NULL);
     ASSERT_FAILS(check_der(spki_of(t.key)), ca_wrong, NULL);
