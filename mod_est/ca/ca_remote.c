@@ -312,7 +312,8 @@ est_err_t *ca_remote_try(ca_remote_t *remote, ca_answer_t *answer, const ca_requ
         err = try_one(&next, &tries, i < 0 ? own : i, i < 0, pool);
         if (!next)
             return err;
-        if (i < 0 && request->state.n)
+        /* One that is only busy may have carried it out, and will say so soon: another one would do it a second time */
+        if (i < 0 && (request->state.n || tries.n_full))
             break;
     }
     reset_answer(&tries);

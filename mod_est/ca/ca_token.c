@@ -13,13 +13,15 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <apr_atomic.h>
 #include <apr_strings.h>
 
-#define LEASE_MARGIN 5 /* seconds that a signature may last after its time was over */
-#define BUSY_RETRY 2   /* seconds */
+#define LEASE_MARGIN 5  /* seconds that a signature may last after its time was over */
+#define BUSY_RETRY 2    /* seconds */
+#define LAST_PATIENCE 1 /* seconds, at the end of a process */
 
 struct ca_token_t {
     ca_t *ca;
@@ -95,7 +97,8 @@ est_err_t *ca_token_open(ca_token_t **out, ca_t *ca, const ca_config_t *config, 
 
 typedef struct {
     pthread_mutex_t mutex;
-    int users;      /* the process's pool, and the thread */
+    pthread_cond_t changed;
+    int users;         /* the process's pool, and the thread */
     ca_token_t *token; /* NULL: the pool has gone, and with it who would listen */
 } opener_t;
 
@@ -103,8 +106,10 @@ static void release_opener(opener_t *opener)
 {
     int users = --opener->users;
 
+    pthread_cond_signal(&opener->changed);
     pthread_mutex_unlock(&opener->mutex);
     if (!users) {
+        pthread_cond_destroy(&opener->changed);
         pthread_mutex_destroy(&opener->mutex);
         free(opener);
     }
@@ -144,12 +149,18 @@ static void *open_token(void *data)
     return NULL;
 }
 
+/* Waits for it, but not for one that hangs: that one gets no further than to see that it is forgotten */
 static apr_status_t forget_opener(void *data)
 {
     opener_t *opener = data;
+    struct timespec end;
 
+    clock_gettime(CLOCK_REALTIME, &end);
+    end.tv_sec += LAST_PATIENCE;
     pthread_mutex_lock(&opener->mutex);
     opener->token = NULL;
+    while (opener->users == 2 && pthread_cond_timedwait(&opener->changed, &opener->mutex, &end) == 0)
+        ;
     release_opener(opener);
     return APR_SUCCESS;
 }
@@ -165,6 +176,7 @@ static int start_opener(ca_token_t *token, apr_pool_t *pool)
     if (!opener)
         return 0;
     pthread_mutex_init(&opener->mutex, NULL);
+    pthread_cond_init(&opener->changed, NULL);
     opener->token = token;
     opener->users = 2;
     sigfillset(&all); /* signals are for the threads of the server that this runs in */
@@ -222,8 +234,8 @@ static void come_back(ca_token_t *token, int place, est_err_t *err)
     if (result == CA_GATE_BAD)
         err->retry_after = ca_gate_wait(gate_of(token), &token->rules, now);
     if (change == CA_GATE_WENT_DOWN)
-        est_env_log(token->env, EST_LOG_WARNING, "<EstCA %s>: the token is left alone for a while: %s",
-                    token->ca->name, err ? est_err_text(err) : "");
+        est_env_log(token->env, EST_LOG_WARNING, "<EstCA %s>: the token is left alone for a while: %s", token->ca->name,
+                    err ? est_err_text(err) : "");
     else if (change == CA_GATE_CAME_BACK)
         est_env_log(token->env, EST_LOG_NOTICE, "<EstCA %s>: the token signs again", token->ca->name);
 }

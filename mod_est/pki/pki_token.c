@@ -23,11 +23,11 @@
 typedef struct pki_token_t pki_token_t;
 struct pki_token_t {
     pki_token_t *next;
-    char *module; /* as identify() says */
+    char *module;              /* as identify() says */
     apr_thread_mutex_t *mutex; /* of what follows */
     apr_thread_cond_t *changed;
-    int inside;    /* threads that sign */
-    int exclusive; /* a thread opens keys, or waits for those to leave: nobody else comes in */
+    int inside;            /* threads that sign */
+    int exclusive;         /* a thread opens keys, or waits for those to leave: nobody else comes in */
     pki_token_key_t *keys; /* those that are started; taken away by the exclusive thread alone */
     /* changed by the exclusive thread alone, as is pkey of the keys */
     unsigned generation; /* how many times the module was initialised anew */
@@ -235,29 +235,37 @@ static size_t signature_size(const pki_token_key_t *key)
     return size > 0 ? (size_t)size : 0;
 }
 
+static int verify(const unsigned char *signature, size_t n, est_slice_t octets, const EVP_MD *md,
+                  const pki_token_key_t *key)
+{
+    EVP_MD_CTX *ctx = EVP_MD_CTX_new();
+    int ok = ctx && EVP_DigestVerifyInit(ctx, NULL, md, NULL, X509_get0_pubkey(key->spec.cert)) == 1 &&
+             EVP_DigestVerify(ctx, signature, n, octets.p, octets.n) == 1;
+
+    EVP_MD_CTX_free(ctx);
+    return ok;
+}
+
+#define PAIR "a signature to see whether key and certificate are a pair"
+
 /* What the token says that its public key is does not matter: a signature has to verify */
 static est_err_t *check_pair(const pki_token_key_t *key, apr_pool_t *pool)
 {
-    static const char octets[] = "a signature to see whether key and certificate are a pair";
-    EVP_PKEY *public_key = X509_get0_pubkey(key->spec.cert);
-    int type = EVP_PKEY_get_base_id(public_key), unused = 0;
+    est_slice_t octets = est_slice(PAIR, sizeof(PAIR) - 1);
+    int type = EVP_PKEY_get_base_id(X509_get0_pubkey(key->spec.cert)), unused = 0;
     const EVP_MD *md = type == EVP_PKEY_RSA || type == EVP_PKEY_EC ? EVP_sha256() : NULL;
-    size_t n = signature_size(key);
-    unsigned char *buf = apr_palloc(pool, n + 1);
-    EVP_MD_CTX *ctx;
-    int ok;
+    size_t size = signature_size(key), n = size;
+    unsigned char *buf = apr_palloc(pool, size + 1);
 
-    if (EVP_PKEY_get_base_id(key->pkey) == type && EVP_PKEY_get_size(key->pkey) == (int)n) {
-        if (!sign_with(buf, &n, est_slice(octets, sizeof(octets)), md, key))
+    if (EVP_PKEY_get_size(key->pkey) <= 0) /* the token went away meanwhile */
+        return EST_FAIL(pool, ca_unavailable, "%s could not be read as a whole: %s", key->spec.uri, reason(&unused));
+    if (EVP_PKEY_get_base_id(key->pkey) == type && EVP_PKEY_get_size(key->pkey) == (int)size) {
+        if (!sign_with(buf, &n, octets, md, key))
             return EST_FAIL(pool, ca_unavailable, "%s does not sign: %s", key->spec.uri, reason(&unused));
-        ctx = EVP_MD_CTX_new();
-        ok = ctx && EVP_DigestVerifyInit(ctx, NULL, md, NULL, public_key) == 1 &&
-             EVP_DigestVerify(ctx, buf, n, (const unsigned char *)octets, sizeof(octets)) == 1;
-        EVP_MD_CTX_free(ctx);
-        ERR_clear_error();
-        if (ok)
+        if (verify(buf, n, octets, md, key))
             return NULL;
     }
+    ERR_clear_error();
     return EST_FAIL(pool, ca_failed, "EstCAKey %s does not fit EstCACertificate", key->spec.uri);
 }
 
@@ -334,8 +342,8 @@ static est_err_t *check_pins(const pki_token_key_t *key, apr_pool_t *pool)
     return NULL;
 }
 
-/* renew: with the module initialised anew. So it is, too, when the token is not there, or what there is does not sign: a
- * module may not see that a token has come back. */
+/* renew: with the module initialised anew. So it is, too, when the token is not there, or what there is does not sign,
+ * or wrongly: a module may not see that a token has come back. */
 static est_err_t *load_or_reset(pki_token_key_t *key, int renew, int *pin_refused, apr_pool_t *pool)
 {
     est_err_t *err;
@@ -346,7 +354,7 @@ static est_err_t *load_or_reset(pki_token_key_t *key, int renew, int *pin_refuse
     if (renew)
         reset(key->token);
     err = load(key, pin_refused, pool);
-    if (!err || renew || err->code != EST_E_ca_unavailable)
+    if (!err || renew || *pin_refused)
         return err;
     reset(key->token);
     return load(key, pin_refused, pool);
@@ -427,10 +435,12 @@ static est_err_t *not_started(const pki_token_key_t *key, apr_pool_t *pool)
 
 est_err_t *pki_token_key_open(const char **how, pki_token_key_t *key, apr_pool_t *pool)
 {
-    if (!key->token)
+    pki_token_t *token = key->token;
+
+    if (!token)
         return not_started(key, pool);
     EST_TRY(open_key(key, 0, 0, apr_time_now() + key->spec.patience, pool));
-    *how = key->token->driver->name;
+    *how = token->driver->name;
     return NULL;
 }
 
@@ -445,8 +455,10 @@ static result_t attempt(unsigned char *buf, size_t *n, est_slice_t octets, const
     if (!enter(token, 0, deadline))
         return LATE;
     *generation = token->generation;
+    /* Verified, since a token that came back may have something else under a handle that it gave out before; and a
+     * fault in an RSA signature would give the key away */
     if (key->pkey)
-        result = sign_with(buf, n, octets, md, key) ? SIGNED : FAILED;
+        result = sign_with(buf, n, octets, md, key) && verify(buf, *n, octets, md, key) ? SIGNED : FAILED;
     leave(token, 0);
     return result;
 }
@@ -472,7 +484,7 @@ est_err_t *pki_token_sign(est_slice_t *signature, est_slice_t octets, const EVP_
         n = size;
     }
     if (result != SIGNED)
-        return EST_FAIL(pool, ca_unavailable, "%s does not sign: %s", key->spec.uri, reason(&unused));
+        return EST_FAIL(pool, ca_unavailable, "%s does not sign, or wrongly: %s", key->spec.uri, reason(&unused));
     ERR_clear_error();
     *signature = est_slice(buf, n);
     return NULL;

@@ -279,6 +279,16 @@ static void longest_serial(X509 *cert)
     set_serial(cert, "7fffffffffffffffffffffffffffffffffffffff");
 }
 
+static void version_2(X509 *cert)
+{
+    X509_set_version(cert, X509_VERSION_2);
+}
+
+static void version_huge(X509 *cert)
+{
+    X509_set_version(cert, 1000000);
+}
+
 static void version_1(X509 *cert)
 {
     while (X509_get_ext_count(cert))
@@ -294,6 +304,8 @@ static void test_the_certificate(void **state)
         {"serial number zero", "serial number 00", .tamper = zero_serial},
         {"serial number of 21 octets", "at most 20 octets", .tamper = long_serial},
         {"version 1", "version 3", .tamper = version_1},
+        {"version 2", "version 3", .tamper = version_2},
+        {"a version that there is not", "version 3", .tamper = version_huge},
         {"an extension twice", "extension certificatePolicies is there twice",
          .cert = {"+certificatePolicies=1.2.3.5"}},
         {"the names twice", "subjectAltName", .cert = {"+subjectAltName=DNS:dev7.example"}},
@@ -317,6 +329,18 @@ static est_err_t *check_der(est_slice_t der)
     return err;
 }
 
+/* The signature as BER may have it, in parts, which OpenSSL reads */
+static est_slice_t in_parts(est_slice_t der)
+{
+    pki_der_t cert, tbs, algorithm, signature;
+
+    assert_true(pki_der_take(&der, PKI_DER_SEQUENCE, &cert));
+    assert_true(pki_der_take(&cert.body, PKI_DER_SEQUENCE, &tbs));
+    assert_true(pki_der_take(&cert.body, PKI_DER_SEQUENCE, &algorithm));
+    assert_true(pki_der_take(&cert.body, PKI_DER_BIT_STRING, &signature));
+    return tlv(0x30, join(3, tbs.whole, algorithm.whole, tlv(0x23, signature.whole)));
+}
+
 static void test_encoding(void **state)
 {
     row_t row = {.label = ""};
@@ -328,6 +352,8 @@ static void test_encoding(void **state)
     ASSERT_OK(check_der(der));
     ASSERT_FAILS(check_der(join(2, der, hex("00"))), ca_wrong, NULL);
     ASSERT_FAILS(check_der(join(2, der, der)), ca_wrong, NULL);
+    ASSERT_FAILS(check_der(join(3, hex("3080"), est_slice(der.p + 4, der.n - 4), hex("0000"))), ca_wrong, NULL);
+    ASSERT_FAILS(check_der(in_parts(der)), ca_wrong, NULL);
     ASSERT_FAILS(check_der(hex("")), ca_wrong, NULL);
     ASSERT_FAILS(check_der(text("-----BEGIN CERTIFICATE-----")), ca_wrong, NULL);
     ASSERT_FAILS(check_der(spki_of(t.key)), ca_wrong, NULL);
