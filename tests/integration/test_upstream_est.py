@@ -30,6 +30,7 @@ BLOCKS = {
     "demanding": ("demanding", "certificate"),
     "notcarried": ("notcarried", "certificate"),
     "stranger": (None, "wrong"),
+    "refreshed": (None, "basic"),
 }
 
 
@@ -83,6 +84,7 @@ def site(upper, make_site):
     EstCATimeout {TIMEOUT}
     EstCAFailures 100
     EstCACacheFile {cache}/{name}.p7
+    EstCARefresh {1 if name == "refreshed" else 3600}
 </EstCA>""")
         site.alias(name, ca=name)
     return site.start()
@@ -250,6 +252,7 @@ def test_its_new_ca_is_taken_over(site, upper, allow_log):
     lint(cert, upper.ca.cert)
     assert one_row(site, "CN=of-the-new", "issued").issuer == upper.ca.cert.subject.rfc4514_string()
     assert upper.ca.cert in cacerts(site, "bypassword").certs()
+    run.wait_until(lambda: upper.ca.cert in cacerts(site, "refreshed").certs(), 10, "EstCARefresh to be over")
     renewal, holder = make_csr(make_key(), subject), Identity(key, old, before.chain())
     with site.client(identity=holder) as client:
         assert client.reenroll(renewal, "bypassword").reason == "certificate_required", "whose CA is there no more"
