@@ -612,8 +612,8 @@ static void *APR_THREAD_FUNC look(apr_thread_t *thread, void *out)
     if (t.driver->driver->facts(t.driver, out, p))
         *(const ca_facts_t **)out = NULL;
     apr_pool_destroy(p);
-    apr_thread_exit(thread, APR_SUCCESS);
-    return NULL;
+    (void)thread;
+    return NULL; /* AddressSanitizer does not see the end of a stack by apr_thread_exit() */
 }
 
 static void test_one_looks_and_the_others_go_on(void **state)
