@@ -242,6 +242,9 @@ static void test_time(void **state)
         {"longer", "valid until 2027-02-03T04:16:06Z; granted: until 2027-02-03T04:05:06Z",
          .until = UNTIL + 11 * MINUTE},
         {"for ever", "valid until 9999-12-31T23:59:59Z", .until = apr_time_from_sec(APR_INT64_C(253402300799))},
+        {"ended long ago", "it has ended 2026-01-", .from = TEST_NOW - 60 * TEST_DAY, .until = TEST_NOW - 20 * TEST_DAY},
+        {"ended when it was granted", "it has ended", .until = TEST_NOW - 5 * MINUTE},
+        {"ends soon", NULL, .until = TEST_NOW + MINUTE},
         {"ends as it begins", "before it begins", .from = UNTIL, .until = UNTIL},
         {"ends before it begins", "before it begins", .from = UNTIL, .until = UNTIL - MINUTE},
     };
