@@ -279,6 +279,16 @@ static void longest_serial(X509 *cert)
     set_serial(cert, "7fffffffffffffffffffffffffffffffffffffff");
 }
 
+static void version_2(X509 *cert)
+{
+    X509_set_version(cert, X509_VERSION_2);
+}
+
+static void version_huge(X509 *cert)
+{
+    X509_set_version(cert, 1000000);
+}
+
 static void version_1(X509 *cert)
 {
     while (X509_get_ext_count(cert))
@@ -294,6 +304,8 @@ static void test_the_certificate(void **state)
         {"serial number zero", "serial number 00", .tamper = zero_serial},
         {"serial number of 21 octets", "at most 20 octets", .tamper = long_serial},
         {"version 1", "version 3", .tamper = version_1},
+        {"version 2", "version 3", .tamper = version_2},
+        {"a version that there is not", "version 3", .tamper = version_huge},
         {"an extension twice", "extension certificatePolicies is there twice",
          .cert = {"+certificatePolicies=1.2.3.5"}},
         {"the names twice", "subjectAltName", .cert = {"+subjectAltName=DNS:dev7.example"}},
