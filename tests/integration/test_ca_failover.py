@@ -176,6 +176,15 @@ def test_what_was_refused_is_not_asked_of_another(site, servers, expect_log):
     assert asked(servers) == [1, 0, 0]
 
 
+def test_words_that_are_no_utf8_are_on_record(site, servers, expect_log):
+    """The database would refuse them, and the order would stay open, as if nobody knew what became of it"""
+    expect_log("EST1104")
+    servers[0].mode = "latin-1"
+    check_failed(enrol(site, device("latin-1"), "busy"), 502, "ca_answer")
+    row = one_row(site, "CN=latin-1", "failed")
+    assert row.rule == "ca_answer" and "of type text/pl?in" in row.reason
+
+
 def test_R_04_what_may_have_been_received_is_not_sent_to_another(site, servers, expect_log):
     expect_log("EST1102")
     csr, first = device("hasty"), servers[0]
