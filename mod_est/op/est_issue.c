@@ -264,17 +264,9 @@ static est_err_t *sign(attempt_t *a, const est_req_t *req, const est_service_t *
     store_issue_t *row = &a->row;
     ca_request_t request = {0};
     ca_answer_t answer = {0};
-    pki_tbs_t tbs;
+    pki_tbs_t tbs = policy_grant_tbs(a->grant, csr->key->spki);
 
-    memset(&tbs, 0, sizeof(tbs));
     EST_TRY(make_serial(tbs.serial, service->env, req->pool));
-    tbs.not_before = a->grant->not_before;
-    tbs.not_after = a->grant->not_after;
-    tbs.subject = a->grant->subject->der;
-    tbs.spki = csr->key->spki;
-    tbs.exts = a->grant->exts;
-    tbs.n_exts = a->grant->n_exts;
-    tbs.digest = a->grant->digest;
     request.tbs = &tbs;
     request.facts = a->facts;
     request.now = req->now;
