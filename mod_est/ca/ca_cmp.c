@@ -44,7 +44,9 @@ static est_err_t *no_message(const http_wire_t *http, const ca_http_answer_t *an
     if (answer->status == 200)
         return EST_FAIL(pool, ca_answer, "%s: the answer is %s, not %s", http->upstream,
                         answer->content_type ? answer->content_type : "of no type", pkixcmp);
-    if (answer->status == 503 || answer->status == 429) {
+    if (answer->status == 504) /* of a gateway: the CA behind it may have had the message */
+        return EST_FAIL(pool, ca_timeout, "%s: HTTP 504%s%s", http->upstream, before, words);
+    if (answer->status == 503 || answer->status == 429 || answer->status == 408) {
         err = EST_FAIL(pool, ca_unavailable, "%s: HTTP %d%s%s", http->upstream, answer->status, before, words);
         err->retry_after = answer->retry_after;
         return err;

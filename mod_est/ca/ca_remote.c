@@ -15,6 +15,7 @@
 
 #define LEASE_MARGIN 5 /* seconds that an exchange may last over its time */
 #define BUSY_RETRY 2   /* seconds */
+#define WAIT_MAX (24 * 3600) /* seconds that a client is told to wait, whatever an upstream says */
 
 /* ---- settings */
 
@@ -287,7 +288,7 @@ static est_err_t *nobody(const tries_t *tries, apr_pool_t *pool)
     est_err_t *err = tries->n_full == tries->n_tried ? EST_FAIL(pool, ca_busy, "%s", tries->reasons)
                                                      : EST_FAIL(pool, ca_unavailable, "%s", tries->reasons);
 
-    err->retry_after = tries->wait > 0 ? tries->wait : 1;
+    err->retry_after = tries->wait > WAIT_MAX ? WAIT_MAX : tries->wait > 0 ? tries->wait : 1;
     return err;
 }
 
