@@ -32,6 +32,7 @@ typedef struct {
 typedef struct {
     est_slice_t der;
     store_outcome_t order;
+    const ca_t *ca; /* that has issued it */
 } in_hand_t;
 
 /* ---- what makes two requests the same */
@@ -344,6 +345,7 @@ static est_err_t *forward(store_outcome_t *outcome, attempt_t *a, in_hand_t *han
     est_forward_t what = to_forward(a, csr);
 
     hand->order = *outcome;
+    hand->ca = a->ca;
     if (hand->der.n)
         EST_TRY(est_forward_check_again(&what, hand->der, req->pool));
     else
@@ -385,6 +387,17 @@ static est_err_t *read_anew(const store_outcome_t *outcome, est_req_t *req, est_
     return est_auth_again(req, service);
 }
 
+/* The certificate in hand is of a CA that the alias had before: it is not handed out as one of the new one */
+static void leave_behind(in_hand_t *hand, const attempt_t *a, const est_req_t *req, est_service_t *service)
+{
+    if (!hand->der.n || hand->ca == a->ca)
+        return;
+    est_forward_give_up(EST_FAIL(req->pool, ca_wrong, "it is of CA \"%s\", and alias \"%s\" has \"%s\" now",
+                                 hand->ca->name, req->alias->name, a->ca->name),
+                        hand->der, &hand->order, req, service);
+    memset(hand, 0, sizeof(*hand));
+}
+
 static est_err_t *issue(est_issued_t *out, in_hand_t *hand, est_req_t *req, est_service_t *service,
                         const pki_csr_t *csr)
 {
@@ -395,6 +408,7 @@ static est_err_t *issue(est_issued_t *out, in_hand_t *hand, est_req_t *req, est_
         store_outcome_t outcome = {0};
 
         EST_TRY(judge(attempt, req, service, csr));
+        leave_behind(hand, attempt, req, service);
         EST_TRY(describe(attempt, req, csr));
         needs_order |= req->alias->approval != POLICY_APPROVAL_NONE;
         EST_TRY(put_on_record(&outcome, attempt, needs_order, hand, req, service, csr));
