@@ -14,8 +14,8 @@
 #include <openssl/objects.h>
 #include <openssl/x509.h>
 
-#define RETRY_AFTER_MAX (7 * 24 * 3600)
-#define BUSY_RETRY 2 /* seconds */
+#define RETRY_AFTER_MAX (24 * 3600) /* seconds that a client is told to wait, whatever an upstream says */
+#define BUSY_RETRY 5 /* seconds: who comes sooner costs a handshake, and is told the same again */
 
 /* ---- settings */
 

@@ -129,6 +129,8 @@ est_err_t *pki_token_uri_check(const char **out, const char *uri, apr_pool_t *po
         const char *end = p + strcspn(p, ";");
 
         EST_TRY(check_attribute(&seen, p, end, uri, pool));
+        if (*end && !end[1])
+            return EST_FAIL(pool, config, "%s: nothing follows the last \";\"", uri);
         p = *end ? end + 1 : end;
     }
     if (!has(seen, IS_TOKEN))

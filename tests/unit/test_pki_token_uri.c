@@ -62,6 +62,7 @@ static void test_uris_that_are_refused(void **state)
         {"pkcs11:token=a;object=\xc3\xa4", "value of object"},
         {"pkcs11:token=a;objects=c", "\"objects\" is no attribute"},
         {"pkcs11:token=a;;object=c", "\"\" is no attribute"},
+        {"pkcs11:token=a;object=c;", "nothing follows the last \";\""},
         {"pkcs11:token", "\"token\" is no attribute"},
         {"pkcs11:token=a;object=b?module-path=/usr/lib/x.so", "EstCAKeyModule"},
         {"pkcs11:token=a;object=b?module-name=x", "EstCAKeyModule"},
