@@ -14,7 +14,8 @@
 #include <openssl/objects.h>
 #include <openssl/x509.h>
 
-#define RETRY_AFTER_MAX (24 * 3600) /* seconds that a client is told to wait, whatever an upstream says */
+#define RETRY_AFTER_MAX (7 * 24 * 3600) /* seconds that an upstream is left in peace because it says so */
+#define WAIT_MAX (24 * 3600)            /* seconds that a client is told to wait */
 #define BUSY_RETRY 5 /* seconds: who comes sooner costs a handshake, and is told the same again */
 
 /* ---- settings */
@@ -283,7 +284,7 @@ static est_err_t *nobody(const tries_t *tries, apr_pool_t *pool)
     est_err_t *err = tries->n_full == tries->n_tried ? EST_FAIL(pool, ca_busy, "%s", tries->reasons)
                                                      : EST_FAIL(pool, ca_unavailable, "%s", tries->reasons);
 
-    err->retry_after = tries->wait > 0 ? tries->wait : 1;
+    err->retry_after = tries->wait > WAIT_MAX ? WAIT_MAX : tries->wait > 0 ? tries->wait : 1;
     return err;
 }
 
