@@ -3,8 +3,10 @@
  * SPDX-License-Identifier: Apache-2.0
  */
 #include "est_err.h"
+#include "est_bytes.h"
 
 #include <stdarg.h>
+#include <string.h>
 
 #include <apr_strings.h>
 
@@ -28,14 +30,24 @@ const est_err_row_t *est_err_row(est_err_code_t code)
     return &rows[(unsigned)code < EST_E__COUNT ? code : EST_E_internal];
 }
 
-/* C0, DEL, and C1 in its UTF-8 form (C2 80..9F): a terminal obeys those too */
+/* C0, DEL, and C1 in its UTF-8 form (C2 80..9F): a terminal obeys those too. So are octets that are no UTF-8: details
+ * have words of peers in them, and the database would not take the whole row. */
 static void defuse(char *s)
 {
-    for (unsigned char *p = (unsigned char *)s; *p; p++) {
-        if (*p < 0x20 || *p == 0x7f)
-            *p = '?';
-        else if (p[0] == 0xc2 && p[1] >= 0x80 && p[1] <= 0x9f)
-            p[0] = p[1] = '?';
+    est_slice_t rest = est_slice(s, strlen(s));
+
+    while (rest.n) {
+        char *at = s + (rest.p - (const unsigned char *)s);
+        long c = est_utf8_next(&rest);
+
+        if (c < 0) {
+            rest = est_slice(rest.p + 1, rest.n - 1);
+            *at = '?';
+        } else if (c < 0x20 || c == 0x7f) {
+            *at = '?';
+        } else if (c >= 0x80 && c <= 0x9f) {
+            at[0] = at[1] = '?';
+        }
     }
 }
 

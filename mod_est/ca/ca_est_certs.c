@@ -26,9 +26,11 @@
 #define PAUSE apr_time_from_sec(30)
 #define PAUSE_WITHOUT_ANY apr_time_from_sec(1)
 #define REASON_MAX 512
+#define CACHE_MAX ((apr_size_t)2 * CA_HTTP_MAX) /* octets of the file: PEM of what fits into an answer */
+#define GENERATIONS_MAX 64
 
 /* All that there ever were: requests may still be at work with them, and those of before come back when upstreams
- * differ */
+ * differ. No process lives to see more than a few, unless an upstream is out to fill its memory. */
 typedef struct generation_t {
     ca_facts_t *facts;
     struct generation_t *next;
@@ -47,6 +49,7 @@ struct ca_est_certs_t {
     apr_thread_mutex_t *lock;   /* for what follows, and the file */
     apr_pool_t *pool;           /* with an allocator of its own */
     generation_t *generations;
+    int n_generations;
     int cache_failed; /* that it cannot be written has been said */
 };
 
@@ -60,19 +63,24 @@ static est_err_t *sort(ca_facts_t **out, STACK_OF(X509) *stack, apr_pool_t *pool
 }
 
 /* With lock, or before there are threads. stack is what facts were made of. *out in certs->pool, or of before */
-static est_err_t *keep(ca_est_certs_t *certs, const ca_facts_t **out, STACK_OF(X509) *stack, const ca_facts_t *facts)
+static est_err_t *keep(ca_est_certs_t *certs, const ca_facts_t **out, STACK_OF(X509) *stack, const ca_facts_t *facts,
+                       apr_pool_t *pool)
 {
     generation_t *generation = certs->generations;
-    apr_pool_t *pool;
+    apr_pool_t *own;
 
     while (generation && !est_slice_equal(generation->facts->cacerts, facts->cacerts))
         generation = generation->next;
+    if (!generation && certs->n_generations == GENERATIONS_MAX)
+        return EST_FAIL(pool, ca_answer, "they have changed %d times since this process began, no more are taken",
+                        GENERATIONS_MAX);
     if (!generation) {
-        apr_pool_create(&pool, certs->pool);
-        generation = apr_pcalloc(pool, sizeof(*generation));
-        EST_TRY(sort(&generation->facts, stack, pool));
+        apr_pool_create(&own, certs->pool);
+        generation = apr_pcalloc(own, sizeof(*generation));
+        EST_TRY(sort(&generation->facts, stack, own));
         generation->next = certs->generations;
         certs->generations = generation;
+        certs->n_generations++;
     }
     *out = generation->facts;
     atomic_store(&certs->current, generation->facts);
@@ -81,7 +89,7 @@ static est_err_t *keep(ca_est_certs_t *certs, const ca_facts_t **out, STACK_OF(X
 
 /* ---- the file */
 
-/* That there is none is fine */
+/* That there is none is fine. The parent, which is root, reads what its children have written: no pipe is to stop it. */
 static est_err_t *read_cache(ca_est_certs_t *certs, apr_pool_t *pool)
 {
     STACK_OF(X509) *stack;
@@ -90,15 +98,16 @@ static est_err_t *read_cache(ca_est_certs_t *certs, apr_pool_t *pool)
 
     if (!certs->cache || access(certs->cache, F_OK) != 0)
         return NULL;
-    EST_TRY(pki_load_certs(&stack, certs->cache, pool));
+    EST_TRY(pki_load_certs_of_others(&stack, certs->cache, CACHE_MAX, pool));
     EST_TRY(sort(&facts, stack, pool));
-    return keep(certs, &kept, stack, facts);
+    return keep(certs, &kept, stack, facts, pool);
 }
 
 static int has_octets(const char *path, const char *octets, apr_size_t n, apr_pool_t *pool)
 {
     char *there = apr_palloc(pool, n + 1);
-    FILE *file = fopen(path, "re");
+    struct stat st;
+    FILE *file = stat(path, &st) == 0 && S_ISREG(st.st_mode) ? fopen(path, "re") : NULL;
     apr_size_t n_there = file ? fread(there, 1, n + 1, file) : 0;
 
     if (file)
@@ -225,7 +234,7 @@ static est_err_t *take(ca_est_certs_t *certs, const ca_facts_t **out, est_slice_
     EST_TRY(sort(&facts, stack, pool));
     apr_thread_mutex_lock(certs->lock);
     before = atomic_load(&certs->current);
-    err = keep(certs, out, stack, facts);
+    err = keep(certs, out, stack, facts, pool);
     if (!err && (*out != before || certs->cache_failed || (certs->cache && access(certs->cache, F_OK))))
         write_cache(certs, *out, pool);
     apr_thread_mutex_unlock(certs->lock);

@@ -14,8 +14,8 @@
 #include <openssl/objects.h>
 #include <openssl/x509.h>
 
-#define RETRY_AFTER_MAX (7 * 24 * 3600)
-#define BUSY_RETRY 2 /* seconds */
+#define RETRY_AFTER_MAX (24 * 3600) /* seconds that a client is told to wait, whatever an upstream says */
+#define BUSY_RETRY 5 /* seconds: who comes sooner costs a handshake, and is told the same again */
 
 /* ---- settings */
 
@@ -308,7 +308,8 @@ est_err_t *ca_remote_try(ca_remote_t *remote, ca_answer_t *answer, const ca_requ
         err = try_one(&next, &tries, i < 0 ? own : i, i < 0, pool);
         if (!next)
             return err;
-        if (i < 0 && request->state.n)
+        /* One that is only busy may have carried it out, and will say so soon: another one would do it a second time */
+        if (i < 0 && (request->state.n || tries.n_full))
             break;
     }
     reset_answer(&tries);

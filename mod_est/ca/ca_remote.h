@@ -35,11 +35,12 @@ typedef est_err_t *ca_attempt_t(ca_remote_t *remote, const char *upstream, int r
                                 const ca_request_t *request, apr_time_t deadline, apr_pool_t *pool);
 
 /*
- * Fail-over. A request that is at an upstream (request->upstream) goes there first; with a state, there alone. Else, and
- * when that one cannot be reached, the upstreams are tried in their order; the next one is asked only when nothing was
- * sent to the one before (ca_unavailable, gate closed or full). What answers in the end, and when it may have the
- * request, stands in answer->upstream. When all are full: ca_busy; when none can be reached: ca_unavailable, with the
- * reason of each, and retry_after. Writes a line to the log when an upstream goes down or comes back.
+ * Fail-over. A request that is at an upstream (request->upstream) goes there first; with a state, or while that one is
+ * full, there alone. Else, and when that one cannot be reached, the upstreams are tried in their order; the next one is
+ * asked only when nothing was sent to the one before (ca_unavailable, gate closed or full). What answers in the end, and
+ * when it may have the request, stands in answer->upstream. When all are full: ca_busy; when none can be reached:
+ * ca_unavailable, with the reason of each, and retry_after. Writes a line to the log when an upstream goes down or comes
+ * back.
  */
 est_err_t *ca_remote_try(ca_remote_t *remote, ca_answer_t *answer, const ca_request_t *request, ca_attempt_t *attempt,
                          apr_pool_t *pool);

@@ -221,8 +221,8 @@ static void come_back(ca_token_t *token, int place, est_err_t *err)
     if (result == CA_GATE_BAD)
         err->retry_after = ca_gate_wait(gate_of(token), &token->rules, now);
     if (change == CA_GATE_WENT_DOWN)
-        est_env_log(token->env, EST_LOG_WARNING, "<EstCA %s>: the token is left alone for a while: %s",
-                    token->ca->name, err ? est_err_text(err) : "");
+        est_env_log(token->env, EST_LOG_WARNING, "<EstCA %s>: the token is left alone for a while: %s", token->ca->name,
+                    err ? est_err_text(err) : "");
     else if (change == CA_GATE_CAME_BACK)
         est_env_log(token->env, EST_LOG_NOTICE, "<EstCA %s>: the token signs again", token->ca->name);
 }

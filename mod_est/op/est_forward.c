@@ -11,15 +11,57 @@
 
 /* How long a client is told to wait where neither the CA nor the database has said it */
 #define SOME_SECONDS 60
+/* An upstream may say what it likes (checkAfter of CMP: 68 years), and a device would do so */
+#define RETRY_AFTER_MAX (7 * 24 * 3600)
+
+/* Attributes that are not looked at here, since they mean nothing to EST (EN-11), and by which CAs are asked for
+ * extensions and names all the same. NULL: there is none */
+static const char *unjudged(const pki_csr_t *csr)
+{
+    static const struct {
+        const char *oid, *name;
+    } rows[] = {
+        {"1.3.6.1.4.1.311.2.1.14", "Microsoft's extensionRequest"}, /* OpenSSL reads it like that of PKCS#9 */
+        {"1.3.6.1.4.1.311.13.2.1", "Microsoft's enrollmentNameValuePair"},
+    };
+
+    for (int i = 0; i < csr->n_attrs; i++)
+        for (apr_size_t k = 0; k < sizeof(rows) / sizeof(rows[0]); k++)
+            if (csr->attrs[i].oid && !strcmp(csr->attrs[i].oid, rows[k].oid))
+                return rows[k].name;
+    return NULL;
+}
 
 est_err_t *est_forward_check(const est_forward_t *what, const est_req_t *req)
 {
+    const char *attribute = what->ca->unchanged ? unjudged(what->csr) : NULL;
+
+    if (attribute)
+        return EST_FAIL(req->pool, csr_attribute,
+                        "attribute %s: CA \"%s\" is sent the request as it is, and would be asked for what was not judged",
+                        attribute, what->ca->name);
     if (what->ca->unchanged && what->csr->altered)
         return EST_FAIL(req->pool, alias_broken,
                         "alias \"%s\" takes enrolment codes from inside the request (code_source), and CA \"%s\" is sent the "
                         "request as it is, code included: let codes come by Basic, or EstCADriver be cmp with "
                         "EstCACmpRequest ir",
                         req->alias->name, what->ca->name);
+    return NULL;
+}
+
+/* The stored request may be of a time when the alias had a CA of another kind */
+static est_err_t *check_stored(const est_forward_t *what, est_slice_t der, apr_pool_t *pool)
+{
+    const char *attribute;
+    pki_csr_t *csr;
+
+    if (!what->ca->unchanged)
+        return NULL;
+    EST_TRY(pki_csr_decode(&csr, der, pool));
+    attribute = unjudged(csr);
+    if (attribute)
+        return EST_FAIL(pool, alias_broken, "the request was first sent with attribute %s, with which it cannot go to CA \"%s\"",
+                        attribute, what->ca->name);
     return NULL;
 }
 
@@ -36,6 +78,11 @@ static est_err_t *check(const ca_request_t *request, est_slice_t der, apr_pool_t
 }
 
 /* ---- what became of it */
+
+static int at_most(int seconds)
+{
+    return seconds < RETRY_AFTER_MAX ? seconds : RETRY_AFTER_MAX;
+}
 
 static void put(const store_forward_t *result, const est_req_t *req, est_service_t *service)
 {
@@ -84,6 +131,7 @@ static est_err_t *ask_ca(ca_answer_t *answer, const est_forward_t *what, const s
     pki_tbs_t tbs = policy_grant_tbs(what->grant, what->csr->key->spki);
 
     request.tbs = &tbs;
+    EST_TRY(check_stored(what, order->csr, req->pool));
     return what->ca->driver->issue(what->ca, answer, &request, req->pool);
 }
 
@@ -96,6 +144,7 @@ est_err_t *est_forward(est_slice_t *der, int *retry_after, const est_forward_t *
 
     *der = est_slice("", 0);
     if (err) {
+        err->retry_after = at_most(err->retry_after);
         put_failure(err, &answer, &result, req, service);
         return err;
     }
@@ -106,8 +155,8 @@ est_err_t *est_forward(est_slice_t *der, int *retry_after, const est_forward_t *
     result.kind = STORE_FORWARD_WAITS;
     result.upstream = answer.upstream;
     result.state = answer.state;
-    result.retry_after = answer.retry_after;
-    *retry_after = answer.retry_after ? answer.retry_after : order->retry_after ? order->retry_after : SOME_SECONDS;
+    result.retry_after = at_most(answer.retry_after);
+    *retry_after = result.retry_after ? result.retry_after : order->retry_after ? order->retry_after : SOME_SECONDS;
     /* A client that was told to come again must find it there */
     return service->store->vt->order_forwarded(service->store, &result, req->pool);
 }

@@ -18,7 +18,7 @@ typedef struct {
     const pki_csr_t *csr;
 } est_forward_t;
 
-/* Can requests like this one go to the CA? alias_broken when not: asked before an order is opened. */
+/* Can requests like this one go to the CA? alias_broken, or csr_attribute, when not: asked before an order is opened. */
 est_err_t *est_forward_check(const est_forward_t *what, const est_req_t *req);
 
 /* Sends the order, that order_open() has told to forward, to the CA. *der: the certificate, which is within the grant, to

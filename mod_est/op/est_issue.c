@@ -14,6 +14,7 @@
 
 /* How often policy may change under one request before it is told to come back */
 #define MAX_JUDGEMENTS 4
+#define WAIT_MAX (24 * 3600) /* seconds that a client is told to wait; the CA is asked when it said, however early it comes */
 
 /* One judgement and, when it is favourable, one signature */
 typedef struct {
@@ -31,6 +32,7 @@ typedef struct {
 typedef struct {
     est_slice_t der;
     store_outcome_t order;
+    const ca_t *ca; /* that has issued it */
 } in_hand_t;
 
 /* ---- what makes two requests the same */
@@ -333,6 +335,7 @@ static est_err_t *forward(store_outcome_t *outcome, attempt_t *a, in_hand_t *han
     est_forward_t what = to_forward(a, csr);
 
     hand->order = *outcome;
+    hand->ca = a->ca;
     if (hand->der.n)
         EST_TRY(est_forward_check_again(&what, hand->der, req->pool));
     else
@@ -374,6 +377,17 @@ static est_err_t *read_anew(const store_outcome_t *outcome, est_req_t *req, est_
     return est_auth_again(req, service);
 }
 
+/* The certificate in hand is of a CA that the alias had before: it is not handed out as one of the new one */
+static void leave_behind(in_hand_t *hand, const attempt_t *a, const est_req_t *req, est_service_t *service)
+{
+    if (!hand->der.n || hand->ca == a->ca)
+        return;
+    est_forward_give_up(EST_FAIL(req->pool, ca_wrong, "it is of CA \"%s\", and alias \"%s\" has \"%s\" now",
+                                 hand->ca->name, req->alias->name, a->ca->name),
+                        hand->der, &hand->order, req, service);
+    memset(hand, 0, sizeof(*hand));
+}
+
 static est_err_t *issue(est_issued_t *out, in_hand_t *hand, est_req_t *req, est_service_t *service,
                         const pki_csr_t *csr)
 {
@@ -384,6 +398,7 @@ static est_err_t *issue(est_issued_t *out, in_hand_t *hand, est_req_t *req, est_
         store_outcome_t outcome = {0};
 
         EST_TRY(judge(attempt, req, service, csr));
+        leave_behind(hand, attempt, req, service);
         EST_TRY(describe(attempt, req, csr));
         needs_order |= req->alias->approval != POLICY_APPROVAL_NONE;
         EST_TRY(put_on_record(&outcome, attempt, needs_order, hand, req, service, csr));
@@ -442,7 +457,7 @@ void est_issue_wait(est_resp_t *resp, const est_req_t *req, const est_issued_t *
 {
     resp->status = 202;
     resp->no_store = 1;
-    resp->retry_after = issued->pending;
+    resp->retry_after = issued->waits_for_ca && issued->pending > WAIT_MAX ? WAIT_MAX : issued->pending;
     /* A poll has a request id of its own: people decide by that of the order */
     resp->summary = apr_psprintf(req->pool, "\"%s\" waits for %s, order %s", issued->subject,
                                  issued->waits_for_ca ? "the CA" : "approval", issued->order);

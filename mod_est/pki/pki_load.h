@@ -15,6 +15,10 @@
 /* All certificates of a PEM file, in its order; at least one. Each is freed with pool. */
 est_err_t *pki_load_certs(STACK_OF(X509) **out, const char *path, apr_pool_t *pool);
 
+/* The same of a file that somebody with fewer rights may have put there: a regular file of at most so many octets, and
+ * nothing that would keep its reader waiting */
+est_err_t *pki_load_certs_of_others(STACK_OF(X509) **out, const char *path, apr_size_t most, apr_pool_t *pool);
+
 /* One certificate from its DER, trailing octets refused; freed with pool */
 est_err_t *pki_load_der(X509 **out, est_slice_t der, apr_pool_t *pool);
 

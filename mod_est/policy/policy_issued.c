@@ -115,6 +115,9 @@ static est_err_t *check_time(const check_t *c)
 
     if (facts->not_after <= facts->not_before)
         return EST_FAIL(c->pool, ca_wrong, "it ends %s, before it begins", pki_time_text(facts->not_after, c->pool));
+    /* One of old, perhaps, that the CA has given once more */
+    if (facts->not_after <= c->grant->not_before)
+        return EST_FAIL(c->pool, ca_wrong, "it has ended %s already", pki_time_text(facts->not_after, c->pool));
     if (facts->not_after > c->grant->not_after + TOLERANCE)
         return EST_FAIL(c->pool, ca_wrong,
                         "valid until %s; granted: until %s (the profile's validity must not be shorter than the CA's)",

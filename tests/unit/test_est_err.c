@@ -60,6 +60,10 @@ static void test_control_characters_of_a_detail_are_replaced(void **state)
         {"\x7f", "?"},
         {"nel\xc2\x85", "nel??"},
         {"m\xc3\xbcnchen", "m\xc3\xbcnchen"},
+        /* the database takes UTF-8 alone: what an upstream has said would be on no record */
+        {"m\xfcnchen", "m?nchen"},
+        {"cut \xc3", "cut ?"},
+        {"\xc0\x9b \xed\xa0\x80", "?? ???"},
     };
     (void)state;
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)

@@ -6,6 +6,8 @@
 #include "op_test.h"
 #include "policy/policy_decide.h"
 
+#include <limits.h>
+
 #define ORDER "00112233-4455-6677-8899-aabbccddeeff"
 #define UPSTREAM "https://ca.example/est"
 
@@ -219,6 +221,23 @@ static void test_what_waits_there_is_on_record_before_the_client_hears_of_it(voi
     assert_string_equal(resp.summary, "\"CN=dev7\" waits for the CA, order " ORDER);
 }
 
+/* Whatever number comes: a device that is told a year is lost */
+static void test_a_client_waits_a_day_at_most(void **state)
+{
+    est_issued_t issued;
+    est_resp_t resp = {0};
+
+    (void)state;
+    start();
+    to_forward();
+    up.waits = 1;
+    up.answer.retry_after = INT_MAX;
+    ASSERT_OK(ask(&issued));
+    assert_int_equal(op.store.forwarded.retry_after, INT_MAX); /* and the CA is not asked before */
+    est_issue_wait(&resp, op_request(EST_METHOD_POST), &issued);
+    assert_int_equal(resp.retry_after, 24 * 3600);
+}
+
 static void test_where_the_ca_does_not_say_how_long_the_alias_does(void **state)
 {
     est_issued_t issued;
@@ -230,6 +249,27 @@ static void test_where_the_ca_does_not_say_how_long_the_alias_does(void **state)
     ASSERT_OK(ask(&issued));
     assert_int_equal(issued.pending, 77);
     assert_int_equal(op.store.forwarded.retry_after, 0);
+}
+
+/* checkAfter of CMP may be 68 years, and a device would come again then */
+static void test_no_upstream_sends_devices_away_for_years(void **state)
+{
+    est_issued_t issued;
+
+    (void)state;
+    start();
+    to_forward();
+    up.waits = 1;
+    up.answer.retry_after = INT_MAX;
+    ASSERT_OK(ask(&issued));
+    assert_int_equal(issued.pending, 7 * 24 * 3600);
+    assert_int_equal(op.store.forwarded.retry_after, 7 * 24 * 3600);
+    start();
+    to_forward();
+    up.err = EST_FAIL(pool, ca_unavailable, "down");
+    up.err->retry_after = INT_MAX;
+    ASSERT_FAILS(ask(&issued), ca_unavailable, "down");
+    assert_int_equal(up.err->retry_after, 7 * 24 * 3600);
 }
 
 static void test_a_202_that_is_not_on_record_is_none(void **state)
@@ -347,6 +387,72 @@ static void test_after_stale_the_certificate_in_hand_is_judged_and_not_asked_for
     ASSERT_SLICE(seen_row.der, issued.der);
 }
 
+static ca_t other;
+static int other_calls;
+
+static est_err_t *other_issue(ca_t *ca, ca_answer_t *answer, const ca_request_t *request, apr_pool_t *request_pool)
+{
+    other_calls++;
+    return up_issue(&up.ca, answer, request, ca == &other ? request_pool : NULL);
+}
+
+static const ca_driver_t other_driver = {.name = "other", .remote = 1, .facts = up_facts, .issue = other_issue};
+
+static void become_local(const store_issue_t *row)
+{
+    (void)row;
+    if (op.store.issue_calls > 1)
+        return;
+    op.cas[0] = up.signer;
+    op_policy_changed();
+}
+
+static void change_ca(const store_issue_t *row)
+{
+    (void)row;
+    if (op.store.issue_calls > 1)
+        return;
+    op.cas[0] = &other;
+    op_policy_changed();
+}
+
+static void test_the_certificate_of_the_ca_before_is_not_that_of_the_ca_now(void **state)
+{
+    est_issued_t issued;
+
+    (void)state;
+    start();
+    to_forward();
+    to_forward();
+    other = up.ca;
+    other.driver = &other_driver;
+    other_calls = 0;
+    record_says((store_outcome_t){.kind = STORE_STALE, .rule = "policy"});
+    op.store.on_issue = change_ca;
+    ASSERT_OK(ask(&issued));
+    assert_int_equal(other_calls, 1); /* it is asked for its own */
+    assert_true(issued.der.n > 0);
+    assert_failed("ca_wrong");
+    assert_true(op.store.forwarded.answer.n > 0);
+    assert_non_null(strstr(op.logged, "the CA has issued certificate 42, which is not handed out (ca_wrong)"));
+}
+
+/* And not forgotten either, when the CA now is a local one */
+static void test_a_local_ca_signs_after_an_upstream_has(void **state)
+{
+    est_issued_t issued;
+
+    (void)state;
+    start();
+    to_forward();
+    record_says((store_outcome_t){.kind = STORE_STALE, .rule = "policy"});
+    op.store.on_issue = become_local;
+    ASSERT_OK(ask(&issued));
+    assert_int_equal(up.calls, 1);
+    assert_failed("ca_wrong");
+    assert_false(est_slice_equal(issued.der, op.store.forwarded.answer));
+}
+
 static void forbid_names(const store_issue_t *row)
 {
     (void)row;
@@ -449,6 +555,72 @@ static void test_a_request_that_had_a_code_in_it_cannot_go_unchanged(void **stat
     }
 }
 
+/* The request of dev7 with an attribute that wants a CA's power */
+static est_slice_t csr_with_attribute(const char *oid)
+{
+    static const unsigned char extensions[] = "\x30\x11\x30\x0f\x06\x03\x55\x1d\x13\x01\x01\xff\x04\x05\x30\x03\x01\x01\xff";
+    est_slice_t der = some_csr();
+    const unsigned char *p = der.p;
+    X509_REQ *req = d2i_X509_REQ(NULL, &p, (long)der.n);
+    unsigned char *octets = NULL;
+    int n;
+
+    assert_true(X509_REQ_add1_attr_by_txt(req, oid, V_ASN1_SEQUENCE, extensions, sizeof(extensions) - 1));
+    assert_true(X509_REQ_sign(req, op.key, EVP_sha256()) > 0);
+    n = i2d_X509_REQ(req, &octets);
+    assert_true(n > 0);
+    der = est_slice_dup(est_slice(octets, (apr_size_t)n), pool);
+    OPENSSL_free(octets);
+    X509_REQ_free(req);
+    return der;
+}
+
+/* What is ignored here (EN-11) is not what the CA ignores */
+static void test_nothing_unjudged_is_carried_to_the_ca(void **state)
+{
+    static const struct {
+        const char *oid, *name;
+    } rows[] = {
+        {"1.3.6.1.4.1.311.2.1.14", "Microsoft's extensionRequest"},
+        {"1.3.6.1.4.1.311.13.2.1", "Microsoft's enrollmentNameValuePair"},
+        {"1.3.6.1.4.1.311.13.2.3", NULL}, /* the version of an operating system */
+    };
+    est_issued_t issued;
+    pki_csr_t *csr;
+
+    (void)state;
+    for (int unchanged = 0; unchanged < 2; unchanged++)
+        for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+            int refused = unchanged && rows[i].name;
+
+            start();
+            to_forward();
+            up.ca.unchanged = unchanged;
+            ASSERT_OK(pki_csr_decode(&csr, csr_with_attribute(rows[i].oid), pool));
+            if (refused)
+                ASSERT_FAILS(ask_with(&issued, csr), csr_attribute, rows[i].name);
+            else
+                ASSERT_OK(ask_with(&issued, csr));
+            assert_int_equal(op.store.order_calls, !refused);
+            assert_int_equal(up.calls, !refused);
+        }
+}
+
+/* As the alias had a CA of another kind when the order was opened. A new order takes the request that comes now. */
+static void test_nothing_unjudged_is_carried_by_the_stored_request(void **state)
+{
+    est_issued_t issued;
+
+    (void)state;
+    start();
+    order_says((store_outcome_t){.kind = STORE_FORWARD, .order = ORDER, .attempt = 3,
+                                 .csr = csr_with_attribute("1.3.6.1.4.1.311.2.1.14")});
+    up.ca.unchanged = 1;
+    ASSERT_FAILS(ask(&issued), alias_broken, "was first sent with attribute Microsoft's extensionRequest");
+    assert_int_equal(up.calls, 0);
+    assert_failed("alias_broken");
+}
+
 static void test_the_database_must_know_that_it_is_forwarded(void **state)
 {
     est_issued_t issued;
@@ -467,6 +639,7 @@ int main(void)
         EST_TEST(test_the_order_is_opened_and_then_the_stored_request_forwarded),
         EST_TEST(test_a_renewal_names_the_certificate_that_is_renewed),
         EST_TEST(test_what_waits_there_is_on_record_before_the_client_hears_of_it),
+        EST_TEST(test_a_client_waits_a_day_at_most),
         EST_TEST(test_where_the_ca_does_not_say_how_long_the_alias_does),
         EST_TEST(test_a_202_that_is_not_on_record_is_none),
         EST_TEST(test_an_order_that_somebody_else_sees_to_is_left_alone),
@@ -478,8 +651,13 @@ int main(void)
         EST_TEST(test_what_the_database_refuses_then_is_on_record_and_not_handed_out),
         EST_TEST(test_trouble_of_our_own_leaves_the_order_to_be_resumed),
         EST_TEST(test_another_process_was_faster),
+        EST_TEST(test_no_upstream_sends_devices_away_for_years),
+        EST_TEST(test_the_certificate_of_the_ca_before_is_not_that_of_the_ca_now),
+        EST_TEST(test_a_local_ca_signs_after_an_upstream_has),
         EST_TEST(test_a_local_decision_comes_first),
         EST_TEST(test_a_request_that_had_a_code_in_it_cannot_go_unchanged),
+        EST_TEST(test_nothing_unjudged_is_carried_to_the_ca),
+        EST_TEST(test_nothing_unjudged_is_carried_by_the_stored_request),
         EST_TEST(test_the_database_must_know_that_it_is_forwarded),
     };
     return EST_TEST_RUN(tests);

@@ -62,6 +62,7 @@ static void test_uris_that_are_refused(void **state)
         {"pkcs11:token=a;object=\xc3\xa4", "value of object"},
         {"pkcs11:token=a;objects=c", "\"objects\" is no attribute"},
         {"pkcs11:token=a;;object=c", "\"\" is no attribute"},
+        {"pkcs11:token=a;object=c;", "nothing follows the last \";\""},
         {"pkcs11:token", "\"token\" is no attribute"},
         {"pkcs11:token=a;object=b?module-path=/usr/lib/x.so", "EstCAKeyModule"},
         {"pkcs11:token=a;object=b?module-name=x", "EstCAKeyModule"},
@@ -81,10 +82,14 @@ static void test_uris_that_are_refused(void **state)
 static void test_a_pin_is_refused_and_not_repeated(void **state)
 {
     static const char *const uris[] = {
-        "pkcs11:token=a;object=b?pin-value=7391",         "pkcs11:token=a;object=b?pin-source=file:7391",
-        "pkcs11:token=a;object=b?x=1&pin-value=7391",     "pkcs11:token=a;object=b;pin-value=7391",
-        "pkcs11:pin-value=7391;token=a;object=b",         "pkcs11:wrong=1;object=b;pin-value=7391",
-        "pkcs11:wrong=1?pin-value=7391",                  "pkcs11:token=a b?module-path=x&pin-value=7391",
+        "pkcs11:token=a;object=b?pin-value=7391",
+        "pkcs11:token=a;object=b?pin-source=file:7391",
+        "pkcs11:token=a;object=b?x=1&pin-value=7391",
+        "pkcs11:token=a;object=b;pin-value=7391",
+        "pkcs11:pin-value=7391;token=a;object=b",
+        "pkcs11:wrong=1;object=b;pin-value=7391",
+        "pkcs11:wrong=1?pin-value=7391",
+        "pkcs11:token=a b?module-path=x&pin-value=7391",
         "pkcs11:token=a;token=b;object=c?pin-value=7391",
     };
 
