@@ -14,8 +14,10 @@
 #include <openssl/objects.h>
 #include <openssl/x509.h>
 
-#define RETRY_AFTER_MAX (7 * 24 * 3600) /* seconds that an upstream is left in peace because it says so */
-#define WAIT_MAX (24 * 3600)            /* seconds that a client is told to wait */
+/* Seconds, whatever an upstream says: that an order waits there, and that a client of which nobody has the request is
+ * told to wait */
+#define ORDER_WAIT_MAX (7 * 24 * 3600)
+#define CLIENT_WAIT_MAX (24 * 3600)
 #define BUSY_RETRY 5 /* seconds: who comes sooner costs a handshake, and is told the same again */
 
 /* ---- settings */
@@ -213,11 +215,10 @@ static void log_change(const ca_remote_t *remote, ca_gate_change_t change, const
         est_env_log(remote->env, EST_LOG_NOTICE, "upstream %s of <EstCA %s> answers again", url, remote->ca.name);
 }
 
-/* Whatever an upstream says: devices are not sent away for longer, and times that are computed from it stay sane */
-static void cap(int *retry_after)
+static void cap(int *retry_after, int most)
 {
-    if (*retry_after > RETRY_AFTER_MAX)
-        *retry_after = RETRY_AFTER_MAX;
+    if (*retry_after > most)
+        *retry_after = most;
 }
 
 /* Asks the upstream of that number. *next: nothing was sent, the next one may be asked. */
@@ -248,9 +249,9 @@ static est_err_t *try_one(int *next, tries_t *tries, int number, int resume, apr
     }
     memset(tries->answer, 0, sizeof(*tries->answer));
     est_err_t *err = tries->attempt(remote, url, resume, tries->answer, tries->request, tries->deadline, pool);
-    cap(&tries->answer->retry_after);
+    cap(&tries->answer->retry_after, ORDER_WAIT_MAX);
     if (err)
-        cap(&err->retry_after);
+        cap(&err->retry_after, CLIENT_WAIT_MAX);
     const char *reason = err ? reason_of(err, url, pool) : "";
     now = remote->env->now(remote->env);
     ca_gate_change_t change = ca_gate_leave(gate, &remote->rules, place, result_of(err), now);
