@@ -250,8 +250,8 @@ def test_a_refusal_is_told_and_may_be_taken_back(site, driver, expect_log):
 
 
 @cells(FORWARD)
-def test_PE_01_PE_02_PE_09_what_the_upstream_keeps_waiting_waits(site, driver):
-    """A request that was signed anew, by another connection, is the same order (PE-04); asking early troubles nobody (PE-08)"""
+def test_PE_01_PE_02_PE_04_PE_08_PE_09_what_the_upstream_keeps_waiting_waits(site, driver):
+    """A request that was signed anew, by another connection, is the same order; asking early troubles nobody"""
     key, subject = named("waits", driver)
     driver.does("pend", retry_after=7)
 
