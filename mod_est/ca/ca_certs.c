@@ -17,9 +17,9 @@ static int is_issuer(X509 *issuer, X509 *cert)
     return yes;
 }
 
-/* Of a root that was rolled over, the old and the new one have issued certificates to each other (RFC 4210 4.4), so there
- * may be several ways, and circles: all are walked at once. That all but the first are CA certificates, who made facts has
- * seen to. */
+/* Of a root that was rolled over, the old and the new one have issued certificates to each other (RFC 4210 4.4), so
+ * there may be several ways, and circles: all are walked at once. That all but the first are CA certificates, who made
+ * facts has seen to. */
 const char *ca_certs_gap(const ca_facts_t *facts, apr_pool_t *pool)
 {
     int n = facts->n_certs, n_seen = 1;

@@ -168,8 +168,9 @@ static int set_sender(OSSL_CMP_CTX *ctx, est_slice_t reference)
     if (reference.n > COMMON_NAME_MAX)
         return 1;
     name = X509_NAME_new();
-    done = name && X509_NAME_add_entry_by_NID(name, NID_commonName, MBSTRING_UTF8, reference.p, (int)reference.n, -1, 0);
-    done = done && OSSL_CMP_CTX_set1_subjectName(ctx, name);
+    done = name &&
+           X509_NAME_add_entry_by_NID(name, NID_commonName, MBSTRING_UTF8, reference.p, (int)reference.n, -1, 0) &&
+           OSSL_CMP_CTX_set1_subjectName(ctx, name);
     X509_NAME_free(name);
     return done;
 }

@@ -3,10 +3,10 @@
  * SPDX-License-Identifier: Apache-2.0
  */
 #include "ca_http.h"
+#include "ca_settings.h"
 #include "ca_tls.h"
 #include "pki/pki_load.h"
 
-#include <limits.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
@@ -34,6 +34,7 @@
 #define MAX_IDLE_SECONDS 3L              /* of a connection; httpd's KeepAliveTimeout is 5 */
 #define MAX_UNUSED apr_time_from_sec(30) /* of a handle: its connections are closed then */
 #define MAX_HEADERS (128 * 1024)         /* octets, with those of 1xx */
+#define MAX_RETRY_AFTER (7 * 24 * 3600)  /* seconds: what clients are told comes from here */
 #define FIRST_ROOM 4096
 
 typedef struct handle_t handle_t;
@@ -107,7 +108,7 @@ static est_err_t *check_proxy(const char *proxy, apr_pool_t *pool)
     apr_uri_t uri;
 
     if (apr_uri_parse(pool, proxy, &uri) != APR_SUCCESS || !uri.scheme || strcmp(uri.scheme, "http") != 0 ||
-        !uri.hostname || !*uri.hostname || uri.user || !uri.port_str || !uri.port || uri.query || uri.fragment ||
+        !uri.hostname || !*uri.hostname || uri.user || !uri.port_str || !ca_settings_port_is_valid(&uri) || uri.query || uri.fragment ||
         (uri.path && strcmp(uri.path, "/") != 0))
         return EST_FAIL(pool, config, "EstCAProxy is http://HOST:PORT");
     return NULL;
@@ -149,6 +150,11 @@ est_err_t *ca_http_make(ca_http_t **out, const ca_config_t *config, apr_pool_t *
 est_slice_t ca_http_client_certificate(const ca_http_t *http)
 {
     return ca_tls_certificate(http->tls);
+}
+
+const char *ca_http_warning(const ca_http_t *http)
+{
+    return ca_tls_warning(http->tls);
 }
 
 /* ---- handles */
@@ -500,7 +506,7 @@ static est_err_t *read_answer(ca_http_answer_t *out, const exchange_t *exchange,
     out->status = (int)status;
     out->content_type = type ? apr_pstrdup(pool, type) : NULL;
     out->body = est_slice(exchange->body, exchange->n);
-    out->retry_after = wait <= 0 ? 0 : wait > INT_MAX ? INT_MAX : (int)wait;
+    out->retry_after = wait <= 0 ? 0 : wait > MAX_RETRY_AFTER ? MAX_RETRY_AFTER : (int)wait;
     return NULL;
 }
 

@@ -3,6 +3,7 @@
  * SPDX-License-Identifier: Apache-2.0
  */
 #include "ca_remote.h"
+#include "ca_settings.h"
 #include "pki/pki_load.h"
 
 #include <string.h>
@@ -13,9 +14,8 @@
 #include <openssl/objects.h>
 #include <openssl/x509.h>
 
-#define LEASE_MARGIN 5 /* seconds that an exchange may last over its time */
-#define BUSY_RETRY 2   /* seconds */
-#define WAIT_MAX (24 * 3600) /* seconds that a client is told to wait, whatever an upstream says */
+#define RETRY_AFTER_MAX (24 * 3600) /* seconds that a client is told to wait, whatever an upstream says */
+#define BUSY_RETRY 5 /* seconds: who comes sooner costs a handshake, and is told the same again */
 
 /* ---- settings */
 
@@ -48,8 +48,8 @@ static est_err_t *check_url(const char **out, const char *url, const char *schem
         return EST_FAIL(pool, config, "EstCAUpstream %s is no URL of these schemes: %s", url, schemes);
     if (!uri.hostname || !*uri.hostname)
         return EST_FAIL(pool, config, "EstCAUpstream %s names no host", url);
-    if (uri.port_str && !uri.port)
-        return EST_FAIL(pool, config, "EstCAUpstream %s has no port that could be", url);
+    if (!ca_settings_port_is_valid(&uri))
+        return EST_FAIL(pool, config, "EstCAUpstream %s has a port that cannot be (1 to 65535)", url);
     if (uri.query || uri.fragment)
         return EST_FAIL(pool, config, "EstCAUpstream %s has a query or a fragment, which nothing can follow", url);
     while (url[n - 1] == '/')
@@ -76,23 +76,13 @@ static est_err_t *check_urls(ca_remote_t *remote, const ca_config_t *config, con
     return NULL;
 }
 
-static est_err_t *check_numbers(const ca_config_t *config, apr_pool_t *pool)
+static est_err_t *check_numbers(ca_remote_t *remote, const ca_config_t *config, apr_pool_t *pool)
 {
-    const struct {
-        const char *directive;
-        int value, most;
-    } rows[] = {
-        {"EstCATimeout", config->timeout, 120},
-        {"EstCAConnectTimeout", config->connect_timeout, 60},
-        {"EstCAConcurrency", config->concurrency, CA_GATE_MAX},
-        {"EstCAFailures", config->failures, 100},
-        {"EstCACooldown", config->cooldown, CA_GATE_MAX_COOLDOWN},
-    };
-
-    for (apr_size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
-        if (rows[i].value < 1 || rows[i].value > rows[i].most)
-            return EST_FAIL(pool, config, "%s is a number from 1 to %d, not %d", rows[i].directive, rows[i].most,
-                            rows[i].value);
+    if (config->connect_timeout < 1 || config->connect_timeout > 60)
+        return EST_FAIL(pool, config, "EstCAConnectTimeout is a number from 1 to 60, not %d", config->connect_timeout);
+    EST_TRY(ca_settings_rules(&remote->rules, config, pool));
+    remote->timeout = apr_time_from_sec(config->timeout);
+    remote->ca.lease = (int)apr_time_sec(remote->rules.lease);
     return NULL;
 }
 
@@ -124,17 +114,12 @@ static est_err_t *open_all(ca_remote_t *remote, const ca_config_t *config, const
     ca_t *ca = &remote->ca;
 
     EST_TRY(check_urls(remote, config, schemes, pool));
-    EST_TRY(check_numbers(config, pool));
+    EST_TRY(check_numbers(remote, config, pool));
     EST_TRY(check_extensions(remote, config, pool));
     EST_TRY(ca_http_make(&remote->http, config, pool));
-    remote->timeout = apr_time_from_sec(config->timeout);
-    ca->lease = config->timeout + LEASE_MARGIN;
-    remote->rules.places = config->concurrency;
-    remote->rules.failures = config->failures;
-    remote->rules.cooldown = apr_time_from_sec(config->cooldown);
-    remote->rules.lease = apr_time_from_sec(ca->lease);
     ca->n_gates = remote->n_upstreams;
     ca->gates = apr_pcalloc(pool, ca_shared_size(ca)); /* until ca_share */
+    ca->warning = ca_http_warning(remote->http);
     keys[0] = ca_http_client_certificate(remote->http);
     ca->keys = keys;
     ca->n_keys = keys[0].n > 0;
@@ -255,6 +240,8 @@ static est_err_t *try_one(int *next, tries_t *tries, int number, int resume, apr
     }
     memset(tries->answer, 0, sizeof(*tries->answer));
     est_err_t *err = tries->attempt(remote, url, resume, tries->answer, tries->request, tries->deadline, pool);
+    if (err && err->retry_after > RETRY_AFTER_MAX)
+        err->retry_after = RETRY_AFTER_MAX; /* a 202 keeps its own: the upstream is not asked before (RFC 7030 4.2.3) */
     const char *reason = err ? reason_of(err, url, pool) : "";
     now = remote->env->now(remote->env);
     ca_gate_change_t change = ca_gate_leave(gate, &remote->rules, place, result_of(err), now);
@@ -288,7 +275,7 @@ static est_err_t *nobody(const tries_t *tries, apr_pool_t *pool)
     est_err_t *err = tries->n_full == tries->n_tried ? EST_FAIL(pool, ca_busy, "%s", tries->reasons)
                                                      : EST_FAIL(pool, ca_unavailable, "%s", tries->reasons);
 
-    err->retry_after = tries->wait > WAIT_MAX ? WAIT_MAX : tries->wait > 0 ? tries->wait : 1;
+    err->retry_after = tries->wait > 0 ? tries->wait : 1;
     return err;
 }
 
@@ -322,6 +309,27 @@ est_err_t *ca_remote_try(ca_remote_t *remote, ca_answer_t *answer, const ca_requ
 }
 
 /* ---- what came back */
+
+est_err_t *ca_remote_status(const ca_http_answer_t *http, const char *otherwise, apr_pool_t *pool)
+{
+    const char *words = ca_http_reason(http, pool);
+    int status = http->status;
+    est_err_code_t code = status >= 400 && status < 500 ? EST_E_ca_refused : EST_E_ca_answer;
+    est_err_t *err;
+
+    if (!*words)
+        words = otherwise;
+    if (status == 408 || status == 429 || status == 503)
+        code = EST_E_ca_unavailable;
+    else if (status == 504)
+        code = EST_E_ca_timeout;
+    else if (status >= 300 && status < 400)
+        words = "redirections are not followed";
+    err = est_err_make(pool, code, __FILE__, __LINE__, "HTTP %d: %s", status, words);
+    if (code == EST_E_ca_unavailable)
+        err->retry_after = http->retry_after;
+    return err;
+}
 
 /* Octet by octet, or where the encodings differ (a CA may write RSA parameters as it likes), as keys */
 static int is_for_key(est_slice_t der, X509 *cert, est_slice_t spki)

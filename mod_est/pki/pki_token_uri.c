@@ -6,6 +6,7 @@
 
 #include <ctype.h>
 #include <string.h>
+#include <strings.h>
 
 #include <apr_strings.h>
 
@@ -37,7 +38,7 @@ static const struct {
 
 int pki_token_is_uri(const char *text)
 {
-    return strncmp(text, SCHEME, SCHEME_LENGTH) == 0;
+    return strncasecmp(text, SCHEME, SCHEME_LENGTH) == 0;
 }
 
 /* Percent signs are followed by two hexadecimal digits, and the rest is what RFC 7512 2.3 leaves as it is */
@@ -136,6 +137,6 @@ est_err_t *pki_token_uri_check(const char **out, const char *uri, apr_pool_t *po
         return EST_FAIL(pool, config, "%s names no token: token=LABEL or serial=NUMBER is missing", uri);
     if (!has(seen, IS_OBJECT))
         return EST_FAIL(pool, config, "%s names no key: object=LABEL or id=%%XX... is missing", uri);
-    *out = has(seen, IS_TYPE) ? apr_pstrdup(pool, uri) : apr_pstrcat(pool, uri, ";type=private", NULL);
+    *out = apr_pstrcat(pool, SCHEME, uri + SCHEME_LENGTH, has(seen, IS_TYPE) ? NULL : ";type=private", NULL);
     return NULL;
 }

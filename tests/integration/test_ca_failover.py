@@ -176,6 +176,15 @@ def test_what_was_refused_is_not_asked_of_another(site, servers, expect_log):
     assert asked(servers) == [1, 0, 0]
 
 
+def test_words_that_are_no_utf8_are_on_record(site, servers, expect_log):
+    """The database would refuse them, and the order would stay open, as if nobody knew what became of it"""
+    expect_log("EST1104")
+    servers[0].mode = "latin-1"
+    check_failed(enrol(site, device("latin-1"), "busy"), 502, "ca_answer")
+    row = one_row(site, "CN=latin-1", "failed")
+    assert row.rule == "ca_answer" and "of type text/pl?in" in row.reason
+
+
 def test_R_04_what_may_have_been_received_is_not_sent_to_another(site, servers, expect_log):
     expect_log("EST1102")
     csr, first = device("hasty"), servers[0]
@@ -358,6 +367,23 @@ def test_a_full_upstream_is_passed_over(site, servers):
     assert enrol(site, device("overflow-2"), "overflow").cert() == second.issued[-1]
     first.let_go()
     assert inside.end().cert() == first.issued[-1]
+
+
+def test_R_04_what_a_full_upstream_may_have_is_not_sent_to_another(site, servers, expect_log):
+    expect_log("EST1101", "EST1102")
+    csr, (first, second) = device("overflow-unsure"), servers[:2]
+    first.next_modes = ["close", "close"]  # over a kept connection it is sent once more at once
+    check_failed(enrol(site, csr, "overflow"), 504, "ca_timeout", retry=True)
+    first.next_modes, first.mode = [], "hang"
+    before = len(first.enrolments)
+    inside = Asking(site, device("overflow-3"), "overflow")
+    first.wait_for(before + 1)
+    check_failed(enrol(site, csr, "overflow"), 503, "ca_busy", retry=True)
+    assert not second.enrolments and one_row(site, "CN=overflow-unsure", "forwarded").upstream == first.url
+    first.let_go()
+    inside.end().cert()
+    first.mode = "issue"
+    assert enrol(site, csr, "overflow").cert() in first.issued and not second.issued
 
 
 def test_places_of_a_child_that_died_come_back(site, servers, expect_log):

@@ -318,6 +318,23 @@ static void test_nothing(void **state)
     ASSERT_FAILS(sort(&facts, NULL, 0), config, "none of 0 certificates");
 }
 
+/* Issuers that end at once: which is the first does not depend on the order in which they came */
+static void test_equals(void **state)
+{
+    int set[MAX_SET], n;
+    ca_facts_t *facts, *again;
+
+    (void)state;
+    make_known();
+    add("twin", "CN=Twin", NULL, "root", 5); /* as long as "issuing" */
+    n = parse(set, "issuing twin root");
+    ASSERT_OK(sort(&facts, set, n));
+    n = parse(set, "twin root issuing");
+    ASSERT_OK(sort(&again, set, n));
+    assert_int_equal(facts->n_issuers, 2);
+    assert_string_equal(names_of(again->issuers, 2), names_of(facts->issuers, 2));
+}
+
 /* What a pool has made lives as long as the pool, whatever becomes of the stack */
 static void test_certificates_are_kept(void **state)
 {
@@ -344,6 +361,7 @@ int main(void)
         EST_TEST(test_who_signs),
         EST_TEST(test_once_is_enough),
         EST_TEST(test_facts_of_the_first),
+        EST_TEST(test_equals),
         EST_TEST(test_certificates_are_kept),
         EST_TEST(test_the_way_to_a_root),
         EST_TEST(test_nothing),

@@ -211,7 +211,7 @@ static void test_answers_that_carry_no_message(void **state)
          EST_E_ca_refused,
          "HTTP 403: not from there",
          1},
-        {{"HTTP/1.1 404 X\r\n", "", 0}, EST_E_ca_refused, "HTTP 404", 1},
+        {{"HTTP/1.1 404 X\r\n", "", 0}, EST_E_ca_refused, "HTTP 404: no CMP message: is EstCAUpstream the URL", 1},
         {{"HTTP/1.1 500 X\r\n", "", 0}, EST_E_ca_answer, "HTTP 500", 1},
         {{"HTTP/1.1 302 X\r\nLocation: http://127.0.0.1:1/\r\n", "", 0}, EST_E_ca_answer, "HTTP 302", 1},
         {{"HTTP/1.1 204 X\r\n", "", 0}, EST_E_ca_answer, "HTTP 204", 1},

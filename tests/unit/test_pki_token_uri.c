@@ -10,6 +10,7 @@ static void test_what_is_a_uri(void **state)
 {
     (void)state;
     assert_true(pki_token_is_uri("pkcs11:token=a;object=b"));
+    assert_true(pki_token_is_uri("PKCS11:token=a;object=b"));
     assert_false(pki_token_is_uri("/etc/est/issuing.key"));
     assert_false(pki_token_is_uri("pkcs11"));
     assert_false(pki_token_is_uri("/pkcs11:"));
@@ -21,6 +22,7 @@ static void test_uris_that_name_a_key(void **state)
         const char *uri, *made;
     } rows[] = {
         {"pkcs11:token=est;object=issuing", "pkcs11:token=est;object=issuing;type=private"},
+        {"PKCS11:token=est;object=issuing", "pkcs11:token=est;object=issuing;type=private"},
         {"pkcs11:token=est;object=issuing;type=private", "pkcs11:token=est;object=issuing;type=private"},
         {"pkcs11:type=private;id=%01%aF;token=Our%20HSM", "pkcs11:type=private;id=%01%aF;token=Our%20HSM"},
         {"pkcs11:serial=0815;id=a", "pkcs11:serial=0815;id=a;type=private"},
