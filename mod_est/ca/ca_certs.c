@@ -17,31 +17,28 @@ static int is_issuer(X509 *issuer, X509 *cert)
     return yes;
 }
 
-/* Devices get the whole way from an issued certificate to a root (RFC 7030 4.1.3): every step must be there. Of a root
- * that was rolled over, the old and the new one have issued certificates to each other (RFC 4210 4.4), so there may be
- * several ways, and circles: all are walked at once. That all but the first are CA certificates, load_chain has seen
- * to. */
-static est_err_t *check_chain(STACK_OF(X509) *chain, const ca_config_t *config, apr_pool_t *pool)
+/* Of a root that was rolled over, the old and the new one have issued certificates to each other (RFC 4210 4.4), so
+ * there may be several ways, and circles: all are walked at once. That all but the first are CA certificates, who made
+ * facts has seen to. */
+const char *ca_certs_gap(const ca_facts_t *facts, apr_pool_t *pool)
 {
-    int n = sk_X509_num(chain), n_seen = 1;
+    int n = facts->n_certs, n_seen = 1;
     int *seen = apr_pcalloc(pool, (apr_size_t)n * sizeof(*seen)); /* those that were reached, in that order */
     char *is_seen = apr_pcalloc(pool, (apr_size_t)n);
 
     is_seen[0] = 1;
     for (int at = 0; at < n_seen; at++) {
-        X509 *cert = sk_X509_value(chain, seen[at]);
+        X509 *cert = facts->issuers[seen[at]];
 
         if (is_issuer(cert, cert))
             return NULL;
         for (int i = 0; i < n; i++)
-            if (!is_seen[i] && is_issuer(sk_X509_value(chain, i), cert)) {
+            if (!is_seen[i] && is_issuer(facts->issuers[i], cert)) {
                 is_seen[i] = 1;
                 seen[n_seen++] = i;
             }
     }
-    return EST_FAIL(pool, config, "EstCAChain %s has a gap: no issuer of \"%s\"",
-                    config->chain ? config->chain : "(not set)",
-                    pki_cert_subject_text(sk_X509_value(chain, seen[n_seen - 1]), pool));
+    return pki_cert_subject_text(facts->issuers[seen[n_seen - 1]], pool);
 }
 
 static int has(STACK_OF(X509) *stack, X509 *cert)
@@ -114,6 +111,7 @@ static est_err_t *fill_in(ca_facts_t **out, STACK_OF(X509) *chain, int n_issuers
 est_err_t *ca_certs_load(ca_facts_t **out, const ca_config_t *config, int whole, apr_pool_t *pool)
 {
     STACK_OF(X509) *chain = NULL;
+    const char *gap;
     X509 *cert;
 
     EST_TRY(load_chain(&chain, config, pool));
@@ -123,9 +121,12 @@ est_err_t *ca_certs_load(ca_facts_t **out, const ca_config_t *config, int whole,
             pool, config,
             "EstCACertificate %s: \"%s\" is not a CA certificate (basicConstraints CA:TRUE, keyUsage keyCertSign)",
             config->certificate, pki_cert_subject_text(cert, pool));
-    if (whole)
-        EST_TRY(check_chain(chain, config, pool));
-    return fill_in(out, chain, 1, pool);
+    EST_TRY(fill_in(out, chain, 1, pool));
+    gap = whole ? ca_certs_gap(*out, pool) : NULL;
+    if (gap)
+        return EST_FAIL(pool, config, "EstCAChain %s has a gap: no issuer of \"%s\"",
+                        config->chain ? config->chain : "(not set)", gap);
+    return NULL;
 }
 
 /* ---- from a cacerts message */

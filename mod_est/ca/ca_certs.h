@@ -13,6 +13,14 @@
  * in pool. Fails with config or file. */
 est_err_t *ca_certs_load(ca_facts_t **out, const ca_config_t *config, int whole, apr_pool_t *pool);
 
+/* Devices get the whole way from an issued certificate to a root (RFC 7030 4.1.3): NULL when it is there, else the
+ * subject of a certificate on it whose issuer is not. */
+const char *ca_certs_gap(const ca_facts_t *facts, apr_pool_t *pool);
+
+/* For a warning: what has the gap, name of the block, subject */
+#define CA_CERTS_GAP                                                                                                   \
+    "%s of <EstCA %s> has no issuer of \"%s\": cacerts leads devices to no root (RFC 7030 4.1.3)"
+
 /*
  * From certificates in any order, as a cacerts message has them. The CA's own, which sign certificates of end entities,
  * are those that are above no other CA, and where one of these is itself below another CA, no roots: old and new ones

@@ -156,6 +156,25 @@ static int log_nothing(const char *component, const char *file, int line, OSSL_C
     return 1;
 }
 
+#define COMMON_NAME_MAX 64
+
+/* Who protects by a secret is named by its reference, as in senderKID (RFC 9483 3.1); nobody where it is too long for a
+ * name (RFC 4210 5.1.1) */
+static int set_sender(OSSL_CMP_CTX *ctx, est_slice_t reference)
+{
+    X509_NAME *name;
+    int done;
+
+    if (reference.n > COMMON_NAME_MAX)
+        return 1;
+    name = X509_NAME_new();
+    done = name &&
+           X509_NAME_add_entry_by_NID(name, NID_commonName, MBSTRING_UTF8, reference.p, (int)reference.n, -1, 0) &&
+           OSSL_CMP_CTX_set1_subjectName(ctx, name);
+    X509_NAME_free(name);
+    return done;
+}
+
 static int set_protection(OSSL_CMP_CTX *ctx, session_t *s)
 {
     const ca_cmp_settings_t *settings = s->settings;
@@ -169,7 +188,8 @@ static int set_protection(OSSL_CMP_CTX *ctx, session_t *s)
         return OSSL_CMP_CTX_set1_cert(ctx, settings->cert) && OSSL_CMP_CTX_set1_pkey(ctx, settings->key) &&
                (!settings->extra || OSSL_CMP_CTX_set1_extraCertsOut(ctx, settings->extra));
     /* HMAC with SHA-256 in the stead of SHA-1 (RFC 9481 6.1.1) */
-    return OSSL_CMP_CTX_set1_referenceValue(ctx, settings->reference.p, (int)settings->reference.n) &&
+    return set_sender(ctx, settings->reference) &&
+           OSSL_CMP_CTX_set1_referenceValue(ctx, settings->reference.p, (int)settings->reference.n) &&
            OSSL_CMP_CTX_set1_secretValue(ctx, settings->secret.p, (int)settings->secret.n) &&
            OSSL_CMP_CTX_set_option(ctx, OSSL_CMP_OPT_MAC_ALGNID, NID_hmacWithSHA256);
 }

@@ -167,6 +167,7 @@ est_err_t *ca_cmp_settings_read(ca_cmp_settings_t **out, const char **warning, c
                                 apr_pool_t *pool)
 {
     ca_cmp_settings_t *settings = apr_pcalloc(pool, sizeof(*settings));
+    const char *gap;
     ca_facts_t *facts;
 
     EST_TRY(ca_settings_check(config, "cmp", pool));
@@ -174,6 +175,9 @@ est_err_t *ca_cmp_settings_read(ca_cmp_settings_t **out, const char **warning, c
         return EST_FAIL(pool, config, "EstCACertificate is missing");
     EST_TRY(ca_certs_load(&facts, config, 0, pool));
     settings->facts = facts;
+    gap = ca_certs_gap(facts, pool);
+    if (gap)
+        *warning = apr_psprintf(pool, CA_CERTS_GAP, "EstCAChain", config->name, gap);
     EST_TRY(read_request(&settings->request, config, pool));
     if (config->cmp_recipient)
         EST_TRY(parse_name(&settings->recipient, config->cmp_recipient, pool));

@@ -228,6 +228,7 @@ static est_err_t *take(ca_est_certs_t *certs, const ca_facts_t **out, est_slice_
     STACK_OF(X509) *stack;
     const ca_facts_t *before;
     ca_facts_t *facts;
+    const char *gap;
     est_err_t *err;
 
     EST_TRY(pki_certs_read(&stack, message, pool));
@@ -241,6 +242,9 @@ static est_err_t *take(ca_est_certs_t *certs, const ca_facts_t **out, est_slice_
     if (!err && before && *out != before)
         est_env_log(certs->remote->env, EST_LOG_NOTICE, "the upstream of <EstCA %s> has other certificates now: \"%s\"",
                     certs->name, pki_cert_subject_text((*out)->cert, pool));
+    gap = !err && *out != before ? ca_certs_gap(*out, pool) : NULL;
+    if (gap)
+        est_env_log(certs->remote->env, EST_LOG_WARNING, CA_CERTS_GAP, "cacerts of the upstream", certs->name, gap);
     return err;
 }
 
@@ -339,6 +343,13 @@ int ca_est_certs_pinned(const ca_est_certs_t *certs)
 
 /* ---- life */
 
+static const char *gap_in(const char *what, const ca_facts_t *facts, const ca_config_t *config, apr_pool_t *pool)
+{
+    const char *gap = ca_certs_gap(facts, pool);
+
+    return gap ? apr_psprintf(pool, CA_CERTS_GAP, what, config->name, gap) : NULL;
+}
+
 static const char *directory_of(const char *path, apr_pool_t *pool)
 {
     const char *end = strrchr(path, '/');
@@ -364,6 +375,7 @@ est_err_t *ca_est_certs_open(ca_est_certs_t **out, const char **warning, ca_remo
             return EST_FAIL(pool, config, "EstCACacheFile makes no sense with EstCACertificate: nothing is asked for");
         EST_TRY(ca_certs_load(&pinned, config, 0, pool));
         certs->pinned = pinned;
+        *warning = gap_in("EstCAChain", pinned, config, pool);
         return NULL;
     }
     if (config->chain)
@@ -373,6 +385,8 @@ est_err_t *ca_est_certs_open(ca_est_certs_t **out, const char **warning, ca_remo
     if (err)
         *warning = apr_psprintf(pool, "EstCACacheFile %s of <EstCA %s> is of no use: %s", certs->cache, certs->name,
                                 est_err_text(err));
+    else if (certs->current)
+        *warning = gap_in("EstCACacheFile", certs->current, config, pool);
     else if (certs->cache && access(directory_of(certs->cache, pool), F_OK) != 0)
         *warning = apr_psprintf(pool, "EstCACacheFile %s of <EstCA %s>: there is no such directory", certs->cache,
                                 certs->name);

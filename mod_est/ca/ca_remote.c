@@ -285,7 +285,7 @@ static est_err_t *nobody(const tries_t *tries, apr_pool_t *pool)
     est_err_t *err = tries->n_full == tries->n_tried ? EST_FAIL(pool, ca_busy, "%s", tries->reasons)
                                                      : EST_FAIL(pool, ca_unavailable, "%s", tries->reasons);
 
-    err->retry_after = tries->wait > WAIT_MAX ? WAIT_MAX : tries->wait > 0 ? tries->wait : 1;
+    err->retry_after = tries->wait > 0 ? tries->wait : 1;
     return err;
 }
 

@@ -17,6 +17,7 @@ from clients import outage
 from clients.orders import Asking, check_failed, check_waits, enrol, hurry, lines, one_row, rows
 from harness import run
 from harness.backends import AWAY, FORWARD, ForwardingCmp, ForwardingEst, LocalFile, LocalToken, LocalTokenServer
+from harness.bound import BoundConnection
 from harness.client import ENROLLED
 from harness.lint import lint
 from harness.pki import Identity, dns, make_csr, make_key
@@ -250,8 +251,8 @@ def test_a_refusal_is_told_and_may_be_taken_back(site, driver, expect_log):
 
 
 @cells(FORWARD)
-def test_PE_01_PE_02_PE_09_what_the_upstream_keeps_waiting_waits(site, driver):
-    """A request that was signed anew, by another connection, is the same order (PE-04); asking early troubles nobody (PE-08)"""
+def test_PE_01_PE_02_PE_04_PE_08_PE_09_what_the_upstream_keeps_waiting_waits(site, driver):
+    """A request that was signed anew, by another connection, is the same order; asking early troubles nobody"""
     key, subject = named("waits", driver)
     driver.does("pend", retry_after=7)
 
@@ -272,6 +273,29 @@ def test_PE_01_PE_02_PE_09_what_the_upstream_keeps_waiting_waits(site, driver):
     cert = poll().cert()
     assert poll().cert() == cert
     assert check_issued(site, driver, cert, subject).id == row.id
+    assert driver.signed() == [cert.public_bytes(DER)]
+
+
+@cells(FORWARD)
+def test_CB_15_each_poll_is_bound_to_its_own_connection(site, driver):
+    """The upstream keeps waiting what was bound to the first one"""
+    key, subject = named("bound", driver)
+
+    def poll(value=None):
+        with BoundConnection(site, "1.3") as client:
+            answer = client.enroll(make_csr(key, subject, challenge=value or client.value), driver.label)
+            return answer, client.value
+    driver.does("pend", retry_after=7)
+    answer, first = poll()
+    check_waits(answer, 7)
+    row = one_row(site, subject, "forwarded")
+    answer, _ = poll(first)
+    assert (answer.status, answer.reason) == (400, "binding_failed")
+    check_waits(poll()[0], *range(1, 8))
+    driver.release()
+    hurry(site, subject)
+    cert = poll()[0].cert()
+    assert [found.id for found in rows(site, subject) if found.outcome == "issued"] == [row.id]
     assert driver.signed() == [cert.public_bytes(DER)]
 
 

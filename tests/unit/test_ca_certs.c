@@ -277,6 +277,39 @@ static void test_facts_of_the_first(void **state)
     ASSERT_SLICE(facts->issuer.aki, aki);
 }
 
+/* RFC 7030 4.1.3 */
+static void test_the_way_to_a_root(void **state)
+{
+    static const struct {
+        const char *set, *gap;
+    } rows[] = {
+        {"root", NULL},
+        {"issuing root", NULL},
+        {"below-middle middle root", NULL},
+        {"issuing root new-root new-with-old old-with-new", NULL},
+        {"issuing v1-root", NULL},
+        {"issuing", "CN=Issuing"},
+        {"below-middle root", "CN=Below"},
+        {"below-middle middle", "CN=Middle"},
+        {"issuing old", "CN=Issuing"},
+        {"issuing old-with-new", "CN=Root"},
+    };
+
+    (void)state;
+    make_known();
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        int set[MAX_SET], n = parse(set, rows[i].set);
+        ca_facts_t *facts;
+        const char *gap;
+
+        ASSERT_OK(sort(&facts, set, n));
+        gap = ca_certs_gap(facts, pool);
+        if (!rows[i].gap != !gap || (gap && strcmp(gap, rows[i].gap) != 0))
+            fail_msg("%s: gap at %s", rows[i].set, gap ? gap : "none");
+        assert_int_equal(ERR_peek_error(), 0);
+    }
+}
+
 static void test_nothing(void **state)
 {
     ca_facts_t *facts;
@@ -325,8 +358,13 @@ static void test_certificates_are_kept(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        EST_TEST(test_who_signs), EST_TEST(test_once_is_enough),        EST_TEST(test_facts_of_the_first),
-        EST_TEST(test_equals),    EST_TEST(test_certificates_are_kept), EST_TEST(test_nothing),
+        EST_TEST(test_who_signs),
+        EST_TEST(test_once_is_enough),
+        EST_TEST(test_facts_of_the_first),
+        EST_TEST(test_equals),
+        EST_TEST(test_certificates_are_kept),
+        EST_TEST(test_the_way_to_a_root),
+        EST_TEST(test_nothing),
     };
 
     return EST_TEST_RUN(tests);

@@ -181,6 +181,11 @@ static void test_what_is_worth_a_warning(void **state)
     config.cmp_key = key_file(ca->dir, "old.key", key);
     ASSERT_OK(open_it(&opened, &config));
     assert_non_null(strstr(opened->warning, "has ended"));
+    config = whole_config(ca);
+    cert = make_ca("CN=Issuing", key, make_ca("CN=Root", key, NULL, NULL), key);
+    config.certificate = cert_file(ca->dir, "issuing.pem", 1, &cert);
+    ASSERT_OK(open_it(&opened, &config));
+    assert_non_null(strstr(opened->warning, "has no issuer of \"CN=Issuing\": cacerts leads devices to no root"));
 }
 
 static void test_a_recipient_is_written_as_openssl_takes_it(void **state)

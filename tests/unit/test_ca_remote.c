@@ -232,6 +232,19 @@ static void test_nobody_answers(void **state)
     assert_calls(NULL, NULL, NULL);
 }
 
+/* Whatever number an upstream sends */
+static void test_a_client_waits_a_day_at_most(void **state)
+{
+    static const char *const one[] = {A, NULL};
+    static const script_t down[] = {{A, "ca_unavailable", "a.example.com: in a year", INT_MAX, 0}, {NULL}};
+
+    (void)state;
+    start(one);
+    est_err_t *err = try(down);
+    ASSERT_FAILS(err, ca_unavailable, "in a year");
+    assert_int_equal(err->retry_after, 24 * 3600);
+}
+
 static void test_it_comes_back(void **state)
 {
     static const script_t down[] = {{A, "ca_timeout", "hangs", 0, 0}, {NULL}};
@@ -623,6 +636,7 @@ int main(void)
         EST_TEST(test_the_first_that_answers),
         EST_TEST(test_answers_end_it),
         EST_TEST(test_nobody_answers),
+        EST_TEST(test_a_client_waits_a_day_at_most),
         EST_TEST(test_it_comes_back),
         EST_TEST(test_a_refusal_is_no_failure),
         EST_TEST(test_full_upstreams),

@@ -23,6 +23,7 @@ from cryptography import x509
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, padding
+from cryptography.x509.oid import NameOID
 
 from . import der, pki
 from .upstream import Reply, UpstreamEst, WRONG, text
@@ -319,6 +320,9 @@ class UpstreamCmp(UpstreamEst):
         if oid == PBM:
             if header.sender_id != self.reference or pbm(self.secret, parameters, message.protected) != message.protection:
                 raise Refused(BAD_MESSAGE_CHECK, "wrong reference or secret")
+            name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, self.reference.decode())])
+            if header.sender != der.tlv(0xA4, name.public_bytes()):
+                raise Refused(BAD_MESSAGE_CHECK, "the sender is not named by its reference")  # RFC 9483 3.1
             return
         if not message.certs or message.certs[0] != self.signer_of_requests.cert:
             raise Refused(NOT_AUTHORIZED, "who is that?")
