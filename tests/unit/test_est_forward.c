@@ -558,7 +558,7 @@ static est_slice_t csr_with_attribute(const char *oid)
     return der;
 }
 
-/* What is ignored here (EN-11) is not what the CA ignores */
+/* What is ignored here is not what the CA ignores */
 static void test_nothing_unjudged_is_carried_to_the_ca(void **state)
 {
     static const struct {
