@@ -10,6 +10,7 @@ state=                   # the servers' directory, once it is there: data, socke
 servers_first_port=8443  # the first of 100 to try
 servers_httpd_conf=      # a file to append to conf/quickstart/httpd.conf
 servers_postgresql_conf= # a file to append to conf/quickstart/postgresql.conf
+servers_environment=     # of httpd: words NAME=VALUE
 
 # servers_begin DIR NAME: DIR becomes $servers_dir, for one caller at a time; servers of an earlier one end
 servers_begin()
@@ -21,10 +22,14 @@ servers_begin()
     servers_stop "$(readlink -f "$1/state")"
 }
 
-# servers_stop STATE
+# servers_stop STATE: httpd and PostgreSQL, and between them what the caller has started besides: beside-NAME.pid in STATE,
+# and STATE in its command line
 servers_stop()
 {
     process_stop "$1/httpd.pid" TERM "$1/httpd.conf"
+    for servers_beside in "$1"/beside-*.pid; do
+        process_stop "$servers_beside" TERM "$1/"
+    done
     process_stop "$1/pg/postmaster.pid" INT "$1/pg" # INT: fast shutdown
 }
 
@@ -90,13 +95,20 @@ servers_postgresql()
     as_server "$(pg_bindir)/pg_ctl" -D "$state/pg" -l "$state/logs/postgresql.log" -w -t 30 start 9>&-
 }
 
+# servers_policy DATABASE: a new one, with the schema and the quickstart's policy; demo_admin is there already
+servers_policy()
+{
+    PGUSER=postgres psql -X -q -d postgres -v ON_ERROR_STOP=1 -c "CREATE DATABASE $1"
+    PGUSER=postgres psql -X -q -d "$1" -v ON_ERROR_STOP=1 -f sql/install.sql
+    PGUSER=postgres psql -X -q -d "$1" -v ON_ERROR_STOP=1 -c 'GRANT est_admin TO demo_admin'
+    # The password goes from the environment into the statement, so that it stands on no command line
+    psql -X -q -d "$1" -v ON_ERROR_STOP=1 -f conf/quickstart/demo.sql
+}
+
 servers_database()
 {
-    PGUSER=postgres psql -X -q -d postgres -v ON_ERROR_STOP=1 -c 'CREATE DATABASE est'
-    PGUSER=postgres psql -X -q -d est -v ON_ERROR_STOP=1 -f sql/install.sql
-    PGUSER=postgres psql -X -q -d est -v ON_ERROR_STOP=1 -c 'CREATE ROLE demo_admin LOGIN IN ROLE est_admin'
-    # The password goes from the environment into the statement, so that it stands on no command line
-    psql -X -q -v ON_ERROR_STOP=1 -f conf/quickstart/demo.sql
+    PGUSER=postgres psql -X -q -d postgres -v ON_ERROR_STOP=1 -c 'CREATE ROLE demo_admin LOGIN'
+    servers_policy est
 }
 
 servers_httpd_answers()
@@ -104,14 +116,18 @@ servers_httpd_answers()
     curl -s -o /dev/null --cacert "$servers_dir/client/root.pem" "https://localhost:$port/static.txt"
 }
 
-# Only trying to listen tells for certain that a port is free
+# servers_httpd NAME.conf SOURCE...: an httpd with that configuration. Only trying to listen tells for certain that a port is
+# free.
 servers_httpd()
 {
+    servers_conf=$1
     port=$servers_first_port
     while :; do
-        servers_file httpd.conf conf/quickstart/httpd.conf ${servers_httpd_conf:+"$servers_httpd_conf"}
-        as_server "$httpd" -f "$state/httpd.conf" -t
-        if as_server "$httpd" -f "$state/httpd.conf" -k start >"$servers_dir/start.log" 2>&1 9>&-; then
+        servers_file "$@"
+        # shellcheck disable=SC2086 # words are meant to split
+        as_server env $servers_environment "$httpd" -f "$state/$servers_conf" -t
+        # shellcheck disable=SC2086
+        if as_server env $servers_environment "$httpd" -f "$state/$servers_conf" -k start >"$servers_dir/start.log" 2>&1 9>&-; then
             break
         fi
         cat "$servers_dir/start.log"
@@ -123,16 +139,34 @@ servers_httpd()
     wait_until 20 servers_httpd_answers
 }
 
-# Sets $port, $httpd_pid and $pg_pid; EST_PASSWORD is that of client "demo", PG* lead to the database
-servers_start()
+# servers_port NAME.conf
+servers_port()
+{
+    sed -n 's/^Listen 127.0.0.1:\([0-9]*\) .*/\1/p' "$state/$1"
+}
+
+# Sets $pg_pid; EST_PASSWORD is that of client "demo", PG* lead to the database
+servers_start_postgresql()
 {
     EST_PASSWORD=$(openssl rand -hex 16)
     PGHOST=$state/socket PGPORT=5432 PGDATABASE=est PGUSER=demo_admin
     export EST_PASSWORD PGHOST PGPORT PGDATABASE PGUSER
     logged "$servers_dir/postgresql.log" servers_postgresql
     logged "$servers_dir/database.log" servers_database
-    logged "$servers_dir/httpd.log" servers_httpd
-    port=$(sed -n 's/^Listen 127.0.0.1:\([0-9]*\) .*/\1/p' "$state/httpd.conf")
-    httpd_pid=$(process_id "$state/httpd.pid")
     pg_pid=$(process_id "$state/pg/postmaster.pid")
+}
+
+# Sets $port and $httpd_pid
+servers_start_httpd()
+{
+    logged "$servers_dir/httpd.log" servers_httpd httpd.conf conf/quickstart/httpd.conf \
+        ${servers_httpd_conf:+"$servers_httpd_conf"}
+    port=$(servers_port httpd.conf)
+    httpd_pid=$(process_id "$state/httpd.pid")
+}
+
+servers_start()
+{
+    servers_start_postgresql
+    servers_start_httpd
 }

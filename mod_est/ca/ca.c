@@ -20,8 +20,8 @@ est_err_t *ca_open(ca_t **out, const ca_config_t *config, apr_pool_t *pool)
     for (apr_size_t i = 0; i < sizeof(drivers) / sizeof(drivers[0]); i++)
         if (!strcmp(drivers[i]->name, name))
             return drivers[i]->open(out, config, pool);
-    return EST_FAIL(pool, config, "<EstCA %s> at %s: there is no driver \"%s\" (known: local, est, cmp)", config->name,
-                    config->where, name);
+    return ca_in_block(EST_FAIL(pool, config, "there is no EstCADriver \"%s\" (known: local, est, cmp)", name), config,
+                       pool);
 }
 
 est_err_t *ca_in_block(est_err_t *err, const ca_config_t *config, apr_pool_t *pool)

@@ -80,23 +80,8 @@ static est_err_t *load_chain(STACK_OF(X509) **out, const ca_config_t *config, ap
     return NULL;
 }
 
-/* Does it sign certificates of end entities? Not when it is the issuer of another one here: a root does not stand for all
- * that is below it. Old and new certificates of one name are issuers of each other during a rollover. */
-static int signs_entities(STACK_OF(X509) *certs, X509 *cert)
-{
-    const X509_NAME *name = X509_get_subject_name(cert);
-
-    for (int i = 0; i < sk_X509_num(certs); i++) {
-        const X509 *other = sk_X509_value(certs, i);
-
-        if (!X509_NAME_cmp(X509_get_issuer_name(other), name) && X509_NAME_cmp(X509_get_subject_name(other), name) != 0)
-            return 0;
-    }
-    return pki_cert_is_ca(cert);
-}
-
-/* The facts that issuing needs, of the CA and of those above it, and the answer of cacerts, made once. chain: those that
- * issue for end entities first */
+/* The facts that issuing needs, of the CA and of those above it, and the answer of cacerts, made once. chain: those
+ * that issue for end entities first */
 static est_err_t *fill_in(ca_facts_t **out, STACK_OF(X509) *chain, int n_issuers, apr_pool_t *pool)
 {
     int n = sk_X509_num(chain);
@@ -143,38 +128,118 @@ est_err_t *ca_certs_load(ca_facts_t **out, const ca_config_t *config, int whole,
     return fill_in(out, chain, 1, pool);
 }
 
-static int is_self_issued(X509 *cert)
+/* ---- from a cacerts message */
+
+/* Also those by which RFC 5280 knows none: roots of version 1, or with keyUsage alone. They are in chains still. */
+static int is_any_ca(X509 *cert)
 {
-    return !X509_NAME_cmp(X509_get_subject_name(cert), X509_get_issuer_name(cert));
+    int is = X509_check_ca(cert) != 0;
+
+    ERR_clear_error();
+    return is;
+}
+
+/* Is there a certificate for a CA of the name subject in which issuer stands as its issuer? */
+static int certifies(STACK_OF(X509) *certs, const X509_NAME *issuer, const X509_NAME *subject)
+{
+    for (int i = 0; i < sk_X509_num(certs); i++) {
+        X509 *cert = sk_X509_value(certs, i);
+
+        if (!X509_NAME_cmp(X509_get_issuer_name(cert), issuer) &&
+            !X509_NAME_cmp(X509_get_subject_name(cert), subject) && is_any_ca(cert))
+            return 1;
+    }
+    return 0;
+}
+
+/* Does it sign certificates of end entities? Not when it is above another CA here: a root does not stand for all that
+ * is below it. Old and new certificates of one name are issuers of each other during a rollover (RFC 4210 4.4), and so
+ * are two CAs that have certified each other: neither is above the other. */
+static int signs_entities(STACK_OF(X509) *certs, X509 *cert)
+{
+    const X509_NAME *name = X509_get_subject_name(cert);
+
+    for (int i = 0; i < sk_X509_num(certs); i++) {
+        const X509_NAME *other = X509_get_subject_name(sk_X509_value(certs, i));
+
+        if (X509_NAME_cmp(other, name) != 0 && certifies(certs, name, other) && !certifies(certs, other, name))
+            return 0;
+    }
+    return pki_cert_is_ca(cert);
+}
+
+/* Is that the name of a root? Its other certificates, from a root of before or of another name, make it no CA below
+ * that one. */
+static int is_of_root(STACK_OF(X509) *certs, X509 *cert)
+{
+    const X509_NAME *name = X509_get_subject_name(cert);
+    int is = 0;
+
+    for (int i = 0; i < sk_X509_num(certs) && !is; i++) {
+        X509 *other = sk_X509_value(certs, i);
+
+        is = !X509_NAME_cmp(X509_get_subject_name(other), name) && X509_self_signed(other, 1) == 1;
+    }
+    ERR_clear_error();
+    return is;
+}
+
+/* The one that ends last is the first: in a rollover that is the new one, and the end of what is granted is not that of
+ * the old one. The order does not depend on the one in which they came. */
+static int compare_issuers(const X509 *const *a, const X509 *const *b)
+{
+    int by = ASN1_TIME_compare(X509_get0_notAfter(*b), X509_get0_notAfter(*a));
+
+    if (!by)
+        by = ASN1_TIME_compare(X509_get0_notBefore(*b), X509_get0_notBefore(*a));
+    return by ? by : X509_cmp(*a, *b);
+}
+
+static est_err_t *push_once(STACK_OF(X509) *stack, X509 *cert, apr_pool_t *pool)
+{
+    if (has(stack, cert))
+        return NULL;
+    if (!sk_X509_push(stack, cert))
+        return EST_FAIL(pool, internal, "out of memory");
+    X509_up_ref(cert);
+    return NULL;
+}
+
+/* Those that sign certificates of end entities */
+static est_err_t *push_issuers(STACK_OF(X509) *sorted, STACK_OF(X509) *certs, apr_pool_t *pool)
+{
+    int n = sk_X509_num(certs), have_below = 0;
+
+    /* A root that has signed nothing here, next to a CA that is below another, is one of before, or of others */
+    for (int i = 0; i < n; i++)
+        have_below |= signs_entities(certs, sk_X509_value(certs, i)) && !is_of_root(certs, sk_X509_value(certs, i));
+    for (int i = 0; i < n; i++) {
+        X509 *cert = sk_X509_value(certs, i);
+
+        if (signs_entities(certs, cert) && !(have_below && is_of_root(certs, cert)))
+            EST_TRY(push_once(sorted, cert, pool));
+    }
+    sk_X509_set_cmp_func(sorted, compare_issuers);
+    sk_X509_sort(sorted);
+    sk_X509_set_cmp_func(sorted, NULL);
+    return NULL;
 }
 
 est_err_t *ca_certs_sort(ca_facts_t **out, STACK_OF(X509) *certs, apr_pool_t *pool)
 {
     STACK_OF(X509) *sorted = sk_X509_new_null();
-    int n = sk_X509_num(certs), n_issuers = 0, have_below = 0;
+    int n_issuers;
 
     if (!sorted)
         return EST_FAIL(pool, internal, "out of memory");
     pki_ossl_own_certs(sorted, pool);
-    /* A root that has signed nothing here, next to a CA that is below another, is one of before */
-    for (int i = 0; i < n; i++)
-        have_below |= signs_entities(certs, sk_X509_value(certs, i)) && !is_self_issued(sk_X509_value(certs, i));
-    for (int turn = 0; turn < 2; turn++) {
-        for (int i = 0; i < n; i++) {
-            X509 *cert = sk_X509_value(certs, i);
-            int signs = signs_entities(certs, cert) && !(have_below && is_self_issued(cert));
-
-            if (signs == turn || has(sorted, cert))
-                continue;
-            if (!sk_X509_push(sorted, cert))
-                return EST_FAIL(pool, internal, "out of memory");
-            X509_up_ref(cert);
-        }
-        if (!turn)
-            n_issuers = sk_X509_num(sorted);
-    }
+    EST_TRY(push_issuers(sorted, certs, pool));
+    n_issuers = sk_X509_num(sorted);
     if (!n_issuers)
-        return EST_FAIL(pool, config, "none of %d certificates is that of a CA for end entities", n);
+        return EST_FAIL(pool, config, "none of %d certificates is that of a CA for end entities", sk_X509_num(certs));
+    for (int i = 0; i < sk_X509_num(certs); i++)
+        if (is_any_ca(sk_X509_value(certs, i)))
+            EST_TRY(push_once(sorted, sk_X509_value(certs, i), pool));
     return fill_in(out, sorted, n_issuers, pool);
 }
 

@@ -13,9 +13,13 @@
  * in pool. Fails with config or file. */
 est_err_t *ca_certs_load(ca_facts_t **out, const ca_config_t *config, int whole, apr_pool_t *pool);
 
-/* From certificates in any order, as a cacerts message has them: the CA's own are those that are no issuer of
- * another one, and where one of these is below another CA, not self-issued.
- * pool has a reference to each, and everything else. Fails with config: no CA certificate among them. */
+/*
+ * From certificates in any order, as a cacerts message has them. The CA's own, which sign certificates of end entities,
+ * are those that are above no other CA, and where one of these is itself below another CA, no roots: old and new ones
+ * of one name all count, an old root beside a CA that another root has certified does not. The one that ends last comes
+ * first. What is no CA's certificate is left out: devices would trust it.
+ * pool has a reference to each, and everything else. Fails with config: no CA certificate among them.
+ */
 est_err_t *ca_certs_sort(ca_facts_t **out, STACK_OF(X509) *certs, apr_pool_t *pool);
 
 /* A CA of which the certificates are all that is known: it signs nothing */

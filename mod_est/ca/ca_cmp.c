@@ -38,20 +38,17 @@ static int is_pkixcmp(const char *type)
 /* An answer that carries no PKIMessage: the words are those of a server in front of the CA, or of one that is none */
 static est_err_t *no_message(const http_wire_t *http, const ca_http_answer_t *answer, apr_pool_t *pool)
 {
-    const char *words = ca_http_reason(answer, pool), *before = *words ? ": " : "";
     est_err_t *err;
 
     if (answer->status == 200)
         return EST_FAIL(pool, ca_answer, "%s: the answer is %s, not %s", http->upstream,
                         answer->content_type ? answer->content_type : "of no type", pkixcmp);
-    if (answer->status == 503 || answer->status == 429) {
-        err = EST_FAIL(pool, ca_unavailable, "%s: HTTP %d%s%s", http->upstream, answer->status, before, words);
-        err->retry_after = answer->retry_after;
-        return err;
-    }
-    if (answer->status >= 400 && answer->status < 500)
-        return EST_FAIL(pool, ca_refused, "%s: HTTP %d%s%s", http->upstream, answer->status, before, words);
-    return EST_FAIL(pool, ca_answer, "%s: HTTP %d%s%s", http->upstream, answer->status, before, words);
+    err = ca_remote_status(answer, "no CMP message", pool);
+    err->detail = apr_psprintf(pool, "%s: %s%s", http->upstream, err->detail,
+                               answer->status == 404 || answer->status == 405
+                                   ? ": is EstCAUpstream the URL of the CA's CMP service?"
+                                   : "");
+    return err;
 }
 
 static est_err_t *exchange(http_wire_t *http, est_slice_t *answer, est_slice_t message, apr_pool_t *pool)

@@ -330,9 +330,14 @@ static est_err_t *exchange(ca_answer_t *answer, session_t *s, OSSL_CMP_CTX *ctx,
     return conclude(answer, s, ctx, result, check_after);
 }
 
+/* A CA updates its own certificates (RFC 9483 4.1.3), which it finds by its name and the serial number. What the holder
+ * has may be of the CA that the alias had before. */
 static int request_of(const ca_cmp_settings_t *settings, const ca_request_t *request)
 {
-    return settings->request != OSSL_CMP_P10CR && request->holder ? OSSL_CMP_KUR : settings->request;
+    if (settings->request == OSSL_CMP_P10CR || !request->holder ||
+        X509_NAME_cmp(X509_get_issuer_name(request->holder), X509_get_subject_name(settings->facts->cert)) != 0)
+        return settings->request;
+    return OSSL_CMP_KUR;
 }
 
 static est_err_t *transact(ca_answer_t *answer, session_t *s)

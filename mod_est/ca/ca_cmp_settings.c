@@ -5,27 +5,13 @@
 #include "ca_cmp_settings.h"
 
 #include "ca_certs.h"
+#include "ca_settings.h"
 #include "pki/pki_load.h"
 #include "pki/pki_ossl.h"
 
 #include <apr_strings.h>
 #include <openssl/cmp.h>
 #include <openssl/err.h>
-
-static est_err_t *refuse_others(const ca_config_t *config, apr_pool_t *pool)
-{
-    const struct {
-        const char *directive, *value;
-    } others[] = {{"EstCAKey", config->key},
-                  {"EstCAKeyPassphrase", config->passphrase},
-                  {"EstCAKeyModule", config->key_module},
-                  {"EstCACacheFile", config->cache}};
-
-    for (apr_size_t i = 0; i < sizeof(others) / sizeof(others[0]); i++)
-        if (others[i].value)
-            return EST_FAIL(pool, config, "%s is not for EstCADriver cmp", others[i].directive);
-    return NULL;
-}
 
 static est_err_t *read_request(int *out, const ca_config_t *config, apr_pool_t *pool)
 {
@@ -97,9 +83,8 @@ static est_err_t *parse_name(X509_NAME **out, const char *text, apr_pool_t *pool
 static est_err_t *read_signer(ca_cmp_settings_t *settings, const char **warning, const ca_config_t *config,
                               apr_pool_t *pool)
 {
-    const char *passphrase = NULL;
-    int loose = 0;
-    est_err_t *err;
+    ca_key_file_t file = {"EstCACmpKey",         config->cmp_key,         "EstCACmpKeyPassphrase", config->cmp_passphrase,
+                          "EstCACmpCertificate", config->cmp_certificate, NULL};
 
     if (!config->cmp_certificate)
         return EST_FAIL(pool, config, "EstCACmpKey needs EstCACmpCertificate");
@@ -107,26 +92,13 @@ static est_err_t *read_signer(ca_cmp_settings_t *settings, const char **warning,
         return EST_FAIL(pool, config, "EstCACmpCertificate needs EstCACmpKey");
     EST_TRY(pki_load_certs(&settings->extra, config->cmp_certificate, pool));
     settings->cert = sk_X509_value(settings->extra, 0);
-    if (config->cmp_passphrase)
-        EST_TRY(pki_load_passphrase(&passphrase, config->cmp_passphrase, pool));
-    err = pki_load_key(&settings->key, config->cmp_key, passphrase, &loose, pool);
-    if (err && err->code == EST_E_config && !passphrase) /* that text is about another directive */
-        return EST_FAIL(pool, config, "EstCACmpKey %s is encrypted: say with EstCACmpKeyPassphrase where its passphrase is",
-                        config->cmp_key);
-    EST_TRY(err);
-    if (X509_check_private_key(settings->cert, settings->key) != 1) {
-        ERR_clear_error();
-        return EST_FAIL(pool, config, "EstCACmpKey %s does not fit EstCACmpCertificate %s", config->cmp_key,
-                        config->cmp_certificate);
-    }
+    file.cert = settings->cert;
+    EST_TRY(ca_settings_key(&settings->key, warning, &file, config->name, pool));
     /* OpenSSL 3.0 always names a digest when it signs a PKIMessage, and keys of EdDSA take none */
     if (!EVP_PKEY_is_a(settings->key, "RSA") && !EVP_PKEY_is_a(settings->key, "EC"))
         return EST_FAIL(pool, config, "EstCACmpKey %s: RSA and EC keys sign CMP messages, others do not",
                         config->cmp_key);
-    if (loose)
-        *warning = apr_psprintf(pool, "EstCACmpKey %s of <EstCA %s> can be read by others than its owner: chmod 600 it",
-                                config->cmp_key, config->name);
-    else if (X509_cmp_current_time(X509_get0_notAfter(settings->cert)) < 0)
+    if (X509_cmp_current_time(X509_get0_notAfter(settings->cert)) < 0)
         *warning = apr_psprintf(pool, "EstCACmpCertificate of <EstCA %s> has ended: the CA will refuse its messages",
                                 config->name);
     return NULL;
@@ -197,7 +169,7 @@ est_err_t *ca_cmp_settings_read(ca_cmp_settings_t **out, const char **warning, c
     ca_cmp_settings_t *settings = apr_pcalloc(pool, sizeof(*settings));
     ca_facts_t *facts;
 
-    EST_TRY(refuse_others(config, pool));
+    EST_TRY(ca_settings_check(config, "cmp", pool));
     if (!config->certificate)
         return EST_FAIL(pool, config, "EstCACertificate is missing");
     EST_TRY(ca_certs_load(&facts, config, 0, pool));

@@ -5,6 +5,7 @@
 #include "ca_est.h"
 
 #include "ca_est_certs.h"
+#include "ca_settings.h"
 #include "pki/pki_certs.h"
 #include "pki/pki_csr.h"
 #include "pki/pki_der.h"
@@ -14,10 +15,8 @@
 #include <apr_strings.h>
 #include <openssl/err.h>
 #include <stdatomic.h>
-#include <stddef.h>
 #include <string.h>
 
-#define RETRY_AFTER_MAX (7 * 24 * 3600)
 #define LINE_WIDTH 64
 /* The upstream's csrattrs explain a refusal: not asked for more often, and not waited for longer */
 #define CSRATTRS_PAUSE apr_time_from_sec(60)
@@ -88,49 +87,33 @@ static int wants_binding(const exchange_t *x)
     return atomic_load(&est->wants_binding);
 }
 
-static est_err_t *refusal(const exchange_t *x, const ca_http_answer_t *http)
-{
-    const char *reason = ca_http_reason(http, x->pool), *own = "", *theirs = "";
-
-    if (http->status == 401)
-        return EST_FAIL(x->pool, ca_refused,
-                        "HTTP 401: %s: EstCAUser and EstCAPassword, or EstCAClientCertificate, are not accepted there",
-                        *reason ? reason : "not authenticated");
-    if (http->status == 404 || http->status == 405)
-        return EST_FAIL(x->pool, ca_refused,
-                        "HTTP %d: %s: is EstCAUpstream the URL that /simpleenroll is appended to?", http->status,
-                        *reason ? reason : "not found");
-    if (x->csr->challenge)
-        own = "; the request has a challengePassword, which is good for the connection that the client sent it by alone";
-    if (wants_binding(x))
-        theirs = "; the upstream demands channel binding, which a request that is forwarded cannot have: exempt this "
-                 "registration authority from it there";
-    return EST_FAIL(x->pool, ca_refused, "HTTP %d: %s%s%s", http->status, *reason ? reason : "no reason given", own,
-                    theirs);
-}
-
 /* What is neither a certificate nor a wait */
 static est_err_t *failure(const exchange_t *x, const ca_http_answer_t *http)
 {
-    const char *reason = ca_http_reason(http, x->pool);
-    est_err_t *err;
+    int status = http->status, is_refusal = status >= 400 && status < 500;
+    const char *otherwise = !is_refusal                      ? "no certificate"
+                            : status == 401                  ? "not authenticated"
+                            : status == 404 || status == 405 ? "not found"
+                                                             : "no reason given";
+    const char *own = "", *theirs = "";
+    est_err_t *err = ca_remote_status(http, otherwise, x->pool);
 
-    switch (http->status) {
-    case 408: /* it did not wait for the whole request */
-    case 429:
-    case 503:
-        err = EST_FAIL(x->pool, ca_unavailable, "HTTP %d: %s", http->status, reason);
-        err->retry_after = http->retry_after < RETRY_AFTER_MAX ? http->retry_after : RETRY_AFTER_MAX;
+    if (err->code != EST_E_ca_refused)
         return err;
-    case 504: /* of a gateway: the server behind it may have had the request */
-        return EST_FAIL(x->pool, ca_timeout, "HTTP 504: %s", reason);
-    default:
-        if (http->status >= 400 && http->status < 500)
-            return refusal(x, http);
-        if (http->status >= 300 && http->status < 400)
-            return EST_FAIL(x->pool, ca_answer, "HTTP %d: redirections are not followed", http->status);
-        return EST_FAIL(x->pool, ca_answer, "HTTP %d: %s", http->status, *reason ? reason : "no certificate");
+    if (status == 401) {
+        own = ": EstCAUser and EstCAPassword, or EstCAClientCertificate, are not accepted there";
+    } else if (status == 404 || status == 405) {
+        own = ": is EstCAUpstream the URL that /simpleenroll is appended to?";
+    } else {
+        if (x->csr->challenge)
+            own = "; the request has a challengePassword, which is good for the connection that the client sent it by "
+                  "alone";
+        if (wants_binding(x))
+            theirs = "; the upstream demands channel binding, which a request that is forwarded cannot have: exempt "
+                     "this registration authority from it there";
     }
+    err->detail = apr_pstrcat(x->pool, err->detail, own, theirs, NULL);
+    return err;
 }
 
 /* ---- the certificate */
@@ -253,7 +236,7 @@ static est_err_t *attempt(ca_remote_t *remote, const char *upstream, int resume,
     x.csr = csr;
     EST_TRY(ask_for_it(&http, &x));
     if (http.status == 202) {
-        answer->retry_after = http.retry_after < RETRY_AFTER_MAX ? http.retry_after : RETRY_AFTER_MAX;
+        answer->retry_after = http.retry_after;
         answer->state = pending;
         return NULL;
     }
@@ -265,50 +248,18 @@ static est_err_t *attempt(ca_remote_t *remote, const char *upstream, int resume,
 
 /* ---- the driver */
 
-static est_err_t *check_members(const ca_config_t *config, apr_pool_t *pool)
-{
-#define MEMBER(member, directive)                                                                                      \
-    {                                                                                                                  \
-        offsetof(ca_config_t, member), directive                                                                       \
-    }
-    static const struct {
-        apr_size_t offset;
-        const char *directive;
-    } foreign[] = {
-        MEMBER(key, "EstCAKey"),
-        MEMBER(passphrase, "EstCAKeyPassphrase"),
-        MEMBER(key_module, "EstCAKeyModule"),
-        MEMBER(cmp_request, "EstCACmpRequest"),
-        MEMBER(cmp_recipient, "EstCACmpRecipient"),
-        MEMBER(cmp_certificate, "EstCACmpCertificate"),
-        MEMBER(cmp_key, "EstCACmpKey"),
-        MEMBER(cmp_passphrase, "EstCACmpKeyPassphrase"),
-        MEMBER(cmp_reference, "EstCACmpReference"),
-        MEMBER(cmp_secret, "EstCACmpSecret"),
-        MEMBER(cmp_trust, "EstCACmpTrust"),
-    };
-
-    for (apr_size_t i = 0; i < sizeof(foreign) / sizeof(foreign[0]); i++) {
-        const char *value = *(const char *const *)((const char *)config + foreign[i].offset);
-
-        if (value)
-            return EST_FAIL(pool, config, "%s makes no sense with EstCADriver est", foreign[i].directive);
-    }
-    return NULL;
-}
-
 static est_err_t *est_open(ca_t **out, const ca_config_t *config, apr_pool_t *pool)
 {
     ca_est_t *est = apr_pcalloc(pool, sizeof(*est));
     ca_t *ca = &est->remote.ca;
     const char *warning;
 
-    EST_TRY(ca_in_block(check_members(config, pool), config, pool));
+    EST_TRY(ca_in_block(ca_settings_check(config, ca_est_driver.name, pool), config, pool));
     EST_TRY(ca_remote_open(&est->remote, config, "https", pool));
     ca->driver = &ca_est_driver;
     ca->unchanged = 1;
     EST_TRY(ca_in_block(ca_est_certs_open(&est->certs, &warning, &est->remote, config, pool), config, pool));
-    if (!config->client_certificate && !config->user)
+    if (!warning && !config->client_certificate && !config->user)
         warning = apr_psprintf(
             pool, "<EstCA %s> has neither EstCAClientCertificate nor EstCAUser: will its upstream know us?",
             config->name);

@@ -198,13 +198,13 @@ est_err_t *ca_est_get(est_slice_t *out, ca_remote_t *remote, const char *upstrea
             err->code = EST_E_ca_unavailable;
         return err;
     }
-    if (answer.status >= 500 || answer.status == 429 || answer.status == 408) {
-        err = EST_FAIL(pool, ca_unavailable, "%s: HTTP %d %s", ask.url, answer.status, ca_http_reason(&answer, pool));
-        err->retry_after = answer.retry_after;
+    if (answer.status != 200) {
+        err = ca_remote_status(&answer, "no reason given", pool);
+        err->code = answer.status >= 500 || err->code == EST_E_ca_unavailable ? EST_E_ca_unavailable : EST_E_ca_answer;
+        err->detail = apr_psprintf(pool, "%s: %s%s", ask.url, err->detail,
+                                   answer.status == 404 ? ": is EstCAUpstream right?" : "");
         return err;
     }
-    if (answer.status != 200)
-        return EST_FAIL(pool, ca_answer, "%s: HTTP %d %s", ask.url, answer.status, ca_http_reason(&answer, pool));
     err = est_base64_decode(out, answer.body, pool);
     return err ? EST_FAIL(pool, ca_answer, "%s: %s", ask.url, est_err_text(err)) : NULL;
 }
@@ -339,6 +339,13 @@ int ca_est_certs_pinned(const ca_est_certs_t *certs)
 
 /* ---- life */
 
+static const char *directory_of(const char *path, apr_pool_t *pool)
+{
+    const char *end = strrchr(path, '/');
+
+    return end ? apr_pstrmemdup(pool, path, (apr_size_t)(end - path) + 1) : ".";
+}
+
 est_err_t *ca_est_certs_open(ca_est_certs_t **out, const char **warning, ca_remote_t *remote, const ca_config_t *config,
                              apr_pool_t *pool)
 {
@@ -366,6 +373,9 @@ est_err_t *ca_est_certs_open(ca_est_certs_t **out, const char **warning, ca_remo
     if (err)
         *warning = apr_psprintf(pool, "EstCACacheFile %s of <EstCA %s> is of no use: %s", certs->cache, certs->name,
                                 est_err_text(err));
+    else if (certs->cache && access(directory_of(certs->cache, pool), F_OK) != 0)
+        *warning = apr_psprintf(pool, "EstCACacheFile %s of <EstCA %s>: there is no such directory", certs->cache,
+                                certs->name);
     return NULL;
 }
 

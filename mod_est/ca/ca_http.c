@@ -3,6 +3,7 @@
  * SPDX-License-Identifier: Apache-2.0
  */
 #include "ca_http.h"
+#include "ca_settings.h"
 #include "ca_tls.h"
 #include "pki/pki_load.h"
 
@@ -107,7 +108,7 @@ static est_err_t *check_proxy(const char *proxy, apr_pool_t *pool)
     apr_uri_t uri;
 
     if (apr_uri_parse(pool, proxy, &uri) != APR_SUCCESS || !uri.scheme || strcmp(uri.scheme, "http") != 0 ||
-        !uri.hostname || !*uri.hostname || uri.user || !uri.port_str || !uri.port || uri.query || uri.fragment ||
+        !uri.hostname || !*uri.hostname || uri.user || !uri.port_str || !ca_settings_port_is_valid(&uri) || uri.query || uri.fragment ||
         (uri.path && strcmp(uri.path, "/") != 0))
         return EST_FAIL(pool, config, "EstCAProxy is http://HOST:PORT");
     return NULL;
@@ -149,6 +150,11 @@ est_err_t *ca_http_make(ca_http_t **out, const ca_config_t *config, apr_pool_t *
 est_slice_t ca_http_client_certificate(const ca_http_t *http)
 {
     return ca_tls_certificate(http->tls);
+}
+
+const char *ca_http_warning(const ca_http_t *http)
+{
+    return ca_tls_warning(http->tls);
 }
 
 /* ---- handles */

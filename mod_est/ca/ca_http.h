@@ -21,6 +21,8 @@ typedef struct ca_http_t ca_http_t;
 est_err_t *ca_http_make(ca_http_t **out, const ca_config_t *config, apr_pool_t *pool);
 /* The TLS client certificate, DER; n == 0: none */
 est_slice_t ca_http_client_certificate(const ca_http_t *http);
+/* What is wrong with it, for the log at start; NULL: nothing */
+const char *ca_http_warning(const ca_http_t *http);
 /* In each process, before the first request */
 est_err_t *ca_http_start(ca_http_t *http, apr_pool_t *pool);
 

@@ -4,13 +4,12 @@
  */
 #include "ca_local.h"
 #include "ca_certs.h"
+#include "ca_settings.h"
 #include "ca_token.h"
-#include "pki/pki_load.h"
 #include "pki/pki_time.h"
 #include "pki/pki_token_uri.h"
 
 #include <apr_strings.h>
-#include <openssl/err.h>
 #include <openssl/x509v3.h>
 
 typedef struct {
@@ -20,55 +19,16 @@ typedef struct {
     ca_token_t *token;    /* of one in a token; NULL: it is in a file */
 } ca_local_t;
 
-/* What belongs to the drivers that forward */
-static est_err_t *refuse_foreign(const ca_config_t *config, apr_pool_t *pool)
+static est_err_t *open_file(ca_local_t *local, const ca_config_t *config, apr_pool_t *pool)
 {
-    const struct {
-        const char *directive;
-        const void *value;
-    } rows[] = {
-        {"EstCAUpstream", config->upstreams},
-        {"EstCATrust", config->trust},
-        {"EstCAClientCertificate", config->client_certificate},
-        {"EstCAClientKey", config->client_key},
-        {"EstCAClientKeyPassphrase", config->client_passphrase},
-        {"EstCAUser", config->user},
-        {"EstCAPassword", config->password},
-        {"EstCAProxy", config->proxy},
-        {"EstCACacheFile", config->cache},
-        {"EstCAExtensions", config->extensions},
-        {"EstCACmpRequest", config->cmp_request},
-        {"EstCACmpRecipient", config->cmp_recipient},
-        {"EstCACmpCertificate", config->cmp_certificate},
-        {"EstCACmpKey", config->cmp_key},
-        {"EstCACmpKeyPassphrase", config->cmp_passphrase},
-        {"EstCACmpReference", config->cmp_reference},
-        {"EstCACmpSecret", config->cmp_secret},
-        {"EstCACmpTrust", config->cmp_trust},
-    };
-
-    for (apr_size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
-        if (rows[i].value)
-            return EST_FAIL(pool, config, "%s makes no sense with EstCADriver local", rows[i].directive);
-    if (config->key_module && !pki_token_is_uri(config->key))
-        return EST_FAIL(pool, config, "EstCAKeyModule is for keys in tokens, and EstCAKey is no pkcs11: URI");
-    return NULL;
-}
-
-/* A key in a file. *loose: others than its owner can read it. */
-static est_err_t *open_file(ca_local_t *local, int *loose, const ca_config_t *config, apr_pool_t *pool)
-{
-    const char *passphrase = NULL;
     X509 *cert = local->facts->cert;
+    ca_key_file_t file = {"EstCAKey",         config->key,         "EstCAKeyPassphrase", config->passphrase,
+                          "EstCACertificate", config->certificate, cert};
     EVP_PKEY *key;
 
-    if (config->passphrase)
-        EST_TRY(pki_load_passphrase(&passphrase, config->passphrase, pool));
-    EST_TRY(pki_load_key(&key, config->key, passphrase, loose, pool));
-    if (X509_check_private_key(cert, key) != 1) {
-        ERR_clear_error();
-        return EST_FAIL(pool, config, "EstCAKey %s does not fit EstCACertificate %s", config->key, config->certificate);
-    }
+    if (config->key_module)
+        return EST_FAIL(pool, config, "EstCAKeyModule is for keys in tokens, and EstCAKey is no pkcs11: URI");
+    EST_TRY(ca_settings_key(&key, &local->ca.warning, &file, config->name, pool));
     return pki_signer_make(&local->signer, cert, key, pool);
 }
 
@@ -76,19 +36,18 @@ static est_err_t *open_all(ca_local_t *local, const ca_config_t *config, apr_poo
 {
     ca_t *ca = &local->ca;
     X509 *cert;
-    int loose = 0;
 
     if (!config->certificate)
         return EST_FAIL(pool, config, "EstCACertificate is missing");
     if (!config->key)
         return EST_FAIL(pool, config, "EstCAKey is missing");
-    EST_TRY(refuse_foreign(config, pool));
+    EST_TRY(ca_settings_check(config, ca_local_driver.name, pool));
     EST_TRY(ca_certs_load(&local->facts, config, 1, pool));
     cert = local->facts->cert;
     if (pki_token_is_uri(config->key))
         EST_TRY(ca_token_open(&local->token, ca, config, cert, pool));
     else
-        EST_TRY(open_file(local, &loose, config, pool));
+        EST_TRY(open_file(local, config, pool));
     if (X509_cmp_current_time(X509_get0_notBefore(cert)) > 0)
         ca->warning =
             apr_psprintf(pool, "the certificate of <EstCA %s> begins %s: what is issued is valid from then on",
@@ -96,9 +55,6 @@ static est_err_t *open_all(ca_local_t *local, const ca_config_t *config, apr_poo
     else if (X509_cmp_current_time(X509_get0_notAfter(cert)) < 0)
         ca->warning = apr_psprintf(pool, "the certificate of <EstCA %s> ended %s: nothing can be issued", config->name,
                                    pki_time_text(local->facts->issuer.certs[0]->not_after, pool));
-    else if (loose)
-        ca->warning = apr_psprintf(pool, "EstCAKey %s of <EstCA %s> can be read by others than its owner: chmod 600 it",
-                                   config->key, config->name);
     return NULL;
 }
 

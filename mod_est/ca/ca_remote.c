@@ -3,6 +3,7 @@
  * SPDX-License-Identifier: Apache-2.0
  */
 #include "ca_remote.h"
+#include "ca_settings.h"
 #include "pki/pki_load.h"
 
 #include <string.h>
@@ -13,8 +14,8 @@
 #include <openssl/objects.h>
 #include <openssl/x509.h>
 
-#define LEASE_MARGIN 5 /* seconds that an exchange may last over its time */
-#define BUSY_RETRY 2   /* seconds */
+#define RETRY_AFTER_MAX (24 * 3600) /* seconds that a client is told to wait, whatever an upstream says */
+#define BUSY_RETRY 5 /* seconds: who comes sooner costs a handshake, and is told the same again */
 
 /* ---- settings */
 
@@ -47,8 +48,8 @@ static est_err_t *check_url(const char **out, const char *url, const char *schem
         return EST_FAIL(pool, config, "EstCAUpstream %s is no URL of these schemes: %s", url, schemes);
     if (!uri.hostname || !*uri.hostname)
         return EST_FAIL(pool, config, "EstCAUpstream %s names no host", url);
-    if (uri.port_str && !uri.port)
-        return EST_FAIL(pool, config, "EstCAUpstream %s has no port that could be", url);
+    if (!ca_settings_port_is_valid(&uri))
+        return EST_FAIL(pool, config, "EstCAUpstream %s has a port that cannot be (1 to 65535)", url);
     if (uri.query || uri.fragment)
         return EST_FAIL(pool, config, "EstCAUpstream %s has a query or a fragment, which nothing can follow", url);
     while (url[n - 1] == '/')
@@ -75,23 +76,13 @@ static est_err_t *check_urls(ca_remote_t *remote, const ca_config_t *config, con
     return NULL;
 }
 
-static est_err_t *check_numbers(const ca_config_t *config, apr_pool_t *pool)
+static est_err_t *check_numbers(ca_remote_t *remote, const ca_config_t *config, apr_pool_t *pool)
 {
-    const struct {
-        const char *directive;
-        int value, most;
-    } rows[] = {
-        {"EstCATimeout", config->timeout, 120},
-        {"EstCAConnectTimeout", config->connect_timeout, 60},
-        {"EstCAConcurrency", config->concurrency, CA_GATE_MAX},
-        {"EstCAFailures", config->failures, 100},
-        {"EstCACooldown", config->cooldown, CA_GATE_MAX_COOLDOWN},
-    };
-
-    for (apr_size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
-        if (rows[i].value < 1 || rows[i].value > rows[i].most)
-            return EST_FAIL(pool, config, "%s is a number from 1 to %d, not %d", rows[i].directive, rows[i].most,
-                            rows[i].value);
+    if (config->connect_timeout < 1 || config->connect_timeout > 60)
+        return EST_FAIL(pool, config, "EstCAConnectTimeout is a number from 1 to 60, not %d", config->connect_timeout);
+    EST_TRY(ca_settings_rules(&remote->rules, config, pool));
+    remote->timeout = apr_time_from_sec(config->timeout);
+    remote->ca.lease = (int)apr_time_sec(remote->rules.lease);
     return NULL;
 }
 
@@ -123,17 +114,12 @@ static est_err_t *open_all(ca_remote_t *remote, const ca_config_t *config, const
     ca_t *ca = &remote->ca;
 
     EST_TRY(check_urls(remote, config, schemes, pool));
-    EST_TRY(check_numbers(config, pool));
+    EST_TRY(check_numbers(remote, config, pool));
     EST_TRY(check_extensions(remote, config, pool));
     EST_TRY(ca_http_make(&remote->http, config, pool));
-    remote->timeout = apr_time_from_sec(config->timeout);
-    ca->lease = config->timeout + LEASE_MARGIN;
-    remote->rules.places = config->concurrency;
-    remote->rules.failures = config->failures;
-    remote->rules.cooldown = apr_time_from_sec(config->cooldown);
-    remote->rules.lease = apr_time_from_sec(ca->lease);
     ca->n_gates = remote->n_upstreams;
     ca->gates = apr_pcalloc(pool, ca_shared_size(ca)); /* until ca_share */
+    ca->warning = ca_http_warning(remote->http);
     keys[0] = ca_http_client_certificate(remote->http);
     ca->keys = keys;
     ca->n_keys = keys[0].n > 0;
@@ -226,6 +212,13 @@ static void log_change(const ca_remote_t *remote, ca_gate_change_t change, const
         est_env_log(remote->env, EST_LOG_NOTICE, "upstream %s of <EstCA %s> answers again", url, remote->ca.name);
 }
 
+/* Whatever an upstream says: devices are not sent away for longer, and times that are computed from it stay sane */
+static void cap(int *retry_after)
+{
+    if (*retry_after > RETRY_AFTER_MAX)
+        *retry_after = RETRY_AFTER_MAX;
+}
+
 /* Asks the upstream of that number. *next: nothing was sent, the next one may be asked. */
 static est_err_t *try_one(int *next, tries_t *tries, int number, int resume, apr_pool_t *pool)
 {
@@ -254,6 +247,9 @@ static est_err_t *try_one(int *next, tries_t *tries, int number, int resume, apr
     }
     memset(tries->answer, 0, sizeof(*tries->answer));
     est_err_t *err = tries->attempt(remote, url, resume, tries->answer, tries->request, tries->deadline, pool);
+    cap(&tries->answer->retry_after);
+    if (err)
+        cap(&err->retry_after);
     const char *reason = err ? reason_of(err, url, pool) : "";
     now = remote->env->now(remote->env);
     ca_gate_change_t change = ca_gate_leave(gate, &remote->rules, place, result_of(err), now);
@@ -312,7 +308,8 @@ est_err_t *ca_remote_try(ca_remote_t *remote, ca_answer_t *answer, const ca_requ
         err = try_one(&next, &tries, i < 0 ? own : i, i < 0, pool);
         if (!next)
             return err;
-        if (i < 0 && request->state.n)
+        /* One that is only busy may have carried it out, and will say so soon: another one would do it a second time */
+        if (i < 0 && (request->state.n || tries.n_full))
             break;
     }
     reset_answer(&tries);
@@ -320,6 +317,27 @@ est_err_t *ca_remote_try(ca_remote_t *remote, ca_answer_t *answer, const ca_requ
 }
 
 /* ---- what came back */
+
+est_err_t *ca_remote_status(const ca_http_answer_t *http, const char *otherwise, apr_pool_t *pool)
+{
+    const char *words = ca_http_reason(http, pool);
+    int status = http->status;
+    est_err_code_t code = status >= 400 && status < 500 ? EST_E_ca_refused : EST_E_ca_answer;
+    est_err_t *err;
+
+    if (!*words)
+        words = otherwise;
+    if (status == 408 || status == 429 || status == 503)
+        code = EST_E_ca_unavailable;
+    else if (status == 504)
+        code = EST_E_ca_timeout;
+    else if (status >= 300 && status < 400)
+        words = "redirections are not followed";
+    err = est_err_make(pool, code, __FILE__, __LINE__, "HTTP %d: %s", status, words);
+    if (code == EST_E_ca_unavailable)
+        err->retry_after = http->retry_after;
+    return err;
+}
 
 /* Octet by octet, or where the encodings differ (a CA may write RSA parameters as it likes), as keys */
 static int is_for_key(est_slice_t der, X509 *cert, est_slice_t spki)

@@ -35,14 +35,20 @@ typedef est_err_t *ca_attempt_t(ca_remote_t *remote, const char *upstream, int r
                                 const ca_request_t *request, apr_time_t deadline, apr_pool_t *pool);
 
 /*
- * Fail-over. A request that is at an upstream (request->upstream) goes there first; with a state, there alone. Else, and
- * when that one cannot be reached, the upstreams are tried in their order; the next one is asked only when nothing was
- * sent to the one before (ca_unavailable, gate closed or full). What answers in the end, and when it may have the
- * request, stands in answer->upstream. When all are full: ca_busy; when none can be reached: ca_unavailable, with the
- * reason of each, and retry_after. Writes a line to the log when an upstream goes down or comes back.
+ * Fail-over. A request that is at an upstream (request->upstream) goes there first; with a state, or while that one is
+ * full, there alone. Else, and when that one cannot be reached, the upstreams are tried in their order; the next one is
+ * asked only when nothing was sent to the one before (ca_unavailable, gate closed or full). What answers in the end, and
+ * when it may have the request, stands in answer->upstream. When all are full: ca_busy; when none can be reached:
+ * ca_unavailable, with the reason of each, and retry_after. Writes a line to the log when an upstream goes down or comes
+ * back.
  */
 est_err_t *ca_remote_try(ca_remote_t *remote, ca_answer_t *answer, const ca_request_t *request, ca_attempt_t *attempt,
                          apr_pool_t *pool);
+
+/* What an HTTP status means that carries no answer of the protocol: ca_unavailable (408, 429, 503: not taken on),
+ * ca_timeout (504: a gateway waited in vain for the server behind it, which may have the request), ca_refused (other
+ * 4xx), ca_answer. The text is the status and the answer's words, or those of "otherwise". */
+est_err_t *ca_remote_status(const ca_http_answer_t *http, const char *otherwise, apr_pool_t *pool);
 
 /* The certificate that came back: readable, for the key of the request, issued by one of facts' issuers (name and
  * signature), and what request->check says. ca_wrong otherwise, with answer->der set. *issuer_unknown, when not NULL: what

@@ -3,10 +3,11 @@
  * SPDX-License-Identifier: Apache-2.0
  */
 #include "ca_tls.h"
+#include "ca_settings.h"
 #include "pki/pki_load.h"
 #include "pki/pki_ossl.h"
 
-#include <openssl/err.h>
+#include <apr_strings.h>
 
 struct ca_tls_t {
     X509_STORE *trust;
@@ -14,6 +15,7 @@ struct ca_tls_t {
     STACK_OF(X509) *chain; /* cert and what is to be sent with it */
     EVP_PKEY *key;
     est_slice_t der;
+    const char *warning;
 };
 
 static est_err_t *load_trust(ca_tls_t *tls, const char *path, apr_pool_t *pool)
@@ -34,26 +36,19 @@ static est_err_t *load_trust(ca_tls_t *tls, const char *path, apr_pool_t *pool)
 
 static est_err_t *load_client(ca_tls_t *tls, const ca_config_t *config, apr_pool_t *pool)
 {
-    const char *passphrase = NULL;
-    est_err_t *err;
+    ca_key_file_t file = {
+        "EstCAClientKey",         config->client_key,         "EstCAClientKeyPassphrase", config->client_passphrase,
+        "EstCAClientCertificate", config->client_certificate, NULL};
 
     if (!config->client_certificate || !config->client_key)
         return EST_FAIL(pool, config, "EstCAClientCertificate and EstCAClientKey are set both or not at all");
     EST_TRY(pki_load_certs(&tls->chain, config->client_certificate, pool));
-    tls->cert = sk_X509_value(tls->chain, 0);
-    if (config->client_passphrase)
-        EST_TRY(pki_load_passphrase(&passphrase, config->client_passphrase, pool));
-    err = pki_load_key(&tls->key, config->client_key, passphrase, NULL, pool);
-    if (err && err->code == EST_E_config && !passphrase) /* that text is about another directive */
-        return EST_FAIL(pool, config,
-                        "EstCAClientKey %s is encrypted: say with EstCAClientKeyPassphrase where its passphrase is",
-                        config->client_key);
-    EST_TRY(err);
-    if (X509_check_private_key(tls->cert, tls->key) != 1) {
-        ERR_clear_error();
-        return EST_FAIL(pool, config, "EstCAClientKey %s does not fit EstCAClientCertificate %s", config->client_key,
-                        config->client_certificate);
-    }
+    tls->cert = file.cert = sk_X509_value(tls->chain, 0);
+    EST_TRY(ca_settings_key(&tls->key, &tls->warning, &file, config->name, pool));
+    if (X509_cmp_current_time(X509_get0_notAfter(tls->cert)) < 0)
+        tls->warning =
+            apr_psprintf(pool, "EstCAClientCertificate %s of <EstCA %s> has ended: the upstreams will refuse it",
+                         config->client_certificate, config->name);
     return pki_cert_der(&tls->der, tls->cert, pool);
 }
 
@@ -101,4 +96,9 @@ est_err_t *ca_tls_load(ca_tls_t **out, const ca_config_t *config, apr_pool_t *po
 est_slice_t ca_tls_certificate(const ca_tls_t *tls)
 {
     return tls->der;
+}
+
+const char *ca_tls_warning(const ca_tls_t *tls)
+{
+    return tls->warning;
 }

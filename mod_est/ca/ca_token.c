@@ -4,6 +4,7 @@
  */
 #include "ca_token.h"
 #include "ca_gate.h"
+#include "ca_settings.h"
 #include "pki/pki_load.h"
 #include "pki/pki_token.h"
 #include "pki/pki_token_uri.h"
@@ -19,7 +20,6 @@
 #include <apr_atomic.h>
 #include <apr_strings.h>
 
-#define LEASE_MARGIN 5  /* seconds that a signature may last after its time was over */
 #define BUSY_RETRY 2    /* seconds */
 #define LAST_PATIENCE 1 /* seconds, at the end of a process */
 
@@ -59,19 +59,6 @@ static est_err_t *sign_in_token(est_slice_t *signature, est_slice_t octets, cons
     return pki_token_sign(signature, octets, md, data, pool);
 }
 
-static est_err_t *set_rules(ca_gate_rules_t *rules, const ca_config_t *config, apr_pool_t *pool)
-{
-    if (config->concurrency < 1 || config->concurrency > CA_GATE_MAX)
-        return EST_FAIL(pool, config, "EstCAConcurrency is a number from 1 to %d", CA_GATE_MAX);
-    if (config->timeout < 1 || config->failures < 1 || config->cooldown < 1)
-        return EST_FAIL(pool, config, "EstCATimeout, EstCAFailures and EstCACooldown are at least 1");
-    rules->places = config->concurrency;
-    rules->failures = config->failures;
-    rules->cooldown = apr_time_from_sec(config->cooldown);
-    rules->lease = apr_time_from_sec(config->timeout + LEASE_MARGIN);
-    return NULL;
-}
-
 est_err_t *ca_token_open(ca_token_t **out, ca_t *ca, const ca_config_t *config, X509 *cert, apr_pool_t *pool)
 {
     ca_token_t *token = apr_pcalloc(pool, sizeof(*token));
@@ -81,7 +68,7 @@ est_err_t *ca_token_open(ca_token_t **out, ca_t *ca, const ca_config_t *config, 
     EST_TRY(check_module(config, pool));
     if (config->passphrase)
         EST_TRY(pki_load_passphrase(&spec.pin, config->passphrase, pool));
-    EST_TRY(set_rules(&token->rules, config, pool));
+    EST_TRY(ca_settings_rules(&token->rules, config, pool));
     spec.patience = apr_time_from_sec(config->timeout);
     pki_token_key_make(&token->key, &spec, pool);
     EST_TRY(pki_signer_make_for(&token->signer, cert, sign_in_token, token->key, pool));
@@ -234,8 +221,8 @@ static void come_back(ca_token_t *token, int place, est_err_t *err)
     if (result == CA_GATE_BAD)
         err->retry_after = ca_gate_wait(gate_of(token), &token->rules, now);
     if (change == CA_GATE_WENT_DOWN)
-        est_env_log(token->env, EST_LOG_WARNING, "<EstCA %s>: the token is left alone for a while: %s",
-                    token->ca->name, err ? est_err_text(err) : "");
+        est_env_log(token->env, EST_LOG_WARNING, "<EstCA %s>: the token is left alone for a while: %s", token->ca->name,
+                    err ? est_err_text(err) : "");
     else if (change == CA_GATE_CAME_BACK)
         est_env_log(token->env, EST_LOG_NOTICE, "<EstCA %s>: the token signs again", token->ca->name);
 }

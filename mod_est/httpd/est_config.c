@@ -8,6 +8,7 @@
 #include "est_log.h"
 #include "est_proxy.h"
 #include "est_tls.h"
+#include "pki/pki_token_uri.h"
 
 #include <apr_cstr.h>
 #include <apr_strings.h>
@@ -127,18 +128,21 @@ static const char *useless_number(const ca_config_t *config, apr_pool_t *pool)
 {
     const char *driver = config->driver ? config->driver : "local";
     int is_local = !strcmp(driver, "local");
-    int is_token = is_local && config->key && !apr_cstr_casecmpn(config->key, "pkcs11:", 7);
+    int is_token = is_local && config->key && pki_token_is_uri(config->key);
+    int is_pinned = !strcmp(driver, "est") && config->certificate;
     const struct {
         const char *name;
         int given, useless;
     } numbers[] = {{"EstCATimeout", config->timeout, is_local && !is_token},
                    {"EstCAConnectTimeout", config->connect_timeout, is_local},
-                   {"EstCARefresh", config->refresh, strcmp(driver, "est") != 0}};
+                   {"EstCARefresh", config->refresh, strcmp(driver, "est") != 0 || is_pinned}};
 
     for (apr_size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++)
         if (numbers[i].given != EST_UNSET && numbers[i].useless)
             return apr_psprintf(pool, "<EstCA %s>: %s has no effect with EstCADriver %s%s", config->name,
-                                numbers[i].name, driver, is_local && !is_token ? " and a key in a file" : "");
+                                numbers[i].name, driver, is_local && !is_token ? " and a key in a file"
+                                : is_pinned             ? " and EstCACertificate"
+                                                        : "");
     return NULL;
 }
 

@@ -6,6 +6,7 @@
 #include "est_config.h"
 #include "est_proxy.h"
 #include "pki/pki_der.h"
+#include "pki/pki_token_uri.h"
 #include "policy/policy_snapshot.h"
 #include "store/store_pg.h"
 
@@ -115,15 +116,17 @@ static const char *read_path(const char **out, const est_directive_t *row, const
     return *out ? NULL : apr_psprintf(pool, "%s: \"%s\" is not a path", row->name, arg);
 }
 
-/* A file, or the URI of a key in a token (RFC 7512), in which no PIN may stand: server-info pages print directives */
+/* A file, or the URI of a key in a token, of which all is checked here, so that httpd can name the line */
 static const char *read_key(const char **out, const est_directive_t *row, const char *arg, apr_pool_t *pool)
 {
-    if (apr_cstr_casecmpn(arg, "pkcs11:", 7) != 0)
+    const char *uri;
+    est_err_t *err;
+
+    if (!pki_token_is_uri(arg))
         return read_path(out, row, arg, pool);
-    if (strstr(arg, "pin-value="))
-        return apr_psprintf(pool, "%s: a PIN (pin-value) is not to stand in the URI: use EstCAKeyPassphrase", row->name);
+    err = pki_token_uri_check(&uri, arg, pool);
     *out = apr_pstrdup(pool, arg);
-    return NULL;
+    return err ? apr_pstrcat(pool, row->name, ": ", est_err_text(err), NULL) : NULL;
 }
 
 static const char *read_passphrase(const char **out, const est_directive_t *row, int argc, char *const argv[],
@@ -141,13 +144,15 @@ static const char *read_passphrase(const char **out, const est_directive_t *row,
 /* What a driver wants of its URLs it says itself. Here is seen to it that no password is printed with them. */
 static const char *read_url(const char **out, const est_directive_t *row, const char *arg, apr_pool_t *pool)
 {
-    apr_size_t scheme = !apr_cstr_casecmpn(arg, "http://", 7) ? 7 : !apr_cstr_casecmpn(arg, "https://", 8) ? 8 : 0;
+    apr_size_t scheme = !strncmp(arg, "http://", 7) ? 7 : !strncmp(arg, "https://", 8) ? 8 : 0;
     apr_size_t host = scheme ? strcspn(arg + scheme, "/?#") : 0;
 
     if (scheme && memchr(arg + scheme, '@', host))
         return apr_psprintf(pool, "%s: a user or password is not to stand in a URL", row->name);
     if (!host)
-        return apr_psprintf(pool, "%s: \"%s\" is not a URL: https://HOST, perhaps with :PORT and /PATH", row->name, arg);
+        return apr_psprintf(pool, "%s: \"%s\" is not a URL: %s", row->name, arg,
+                            row->kind == EST_KIND_URL ? "http://HOST:PORT"
+                                                      : "https://HOST, perhaps with :PORT and /PATH");
     for (const char *p = arg; *p; p++)
         if (*p <= ' ' || *p > '~' || *p == '"' || *p == '\\')
             return apr_psprintf(pool, "%s: a character that no URL has", row->name);

@@ -128,16 +128,8 @@ static est_err_t *ask_ca(ca_answer_t *answer, const est_forward_t *what, const s
                             .granted = what,
                             .upstream = order->upstream,
                             .state = order->state};
-    pki_tbs_t tbs;
+    pki_tbs_t tbs = policy_grant_tbs(what->grant, what->csr->key->spki);
 
-    memset(&tbs, 0, sizeof(tbs));
-    tbs.not_before = what->grant->not_before;
-    tbs.not_after = what->grant->not_after;
-    tbs.subject = what->grant->subject->der;
-    tbs.spki = what->csr->key->spki;
-    tbs.exts = what->grant->exts;
-    tbs.n_exts = what->grant->n_exts;
-    tbs.digest = what->grant->digest;
     request.tbs = &tbs;
     EST_TRY(check_stored(what, order->csr, req->pool));
     return what->ca->driver->issue(what->ca, answer, &request, req->pool);

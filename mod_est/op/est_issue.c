@@ -14,6 +14,7 @@
 
 /* How often policy may change under one request before it is told to come back */
 #define MAX_JUDGEMENTS 4
+#define WAIT_MAX (24 * 3600) /* seconds that a client is told to wait; the CA is asked when it said, however early it comes */
 
 /* One judgement and, when it is favourable, one signature */
 typedef struct {
@@ -264,17 +265,9 @@ static est_err_t *sign(attempt_t *a, const est_req_t *req, const est_service_t *
     store_issue_t *row = &a->row;
     ca_request_t request = {0};
     ca_answer_t answer = {0};
-    pki_tbs_t tbs;
+    pki_tbs_t tbs = policy_grant_tbs(a->grant, csr->key->spki);
 
-    memset(&tbs, 0, sizeof(tbs));
     EST_TRY(make_serial(tbs.serial, service->env, req->pool));
-    tbs.not_before = a->grant->not_before;
-    tbs.not_after = a->grant->not_after;
-    tbs.subject = a->grant->subject->der;
-    tbs.spki = csr->key->spki;
-    tbs.exts = a->grant->exts;
-    tbs.n_exts = a->grant->n_exts;
-    tbs.digest = a->grant->digest;
     request.tbs = &tbs;
     request.facts = a->facts;
     request.now = req->now;
@@ -466,7 +459,7 @@ void est_issue_wait(est_resp_t *resp, const est_req_t *req, const est_issued_t *
 {
     resp->status = 202;
     resp->no_store = 1;
-    resp->retry_after = issued->pending;
+    resp->retry_after = issued->waits_for_ca && issued->pending > WAIT_MAX ? WAIT_MAX : issued->pending;
     /* A poll has a request id of its own: people decide by that of the order */
     resp->summary = apr_psprintf(req->pool, "\"%s\" waits for %s, order %s", issued->subject,
                                  issued->waits_for_ca ? "the CA" : "approval", issued->order);

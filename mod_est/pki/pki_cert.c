@@ -240,7 +240,7 @@ const char *pki_cert_subject_text(X509 *x509, apr_pool_t *pool)
 struct pki_signer_t {
     X509 *ca;
     pki_sign_t *sign;
-    void *data; /* for sign */
+    void *data;                   /* for sign */
     const pki_sigalg_t *standard; /* for PKI_DIGEST_DEFAULT */
     est_slice_t issuer;
 };
@@ -318,8 +318,7 @@ est_err_t *pki_cert_aki(est_slice_t *aki, X509 *ca, apr_pool_t *pool)
     return NULL;
 }
 
-static est_err_t *sign_by_key(est_slice_t *signature, est_slice_t octets, const EVP_MD *md, void *key,
-                              apr_pool_t *pool)
+static est_err_t *sign_by_key(est_slice_t *signature, est_slice_t octets, const EVP_MD *md, void *key, apr_pool_t *pool)
 {
     int max = EVP_PKEY_get_size(key);
     size_t n = max > 0 ? (size_t)max : 0;

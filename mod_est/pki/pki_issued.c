@@ -71,10 +71,11 @@ static est_err_t *check_readable(X509 *cert, apr_pool_t *pool)
 /* TBSCertificate of RFC 5280 4.1 from behind the subjectPublicKeyInfo; pki_cert_facts() has read what is before */
 static est_err_t *find_extensions(est_slice_t *out, est_slice_t der, apr_pool_t *pool)
 {
+    static const est_slice_t version_3 = PKI_DER_LITERAL("\xa0\x03\x02\x01\x02");
     pki_der_t cert, tbs, item, list;
 
     if (!pki_der_take(&der, PKI_DER_SEQUENCE, &cert) || !pki_der_take(&cert.body, PKI_DER_SEQUENCE, &tbs) ||
-        !pki_der_take(&tbs.body, PKI_DER_CONTEXT_CONSTRUCTED(0), &item) ||
+        !pki_der_take(&tbs.body, PKI_DER_CONTEXT_CONSTRUCTED(0), &item) || !est_slice_equal(item.whole, version_3) ||
         !pki_der_take(&tbs.body, PKI_DER_INTEGER, &item))
         return EST_FAIL(pool, ca_wrong, "not a certificate of version 3");
     for (int i = 0; i < 5; i++) /* signature, issuer, validity, subject, subjectPublicKeyInfo */
@@ -133,11 +134,9 @@ est_err_t *pki_issued_read(pki_issued_t *out, est_slice_t der, apr_pool_t *pool)
         err = pki_cert_facts(&out->facts, cert, pool);
     if (err)
         return EST_FAIL(pool, ca_wrong, "%s", est_err_text(err));
-    if (X509_get_version(cert) != X509_VERSION_3)
-        return EST_FAIL(pool, ca_wrong, "not a certificate of version 3");
+    EST_TRY(find_extensions(&list, der, pool));
     EST_TRY(check_serial(out->facts->serial, pool));
     EST_TRY(check_signature(cert, pool));
-    EST_TRY(find_extensions(&list, der, pool));
     EST_TRY(read_extensions(out, list, pool));
     return check_readable(cert, pool);
 }

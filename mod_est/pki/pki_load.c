@@ -179,8 +179,7 @@ static est_err_t *read_key(EVP_PKEY **out, BIO *bio, const char *path, const cha
         return NULL;
     }
     if (prompt.asked && !passphrase)
-        return EST_FAIL(pool, config, "key file %s is encrypted: say with EstCAKeyPassphrase where its passphrase is",
-                        path);
+        return EST_FAIL(pool, config, "key file %s is encrypted", path);
     if (prompt.asked)
         return EST_FAIL(pool, config, "key file %s cannot be decrypted, is the passphrase right? (%s)", path,
                         pki_ossl_reason(pool));

@@ -23,7 +23,7 @@ est_err_t *pki_load_certs_of_others(STACK_OF(X509) **out, const char *path, apr_
 est_err_t *pki_load_der(X509 **out, est_slice_t der, apr_pool_t *pool);
 
 /* The private key of a PEM file (PKCS#8, encrypted or not, SEC1, PKCS#1). passphrase NULL: an encrypted key fails with
- * a hint at EstCAKeyPassphrase, it never prompts. The key is freed with pool. A file that others than its owner can
+ * config, it never prompts. The key is freed with pool. A file that others than its owner can
  * read is not refused here; *loose, when not NULL, says so. */
 est_err_t *pki_load_key(EVP_PKEY **out, const char *path, const char *passphrase, int *loose, apr_pool_t *pool);
 

@@ -23,11 +23,11 @@
 typedef struct pki_token_t pki_token_t;
 struct pki_token_t {
     pki_token_t *next;
-    char *module; /* as identify() says */
+    char *module;              /* as identify() says */
     apr_thread_mutex_t *mutex; /* of what follows */
     apr_thread_cond_t *changed;
-    int inside;    /* threads that sign */
-    int exclusive; /* a thread opens keys, or waits for those to leave: nobody else comes in */
+    int inside;            /* threads that sign */
+    int exclusive;         /* a thread opens keys, or waits for those to leave: nobody else comes in */
     pki_token_key_t *keys; /* those that are started; taken away by the exclusive thread alone */
     /* changed by the exclusive thread alone, as is pkey of the keys */
     unsigned generation; /* how many times the module was initialised anew */
@@ -342,8 +342,8 @@ static est_err_t *check_pins(const pki_token_key_t *key, apr_pool_t *pool)
     return NULL;
 }
 
-/* renew: with the module initialised anew. So it is, too, when the token is not there, or what there is does not sign, or
- * wrongly: a module may not see that a token has come back. */
+/* renew: with the module initialised anew. So it is, too, when the token is not there, or what there is does not sign,
+ * or wrongly: a module may not see that a token has come back. */
 static est_err_t *load_or_reset(pki_token_key_t *key, int renew, int *pin_refused, apr_pool_t *pool)
 {
     est_err_t *err;

@@ -23,10 +23,10 @@
 typedef struct pki_token_key_t pki_token_key_t;
 
 typedef struct {
-    const char *uri;    /* as pki_token_uri_check made it */
-    const char *module; /* path; NULL: PKI_TOKEN_DEFAULT_MODULE */
-    const char *pin;    /* NULL: none is needed. Lives as long as the key */
-    X509 *cert;         /* holds the public half */
+    const char *uri;              /* as pki_token_uri_check made it */
+    const char *module;           /* path; NULL: PKI_TOKEN_DEFAULT_MODULE */
+    const char *pin;              /* NULL: none is needed. Lives as long as the key */
+    X509 *cert;                   /* holds the public half */
     apr_interval_time_t patience; /* how long to wait while others open the token, or its old signatures end */
 } pki_token_spec_t;
 
@@ -42,7 +42,8 @@ typedef struct {
 /* Touches neither token nor module. spec is copied, what it points to is not. */
 void pki_token_key_make(pki_token_key_t **out, const pki_token_spec_t *spec, apr_pool_t *pool);
 
-/* In the process that is to sign, once. Touches no token. The key is closed with pool, which must not be a request's. */
+/* In the process that is to sign, once. Touches no token. The key is closed with pool, which must not be a request's.
+ */
 void pki_token_key_start(pki_token_key_t *key, pki_token_pin_t *pin, apr_pool_t *pool);
 
 /* Opens the token now, if it is not open. *how: the way to it, for the log. Fails as pki_token_sign. */

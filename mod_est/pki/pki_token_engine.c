@@ -2,8 +2,8 @@
  * Copyright 2026 The mod_est authors
  * SPDX-License-Identifier: Apache-2.0
  */
-/* The engine pkcs11 of libp11, for OpenSSL 3.0 where nobody has a provider for it. Engines are deprecated there, and gone
- * in later ones. */
+/* The engine pkcs11 of libp11, for OpenSSL 3.0 where nobody has a provider for it. Engines are deprecated there, and
+ * gone in later ones. */
 #define OPENSSL_SUPPRESS_DEPRECATED
 #include "pki_token_driver.h"
 
@@ -32,8 +32,8 @@ static int set(ENGINE *engine, const char *command, const char *value)
     return ENGINE_ctrl_cmd_string(engine, command, value, 0) == 1;
 }
 
-/* Not from libcrypto's list: that one may be mod_ssl's (SSLCryptoDevice), with another module. It is never unloaded, since
- * OpenSSL keeps pointers into it. */
+/* Not from libcrypto's list: that one may be mod_ssl's (SSLCryptoDevice), with another module. It is never unloaded,
+ * since OpenSSL keeps pointers into it. */
 static ENGINE *load_library(void)
 {
     char library[1024];

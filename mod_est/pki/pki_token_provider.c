@@ -2,8 +2,8 @@
  * Copyright 2026 The mod_est authors
  * SPDX-License-Identifier: Apache-2.0
  */
-/* A provider named pkcs11 (pkcs11-provider). It gets a library context of its own: in the default one it would take part
- * in what mod_ssl does, and a second module could not be had. */
+/* A provider named pkcs11 (pkcs11-provider). It gets a library context of its own: in the default one it would take
+ * part in what mod_ssl does, and a second module could not be had. */
 #include "pki_token_driver.h"
 
 #include <ctype.h>

@@ -6,6 +6,7 @@
 
 #include <ctype.h>
 #include <string.h>
+#include <strings.h>
 
 #include <apr_strings.h>
 
@@ -19,17 +20,25 @@ static const struct {
     const char *name;
     what_t what;
 } attributes[] = {
-    {"token", IS_TOKEN},           {"manufacturer", IS_TOKEN},         {"serial", IS_TOKEN},
-    {"model", IS_TOKEN},           {"slot-id", IS_TOKEN},              {"slot-description", IS_TOKEN},
-    {"slot-manufacturer", IS_TOKEN}, {"library-manufacturer", IS_OTHER}, {"library-version", IS_OTHER},
-    {"library-description", IS_OTHER}, {"object", IS_OBJECT},          {"id", IS_OBJECT},
+    {"token", IS_TOKEN},
+    {"manufacturer", IS_TOKEN},
+    {"serial", IS_TOKEN},
+    {"model", IS_TOKEN},
+    {"slot-id", IS_TOKEN},
+    {"slot-description", IS_TOKEN},
+    {"slot-manufacturer", IS_TOKEN},
+    {"library-manufacturer", IS_OTHER},
+    {"library-version", IS_OTHER},
+    {"library-description", IS_OTHER},
+    {"object", IS_OBJECT},
+    {"id", IS_OBJECT},
     {"type", IS_TYPE},
 };
 #define N_ATTRIBUTES (sizeof(attributes) / sizeof(attributes[0]))
 
 int pki_token_is_uri(const char *text)
 {
-    return strncmp(text, SCHEME, SCHEME_LENGTH) == 0;
+    return strncasecmp(text, SCHEME, SCHEME_LENGTH) == 0;
 }
 
 /* Percent signs are followed by two hexadecimal digits, and the rest is what RFC 7512 2.3 leaves as it is */
@@ -111,20 +120,23 @@ est_err_t *pki_token_uri_check(const char **out, const char *uri, apr_pool_t *po
     if (!pki_token_is_uri(uri))
         return EST_FAIL(pool, config, "not a pkcs11: URI");
     if (has_pin(uri))
-        return EST_FAIL(pool, config, "pkcs11:...: the PIN does not belong into a configuration, which people print: say "
-                                      "with EstCAKeyPassphrase where it is");
+        return EST_FAIL(pool, config,
+                        "pkcs11:...: the PIN does not belong into a configuration, which people print: say "
+                        "with EstCAKeyPassphrase where it is");
     if (query)
         return refuse_query(apr_pstrmemdup(pool, uri, (apr_size_t)(query - uri)), query + 1, pool);
     for (const char *p = uri + SCHEME_LENGTH; *p;) {
         const char *end = p + strcspn(p, ";");
 
         EST_TRY(check_attribute(&seen, p, end, uri, pool));
+        if (*end && !end[1])
+            return EST_FAIL(pool, config, "%s: nothing follows the last \";\"", uri);
         p = *end ? end + 1 : end;
     }
     if (!has(seen, IS_TOKEN))
         return EST_FAIL(pool, config, "%s names no token: token=LABEL or serial=NUMBER is missing", uri);
     if (!has(seen, IS_OBJECT))
         return EST_FAIL(pool, config, "%s names no key: object=LABEL or id=%%XX... is missing", uri);
-    *out = has(seen, IS_TYPE) ? apr_pstrdup(pool, uri) : apr_pstrcat(pool, uri, ";type=private", NULL);
+    *out = apr_pstrcat(pool, SCHEME, uri + SCHEME_LENGTH, has(seen, IS_TYPE) ? NULL : ";type=private", NULL);
     return NULL;
 }

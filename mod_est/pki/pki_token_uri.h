@@ -13,8 +13,8 @@
 int pki_token_is_uri(const char *text);
 
 /* Is it one that names a private key, and nothing that does not belong there? The PIN does not, nor the module: each
- * has a directive. No message repeats what may be a secret. *out is the URI to load the key by, with type=private. Fails
- * with config. */
+ * has a directive. No message repeats what may be a secret. *out is the URI to load the key by, with type=private.
+ * Fails with config. */
 est_err_t *pki_token_uri_check(const char **out, const char *uri, apr_pool_t *pool);
 
 #endif

@@ -142,3 +142,16 @@ const policy_finding_t *policy_explain(policy_grant_t **out, int *n, const polic
     }
     return findings;
 }
+
+pki_tbs_t policy_grant_tbs(const policy_grant_t *grant, est_slice_t spki)
+{
+    pki_tbs_t tbs = {.not_before = grant->not_before,
+                     .not_after = grant->not_after,
+                     .subject = grant->subject->der,
+                     .spki = spki,
+                     .exts = grant->exts,
+                     .n_exts = grant->n_exts,
+                     .digest = grant->digest};
+
+    return tbs;
+}

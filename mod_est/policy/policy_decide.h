@@ -55,6 +55,9 @@ typedef struct {
  */
 est_err_t *policy_decide(policy_grant_t **out, const policy_request_t *request, apr_pool_t *pool);
 
+/* What is to be signed when grant was made for the key spki; without a serial number. Borrows from both. */
+pki_tbs_t policy_grant_tbs(const policy_grant_t *grant, est_slice_t spki);
+
 /* Runs every rule and lists what each found; *n of them, in pool. *out as policy_decide when all pass, else NULL. */
 const policy_finding_t *policy_explain(policy_grant_t **out, int *n, const policy_request_t *request, apr_pool_t *pool);
 

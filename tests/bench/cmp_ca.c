@@ -3,12 +3,13 @@
  * SPDX-License-Identifier: Apache-2.0
  */
 /*
- * A CMP CA for measurements: signs every PKCS#10 that comes as p10cr, protected by a shared secret, and records nothing.
+ * A CMP CA for measurements: signs every PKCS#10 that comes as p10cr, protected by a shared secret, and records
+ * nothing.
  *
- *   cmp_ca PORT CERTIFICATE KEY REFERENCE SECRET
+ *   cmp_ca PORT CERTIFICATE KEY REFERENCE SECRET [MILLISECONDS]
  *
- * HTTP on 127.0.0.1, a thread for each connection, at most MAX_THREADS; ends with SIGTERM. For loopback alone: it asks
- * nothing but the secret.
+ * HTTP on 127.0.0.1, a thread for each connection, at most MAX_THREADS; ends with SIGTERM. MILLISECONDS: as long an
+ * answer waits, for a CA that is slow. For loopback alone: it asks nothing but the secret.
  */
 #include <arpa/inet.h>
 #include <openssl/cmp.h>
@@ -32,6 +33,7 @@ static X509 *ca;
 static EVP_PKEY *key;
 static const char *reference, *secret;
 static atomic_int n_threads;
+static long delay; /* microseconds */
 
 static void die(const char *what)
 {
@@ -45,7 +47,8 @@ static void die(const char *what)
 static int add_extensions(X509 *cert, const X509_REQ *request)
 {
     STACK_OF(X509_EXTENSION) *exts = X509_REQ_get_extensions((X509_REQ *)request);
-    static const char *const lines[][2] = {{"keyUsage", "critical,digitalSignature"}, {"extendedKeyUsage", "clientAuth"}};
+    static const char *const lines[][2] = {{"keyUsage", "critical,digitalSignature"},
+                                           {"extendedKeyUsage", "clientAuth"}};
     X509V3_CTX v3;
     int ok = 1;
 
@@ -72,7 +75,8 @@ static X509 *issue(const X509_REQ *request)
 
     serial[0] &= 0x7f;
     number = BN_bin2bn(serial, sizeof(serial), NULL);
-    ok = ok && number && X509_set_version(cert, X509_VERSION_3) && BN_to_ASN1_INTEGER(number, X509_get_serialNumber(cert)) &&
+    ok = ok && number && X509_set_version(cert, X509_VERSION_3) &&
+         BN_to_ASN1_INTEGER(number, X509_get_serialNumber(cert)) &&
          X509_set_issuer_name(cert, X509_get_subject_name(ca)) &&
          X509_set_subject_name(cert, X509_REQ_get_subject_name(request)) &&
          X509_gmtime_adj(X509_getm_notBefore(cert), -60) && X509_gmtime_adj(X509_getm_notAfter(cert), 86400) &&
@@ -85,8 +89,9 @@ static X509 *issue(const X509_REQ *request)
     return NULL;
 }
 
-static OSSL_CMP_PKISI *on_request(OSSL_CMP_SRV_CTX *server, const OSSL_CMP_MSG *message, int id, const OSSL_CRMF_MSG *crm,
-                                  const X509_REQ *request, X509 **cert, STACK_OF(X509) **chain, STACK_OF(X509) **publish)
+static OSSL_CMP_PKISI *on_request(OSSL_CMP_SRV_CTX *server, const OSSL_CMP_MSG *message, int id,
+                                  const OSSL_CRMF_MSG *crm, const X509_REQ *request, X509 **cert,
+                                  STACK_OF(X509) **chain, STACK_OF(X509) **publish)
 {
     (void)server;
     (void)message;
@@ -94,8 +99,9 @@ static OSSL_CMP_PKISI *on_request(OSSL_CMP_SRV_CTX *server, const OSSL_CMP_MSG *
     (void)crm;
     *chain = NULL;
     *publish = NULL;
-    *cert = request && X509_REQ_verify((X509_REQ *)request, X509_REQ_get0_pubkey((X509_REQ *)request)) == 1 ? issue(request)
-                                                                                                          : NULL;
+    *cert = request && X509_REQ_verify((X509_REQ *)request, X509_REQ_get0_pubkey((X509_REQ *)request)) == 1
+                ? issue(request)
+                : NULL;
     return *cert ? OSSL_CMP_STATUSINFO_new(OSSL_CMP_PKISTATUS_accepted, 0, NULL)
                  : OSSL_CMP_STATUSINFO_new(OSSL_CMP_PKISTATUS_rejection, 1 << OSSL_CMP_PKIFAILUREINFO_badRequest,
                                            "only p10cr with a good signature");
@@ -176,7 +182,8 @@ static int answer(int fd, const OSSL_CMP_MSG *message)
     int ok = 0;
 
     if (out) {
-        head = snprintf(out, 256, "HTTP/1.1 200 OK\r\nContent-Type: application/pkixcmp\r\nContent-Length: %d\r\n\r\n", n);
+        head =
+            snprintf(out, 256, "HTTP/1.1 200 OK\r\nContent-Type: application/pkixcmp\r\nContent-Length: %d\r\n\r\n", n);
         memcpy(out + head, der, (size_t)n);
         ok = write(fd, out, (size_t)(head + n)) == head + n;
     }
@@ -195,7 +202,11 @@ static void *serve(void *arg)
     while ((used = next_request(c, &body, &length)) > 0) {
         OSSL_CMP_MSG *request = d2i_OSSL_CMP_MSG(NULL, &body, (long)length);
         OSSL_CMP_MSG *reply = request ? OSSL_CMP_SRV_process_request(server, request) : NULL;
-        int ok = reply && answer(c->fd, reply);
+        int ok = 0;
+
+        if (reply && delay)
+            usleep((useconds_t)delay);
+        ok = reply && answer(c->fd, reply);
 
         OSSL_CMP_MSG_free(request);
         OSSL_CMP_MSG_free(reply);
@@ -249,8 +260,8 @@ int main(int argc, char **argv)
 {
     FILE *file;
 
-    if (argc != 6) {
-        fputs("usage: cmp_ca PORT CERTIFICATE KEY REFERENCE SECRET\n", stderr);
+    if (argc != 6 && argc != 7) {
+        fputs("usage: cmp_ca PORT CERTIFICATE KEY REFERENCE SECRET [MILLISECONDS]\n", stderr);
         return 2;
     }
     file = open_file(argv[2]);
@@ -261,6 +272,7 @@ int main(int argc, char **argv)
     fclose(file);
     reference = argv[4];
     secret = argv[5];
+    delay = argc == 7 ? atol(argv[6]) * 1000 : 0;
     if (!ca || !key || X509_check_private_key(ca, key) != 1)
         die("no CA");
     signal(SIGPIPE, SIG_IGN);

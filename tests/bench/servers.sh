@@ -1,7 +1,7 @@
 # Copyright 2026 The mod_est authors
 # SPDX-License-Identifier: Apache-2.0
 #
-# What tests/bench/run and tests/bench/memory share: building with optimisation, the servers of build-aux/servers.sh with
+# What the scripts beside this file share: building with optimisation, the servers of build-aux/servers.sh with
 # durable commits, and an end that leaves no process. To be sourced by a POSIX shell that runs with set -eu at $top, the top
 # of the checkout, after build-aux/common.sh.
 
@@ -30,7 +30,7 @@ bench_exit()
     trap '' HUP INT TERM
     for load_left in $load_pids; do
         kill "$load_left" 2>/dev/null || :
-        wait "$load_left" || :
+        wait "$load_left" 2>/dev/null || :
     done
     if test -n "$state"; then
         test -n "$bench_ok" || log_tail "$state/logs/error.log" "$state/logs/postgresql.log"
@@ -39,10 +39,11 @@ bench_exit()
     exit "$bench_status"
 }
 
+# bench_done [PATTERN]: lines of the log that are meant to be there
 bench_done()
 {
     bench_ok=yes
-    log_findings=$(grep -E ':(warn|error|crit|alert|emerg)\]' "$state/logs/error.log" | grep -v AH01873 || :)
+    log_findings=$(grep -h -E ':(warn|error|crit|alert|emerg)\]' "$state"/logs/*error.log | grep -v -E "AH01873${1:+|$1}" || :)
     test -z "$log_findings" || {
         printf '%s\n' "httpd's log has warnings:" "$log_findings" | head -n 10 >&2
         return 1

@@ -6,7 +6,7 @@
 
 cd "$top_srcdir"
 scripts="quickstart runtests .ci/run build-aux/common.sh build-aux/packages-lib.sh build-aux/packages-install.sh
-    build-aux/servers.sh tests/sql/run tests/sql/run_store tests/bench/run tests/bench/memory sql/import-blocked-keys $(find tests -name '*.sh' | sort)"
+    build-aux/servers.sh tests/sql/run tests/sql/run_store tests/bench/run tests/bench/memory tests/bench/backends sql/import-blocked-keys $(find tests -name '*.sh' | sort)"
 
 # Words where a command can stand that are names of programs here. Rough: a word of a message may slip in, and then has a
 # line in the table which harms nobody.

@@ -15,7 +15,7 @@ tap "every source, test, guard, page and schema file stands in Makefile.am" "$fi
 
 findings=$(find mod_est sql tests build-aux conf quickstart runtests .ci configure.ac Makefile.am -type f \
     \( -name '*.[ch]' -o -name '*.def' -o -name '*.sql' -o -name '*.awk' -o -name '*.sh' -o -name '*.py' -o -name '*.java' -o -name '*.conf' \
-    -o -name quickstart -o -name runtests -o -name run -o -name run_store -o -name memory -o -name hostile -o -name reliability -o -name import-blocked-keys -o -name packages -o -name configure.ac -o -name Makefile.am \) | sort |
+    -o -name quickstart -o -name runtests -o -name run -o -name run_store -o -name memory -o -name backends -o -name hostile -o -name reliability -o -name import-blocked-keys -o -name packages -o -name configure.ac -o -name Makefile.am \) | sort |
     while read -r file; do
         case $file in
         build-aux/tap-driver.sh | build-aux/ltmain.sh) continue ;; # automake's and libtool's
@@ -34,7 +34,7 @@ tap "a file of more than 600 lines has its reason in tests/guard/long-files.txt"
 
 findings=$(find mod_est sql tests build-aux/common.sh build-aux/servers.sh build-aux/packages* conf docs quickstart runtests README.md -type f \
     \( -name '*.[ch]' -o -name '*.sql' -o -name '*.sh' -o -name '*.py' -o -name '*.md' -o -name '*.conf' -o -name quickstart -o -name runtests \
-    -o -name run -o -name run_store -o -name memory \) \
+    -o -name run -o -name run_store -o -name memory -o -name backends \) \
     -exec grep -n -H -e '[[:space:]]$' {} + || :)
 tap "no line ends in white space" "$findings"
 tap_end

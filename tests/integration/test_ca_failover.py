@@ -369,6 +369,23 @@ def test_a_full_upstream_is_passed_over(site, servers):
     assert inside.end().cert() == first.issued[-1]
 
 
+def test_R_04_what_a_full_upstream_may_have_is_not_sent_to_another(site, servers, expect_log):
+    expect_log("EST1101", "EST1102")
+    csr, (first, second) = device("overflow-unsure"), servers[:2]
+    first.next_modes = ["close", "close"]  # over a kept connection it is sent once more at once
+    check_failed(enrol(site, csr, "overflow"), 504, "ca_timeout", retry=True)
+    first.next_modes, first.mode = [], "hang"
+    before = len(first.enrolments)
+    inside = Asking(site, device("overflow-3"), "overflow")
+    first.wait_for(before + 1)
+    check_failed(enrol(site, csr, "overflow"), 503, "ca_busy", retry=True)
+    assert not second.enrolments and one_row(site, "CN=overflow-unsure", "forwarded").upstream == first.url
+    first.let_go()
+    inside.end().cert()
+    first.mode = "issue"
+    assert enrol(site, csr, "overflow").cert() in first.issued and not second.issued
+
+
 def test_places_of_a_child_that_died_come_back(site, servers, expect_log):
     expect_log("EST1101")
     upstream, before = servers[0], set(site.httpd.children())

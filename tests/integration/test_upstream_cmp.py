@@ -90,7 +90,7 @@ def authority(session_directory):
 
 @pytest.fixture(scope="module")
 def site(authority, make_site):
-    site = make_site("osslcmp", start=False)
+    site = make_site("osslcmp", start=False, forks=True)
     site.httpd.authorities.append(authority.ca.der())
     site.config.ca_blocks = [site.httpd.ca_block("issuing"), *[authority.block(name) for name in BLOCKS]]
     for name in BLOCKS:

@@ -71,8 +71,8 @@ static int hand_over(EVP_PKEY *key, OSSL_CALLBACK *object, void *arg)
 
     if (n > 0) {
         params[0] = OSSL_PARAM_construct_int(OSSL_OBJECT_PARAM_TYPE, &type);
-        params[1] = OSSL_PARAM_construct_utf8_string(OSSL_OBJECT_PARAM_DATA_TYPE,
-                                                     (char *)EVP_PKEY_get0_type_name(key), 0);
+        params[1] =
+            OSSL_PARAM_construct_utf8_string(OSSL_OBJECT_PARAM_DATA_TYPE, (char *)EVP_PKEY_get0_type_name(key), 0);
         params[2] = OSSL_PARAM_construct_utf8_string(OSSL_OBJECT_PARAM_DATA_STRUCTURE, "PrivateKeyInfo", 0);
         params[3] = OSSL_PARAM_construct_octet_string(OSSL_OBJECT_PARAM_DATA, der, (size_t)n);
         params[4] = OSSL_PARAM_construct_end();

@@ -48,7 +48,7 @@ static void test_an_unknown_driver_is_refused_and_the_known_ones_are_named(void 
 
     (void)state;
     ASSERT_FAILS(ca_open(&ca, &config, pool), config,
-                 "<EstCA issuing> at est.conf:7: there is no driver \"Local\" (known: local, est, cmp)");
+                 "<EstCA issuing> at est.conf:7: there is no EstCADriver \"Local\" (known: local, est, cmp)");
 }
 
 int main(void)

@@ -88,6 +88,32 @@ static void test_a_renewal_is_a_key_update_with_the_old_certificate(void **state
     ASSERT_SLICE(ca->tmpl_subject, request->tbs->subject);
 }
 
+/* It has no certificate of that number, or another's */
+static void test_a_certificate_of_another_ca_is_not_updated_but_asked_for(void **state)
+{
+    static const struct {
+        const char *name;
+        int body;
+    } rows[] = {{"ir", OSSL_CMP_IR}, {"cr", OSSL_CMP_CR}};
+    EVP_PKEY *key = make_key("P-256");
+    X509 *before = make_ca("CN=the CA of before", key, NULL, NULL);
+
+    (void)state;
+    for (apr_size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        cmp_test_t *ca = cmp_test_make();
+        ca_config_t config = cmp_test_config(ca);
+        ca_request_t *request = request_of(ca, cmp_test_settings(&config));
+        ca_answer_t answer;
+
+        request->holder = make_cert(&(cert_spec_t){.subject = "CN=old", .issuer = before, .issuer_key = key});
+        config.cmp_request = rows[i].name;
+        ASSERT_OK(run(&answer, est_slice("", 0), ca, &config, request));
+        assert_certificate(&answer, ca);
+        assert_int_equal(ca->bodies[0], rows[i].body);
+        assert_false(ca->has_old);
+    }
+}
+
 static void test_p10cr_is_p10cr_in_renewals_too(void **state)
 {
     cmp_test_t *ca = cmp_test_make();
@@ -387,6 +413,7 @@ int main(void)
         EST_TEST(test_ir_and_cr_say_what_was_granted),
         EST_TEST(test_a_ca_that_does_not_take_our_word_for_the_proof_of_possession),
         EST_TEST(test_a_renewal_is_a_key_update_with_the_old_certificate),
+        EST_TEST(test_a_certificate_of_another_ca_is_not_updated_but_asked_for),
         EST_TEST(test_p10cr_is_p10cr_in_renewals_too),
         EST_TEST(test_a_shared_secret_protects_every_kind),
         EST_TEST(test_another_secret_is_no_proper_answer),

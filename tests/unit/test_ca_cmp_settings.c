@@ -96,10 +96,10 @@ static void test_what_makes_no_sense_is_refused_by_the_name_of_its_directive(voi
 {
     static const config_row_t rows[] = {
         {"EstCACertificate is missing", MEMBER(certificate), NULL},
-        {"EstCAKey is not for EstCADriver cmp", MEMBER(key), "ca.key"},
-        {"EstCAKeyPassphrase is not for EstCADriver cmp", MEMBER(passphrase), "file:x"},
-        {"EstCAKeyModule is not for EstCADriver cmp", MEMBER(key_module), "x.so"},
-        {"EstCACacheFile is not for EstCADriver cmp", MEMBER(cache), "x"},
+        {"EstCAKey makes no sense with EstCADriver cmp", MEMBER(key), "ca.key"},
+        {"EstCAKeyPassphrase makes no sense with EstCADriver cmp", MEMBER(passphrase), "file:x"},
+        {"EstCAKeyModule makes no sense with EstCADriver cmp", MEMBER(key_module), "x.so"},
+        {"EstCACacheFile makes no sense with EstCADriver cmp", MEMBER(cache), "x"},
         {"EstCACmpRequest \"kur\": there is no such request (known: p10cr, ir, cr)", MEMBER(cmp_request), "kur"},
         {"EstCACmpCertificate needs EstCACmpKey", MEMBER(cmp_key), NULL},
         {"EstCACmpKey needs EstCACmpCertificate", MEMBER(cmp_certificate), NULL},

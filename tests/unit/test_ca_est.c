@@ -50,6 +50,12 @@ est_err_t *ca_http_make(ca_http_t **out, const ca_config_t *config, apr_pool_t *
     return NULL;
 }
 
+const char *ca_http_warning(const ca_http_t *http)
+{
+    (void)http;
+    return NULL;
+}
+
 est_slice_t ca_http_client_certificate(const ca_http_t *http)
 {
     (void)http;
@@ -555,8 +561,8 @@ static void test_the_last_good_copy_is_used_while_there_is_no_better_one(void **
     } rows[] = {
         {1, {.status = 200}, "connection refused"},
         {0, {.status = 0}, "no answer in time"},
-        {0, plain(500, "oops"), "HTTP 500 oops"},
-        {0, plain(404, "nothing here"), "HTTP 404 nothing here"},
+        {0, plain(500, "oops"), "HTTP 500: oops"},
+        {0, plain(404, "nothing here"), "HTTP 404: nothing here"},
         {0, plain(200, "<html>"), "/cacerts: "},
         {0, plain(200, "MAMCAQE="), "not a certs-only message"},
         {0, message(1, &no_ca), "none of 1 certificates is that of a CA"},

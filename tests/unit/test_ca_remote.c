@@ -328,6 +328,19 @@ static void test_a_request_that_may_be_there_goes_there_first(void **state)
     assert_string_equal(t.answer.upstream, B); /* it may still have it */
 }
 
+static void test_a_request_that_may_be_where_it_is_full_waits(void **state)
+{
+    int places[CA_GATE_MAX];
+
+    (void)state;
+    start(three);
+    t.request.upstream = B;
+    fill(1, places);
+    ASSERT_FAILS(try(NULL), ca_busy, "http://b.example.com/est: 2 requests are there already");
+    assert_calls(NULL, NULL, NULL);
+    assert_string_equal(t.answer.upstream, B);
+}
+
 static void test_a_request_that_waits_goes_there_alone(void **state)
 {
     static const script_t down[] = {{B, "ca_unavailable", "refused", 0, 0}, {NULL}};
@@ -447,8 +460,8 @@ static void test_urls_that_are_refused(void **state)
         {"https://user@a.example.com/", "has no user and password here"},
         {"https://a.example.com/?x=y", "has a query or a fragment"},
         {"https://a.example.com/#x", "has a query or a fragment"},
-        {"https://a.example.com:0/", "has no port that could be"},
-        {"https://a.example.com:99999/", NULL},
+        {"https://a.example.com:0/", "has a port that cannot be"},
+        {"https://a.example.com:99999/", "has a port that cannot be"},
         {"https://a.example.com:x/", NULL},
         {"https://a.example.com/a b", "blanks"},
         {"https://user:word@a.example.com/a b", "has no user and password here"},
@@ -615,6 +628,7 @@ int main(void)
         EST_TEST(test_full_upstreams),
         EST_TEST(test_time_is_shared),
         EST_TEST(test_a_request_that_may_be_there_goes_there_first),
+        EST_TEST(test_a_request_that_may_be_where_it_is_full_waits),
         EST_TEST(test_a_request_that_waits_goes_there_alone),
         EST_TEST(test_a_request_at_an_upstream_that_is_gone_begins_anew),
         EST_TEST(test_what_is_opened),

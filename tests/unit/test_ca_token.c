@@ -232,7 +232,8 @@ static void test_it_signs_and_says_how(void **state)
     ca = open_ca();
     ca_share(ca, apr_pcalloc(pool, ca_shared_size(ca)));
     ASSERT_OK(ca->driver->start(ca, &t.env, pool));
-    wait_for_log(apr_psprintf(pool, "%d <EstCA issuing> signs with " URI ";type=private, by OpenSSL's ", EST_LOG_NOTICE));
+    wait_for_log(
+        apr_psprintf(pool, "%d <EstCA issuing> signs with " URI ";type=private, by OpenSSL's ", EST_LOG_NOTICE));
     for (int i = 0; i < 5; i++)
         ASSERT_OK(issue(ca));
     assert_null(strstr(t.log, PIN));
@@ -269,8 +270,8 @@ static void test_a_token_that_fails_is_left_alone(void **state)
 
 static void test_a_full_gate(void **state)
 {
-    ca_gate_rules_t rules = {.places = 2, .failures = 2, .cooldown = apr_time_from_sec(10),
-                             .lease = apr_time_from_sec(10)};
+    ca_gate_rules_t rules = {
+        .places = 2, .failures = 2, .cooldown = apr_time_from_sec(10), .lease = apr_time_from_sec(10)};
     int places[2], wait;
     est_err_t *err;
     ca_t *ca;

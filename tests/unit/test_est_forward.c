@@ -221,6 +221,23 @@ static void test_what_waits_there_is_on_record_before_the_client_hears_of_it(voi
     assert_string_equal(resp.summary, "\"CN=dev7\" waits for the CA, order " ORDER);
 }
 
+/* Whatever number comes: a device that is told a year is lost */
+static void test_a_client_waits_a_day_at_most(void **state)
+{
+    est_issued_t issued;
+    est_resp_t resp = {0};
+
+    (void)state;
+    start();
+    to_forward();
+    up.waits = 1;
+    up.answer.retry_after = INT_MAX;
+    ASSERT_OK(ask(&issued));
+    assert_int_equal(op.store.forwarded.retry_after, INT_MAX); /* and the CA is not asked before */
+    est_issue_wait(&resp, op_request(EST_METHOD_POST), &issued);
+    assert_int_equal(resp.retry_after, 24 * 3600);
+}
+
 static void test_where_the_ca_does_not_say_how_long_the_alias_does(void **state)
 {
     est_issued_t issued;
@@ -622,6 +639,7 @@ int main(void)
         EST_TEST(test_the_order_is_opened_and_then_the_stored_request_forwarded),
         EST_TEST(test_a_renewal_names_the_certificate_that_is_renewed),
         EST_TEST(test_what_waits_there_is_on_record_before_the_client_hears_of_it),
+        EST_TEST(test_a_client_waits_a_day_at_most),
         EST_TEST(test_where_the_ca_does_not_say_how_long_the_alias_does),
         EST_TEST(test_a_202_that_is_not_on_record_is_none),
         EST_TEST(test_an_order_that_somebody_else_sees_to_is_left_alone),

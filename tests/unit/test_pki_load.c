@@ -128,7 +128,7 @@ static void test_keys_in_every_form(void **state)
             ASSERT_OK(pki_load_key(&loaded, path, encrypted ? "secret" : NULL, NULL, pool));
             assert_int_equal(EVP_PKEY_eq(loaded, keys[k]), 1);
             if (encrypted) {
-                ASSERT_FAILS(pki_load_key(&loaded, path, NULL, NULL, pool), config, "EstCAKeyPassphrase");
+                ASSERT_FAILS(pki_load_key(&loaded, path, NULL, NULL, pool), config, "is encrypted");
                 ASSERT_FAILS(pki_load_key(&loaded, path, "wrong", NULL, pool), config, "cannot be decrypted");
                 ASSERT_FAILS(pki_load_key(&loaded, path, "", NULL, pool), config, "cannot be decrypted");
             }

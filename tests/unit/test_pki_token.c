@@ -14,8 +14,7 @@
 
 static pki_token_key_t *make_key_of(const char *uri, const char *pin, X509 *cert)
 {
-    pki_token_spec_t spec = {
-        .module = SOFTHSM, .pin = pin, .cert = cert, .patience = apr_time_from_sec(10)};
+    pki_token_spec_t spec = {.module = SOFTHSM, .pin = pin, .cert = cert, .patience = apr_time_from_sec(10)};
     pki_token_key_t *key;
 
     ASSERT_OK(pki_token_uri_check(&spec.uri, uri, pool));
@@ -367,7 +366,8 @@ static void test_threads_sign_while_the_token_comes_and_goes(void **state)
     for (int i = 0; i < 2; i++) {
         t.pkeys[i] = make_key(i ? "RSA" : "P-256");
         import_key("est", PIN, t.pkeys[i], i ? "rsa" : "ec", i ? "02" : "01");
-        t.keys[i] = start_key(i ? "pkcs11:token=est;object=rsa" : "pkcs11:token=est;object=ec", PIN, cert_of(t.pkeys[i]));
+        t.keys[i] =
+            start_key(i ? "pkcs11:token=est;object=rsa" : "pkcs11:token=est;object=ec", PIN, cert_of(t.pkeys[i]));
         assert_signs(t.keys[i], EVP_sha256(), t.pkeys[i]);
     }
     t.running = N_THREADS;

@@ -22,7 +22,8 @@ static void find_provider(void)
 
     assert_true(readlink("/proc/self/exe", self, PATH_MAX) > 0);
     dir = dirname(self);
-    assert_int_equal(setenv("OPENSSL_MODULES", strstr(dir, "/.libs") ? dir : apr_pstrcat(pool, dir, "/.libs", NULL), 1), 0);
+    assert_int_equal(setenv("OPENSSL_MODULES", strstr(dir, "/.libs") ? dir : apr_pstrcat(pool, dir, "/.libs", NULL), 1),
+                     0);
 }
 
 /* A "module" with that PIN, which has these keys under their types' names */

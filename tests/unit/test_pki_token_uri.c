@@ -10,6 +10,7 @@ static void test_what_is_a_uri(void **state)
 {
     (void)state;
     assert_true(pki_token_is_uri("pkcs11:token=a;object=b"));
+    assert_true(pki_token_is_uri("PKCS11:token=a;object=b"));
     assert_false(pki_token_is_uri("/etc/est/issuing.key"));
     assert_false(pki_token_is_uri("pkcs11"));
     assert_false(pki_token_is_uri("/pkcs11:"));
@@ -21,6 +22,7 @@ static void test_uris_that_name_a_key(void **state)
         const char *uri, *made;
     } rows[] = {
         {"pkcs11:token=est;object=issuing", "pkcs11:token=est;object=issuing;type=private"},
+        {"PKCS11:token=est;object=issuing", "pkcs11:token=est;object=issuing;type=private"},
         {"pkcs11:token=est;object=issuing;type=private", "pkcs11:token=est;object=issuing;type=private"},
         {"pkcs11:type=private;id=%01%aF;token=Our%20HSM", "pkcs11:type=private;id=%01%aF;token=Our%20HSM"},
         {"pkcs11:serial=0815;id=a", "pkcs11:serial=0815;id=a;type=private"},
@@ -60,6 +62,7 @@ static void test_uris_that_are_refused(void **state)
         {"pkcs11:token=a;object=\xc3\xa4", "value of object"},
         {"pkcs11:token=a;objects=c", "\"objects\" is no attribute"},
         {"pkcs11:token=a;;object=c", "\"\" is no attribute"},
+        {"pkcs11:token=a;object=c;", "nothing follows the last \";\""},
         {"pkcs11:token", "\"token\" is no attribute"},
         {"pkcs11:token=a;object=b?module-path=/usr/lib/x.so", "EstCAKeyModule"},
         {"pkcs11:token=a;object=b?module-name=x", "EstCAKeyModule"},
@@ -79,10 +82,14 @@ static void test_uris_that_are_refused(void **state)
 static void test_a_pin_is_refused_and_not_repeated(void **state)
 {
     static const char *const uris[] = {
-        "pkcs11:token=a;object=b?pin-value=7391",         "pkcs11:token=a;object=b?pin-source=file:7391",
-        "pkcs11:token=a;object=b?x=1&pin-value=7391",     "pkcs11:token=a;object=b;pin-value=7391",
-        "pkcs11:pin-value=7391;token=a;object=b",         "pkcs11:wrong=1;object=b;pin-value=7391",
-        "pkcs11:wrong=1?pin-value=7391",                  "pkcs11:token=a b?module-path=x&pin-value=7391",
+        "pkcs11:token=a;object=b?pin-value=7391",
+        "pkcs11:token=a;object=b?pin-source=file:7391",
+        "pkcs11:token=a;object=b?x=1&pin-value=7391",
+        "pkcs11:token=a;object=b;pin-value=7391",
+        "pkcs11:pin-value=7391;token=a;object=b",
+        "pkcs11:wrong=1;object=b;pin-value=7391",
+        "pkcs11:wrong=1?pin-value=7391",
+        "pkcs11:token=a b?module-path=x&pin-value=7391",
         "pkcs11:token=a;token=b;object=c?pin-value=7391",
     };
 

@@ -237,6 +237,8 @@ static void test_time(void **state)
         {"shorter", NULL, .until = UNTIL - 300 * TEST_DAY},
         {"begins long ago", NULL, .from = TEST_NOW - 30 * TEST_DAY},
         {"clocks that differ", NULL, .until = UNTIL + 9 * MINUTE},
+        {"as much as they may", NULL, .until = UNTIL + 10 * MINUTE},
+        {"a second more", "valid until 2027-02-03T04:15:07Z", .until = UNTIL + 10 * MINUTE + apr_time_from_sec(1)},
         {"longer", "valid until 2027-02-03T04:16:06Z; granted: until 2027-02-03T04:05:06Z",
          .until = UNTIL + 11 * MINUTE},
         {"for ever", "valid until 9999-12-31T23:59:59Z", .until = apr_time_from_sec(APR_INT64_C(253402300799))},
@@ -282,6 +284,16 @@ static void longest_serial(X509 *cert)
     set_serial(cert, "7fffffffffffffffffffffffffffffffffffffff");
 }
 
+static void version_2(X509 *cert)
+{
+    X509_set_version(cert, X509_VERSION_2);
+}
+
+static void version_huge(X509 *cert)
+{
+    X509_set_version(cert, 1000000);
+}
+
 static void version_1(X509 *cert)
 {
     while (X509_get_ext_count(cert))
@@ -297,6 +309,8 @@ static void test_the_certificate(void **state)
         {"serial number zero", "serial number 00", .tamper = zero_serial},
         {"serial number of 21 octets", "at most 20 octets", .tamper = long_serial},
         {"version 1", "version 3", .tamper = version_1},
+        {"version 2", "version 3", .tamper = version_2},
+        {"a version that there is not", "version 3", .tamper = version_huge},
         {"an extension twice", "extension certificatePolicies is there twice",
          .cert = {"+certificatePolicies=1.2.3.5"}},
         {"the names twice", "subjectAltName", .cert = {"+subjectAltName=DNS:dev7.example"}},
@@ -320,6 +334,18 @@ static est_err_t *check_der(est_slice_t der)
     return err;
 }
 
+/* The signature as BER may have it, in parts, which OpenSSL reads */
+static est_slice_t in_parts(est_slice_t der)
+{
+    pki_der_t cert, tbs, algorithm, signature;
+
+    assert_true(pki_der_take(&der, PKI_DER_SEQUENCE, &cert));
+    assert_true(pki_der_take(&cert.body, PKI_DER_SEQUENCE, &tbs));
+    assert_true(pki_der_take(&cert.body, PKI_DER_SEQUENCE, &algorithm));
+    assert_true(pki_der_take(&cert.body, PKI_DER_BIT_STRING, &signature));
+    return tlv(0x30, join(3, tbs.whole, algorithm.whole, tlv(0x23, signature.whole)));
+}
+
 static void test_encoding(void **state)
 {
     row_t row = {.label = ""};
@@ -331,11 +357,60 @@ static void test_encoding(void **state)
     ASSERT_OK(check_der(der));
     ASSERT_FAILS(check_der(join(2, der, hex("00"))), ca_wrong, NULL);
     ASSERT_FAILS(check_der(join(2, der, der)), ca_wrong, NULL);
+    ASSERT_FAILS(check_der(join(3, hex("3080"), est_slice(der.p + 4, der.n - 4), hex("0000"))), ca_wrong, NULL);
+    ASSERT_FAILS(check_der(in_parts(der)), ca_wrong, NULL);
     ASSERT_FAILS(check_der(hex("")), ca_wrong, NULL);
     ASSERT_FAILS(check_der(text("-----BEGIN CERTIFICATE-----")), ca_wrong, NULL);
     ASSERT_FAILS(check_der(spki_of(t.key)), ca_wrong, NULL);
     for (apr_size_t n = 0; n < der.n; n += 7)
         ASSERT_FAILS(check_der(est_slice(der.p, n)), ca_wrong, NULL);
+}
+
+/* der with the length of its at-th value (counted as they begin) one octet longer than it need be, and those around it
+ * as that makes them. What is in an extension's OCTET STRING counts, too. */
+static est_slice_t lengthen(est_slice_t der, int *at, int in_octets)
+{
+    est_slice_t out = est_slice("", 0);
+    pki_der_t item;
+
+    while (pki_der_next(&der, &item)) {
+        int is_this = (*at)-- == 0, is_octets = item.tag == PKI_DER_OCTET_STRING && !in_octets;
+        est_slice_t body = item.body, value;
+
+        if ((item.tag & 0x20) || is_octets)
+            body = lengthen(body, at, in_octets || is_octets);
+        value = tlv(item.tag, body);
+        if (is_this && value.p[1] < 0x80)
+            value = join(3, est_slice(value.p, 1), hex("81"), est_slice(value.p + 1, value.n - 1));
+        else if (is_this)
+            value = join(4, est_slice(value.p, 1), est_slice((unsigned char[]){(unsigned char)(value.p[1] + 1)}, 1),
+                         hex("00"), est_slice(value.p + 2, value.n - 2));
+        out = join(2, out, value);
+    }
+    return out;
+}
+
+/* Wherever it stands, BER is none of what we hand out: another reader may see other names in it */
+static void test_lengths_of_ber(void **state)
+{
+    row_t row = {.label = ""};
+    est_slice_t der;
+    int left = -1, n;
+
+    (void)state;
+    make_ca_and_key();
+    der = make_issued(&row);
+    ASSERT_SLICE(lengthen(der, &left, 0), der);
+    for (n = 0;; n++) {
+        int at = n;
+        est_slice_t longer = lengthen(der, &at, 0);
+
+        if (at >= 0)
+            break;
+        assert_true(longer.n > der.n);
+        ASSERT_ROW(check_der(longer), EST_E_ca_wrong, NULL, apr_psprintf(pool, "value %d", n));
+    }
+    assert_true(n > 80); /* what the certificate has, at least */
 }
 
 static est_slice_t signed_by(EVP_PKEY *key, const EVP_MD *md, int pss)
@@ -455,6 +530,9 @@ static void test_key_usage(void **state)
         {"empty", "malformed", .cert = {"keyUsage=DER:030100"}},
         {"no bits", "malformed", .cert = {"keyUsage=DER:03020700"}, .grant = {"keyUsage="}},
         {"not a BIT STRING", "extension keyUsage is malformed", .cert = {"keyUsage=DER:0500"}},
+        {"longer than there are usages", "keyUsage is malformed, or empty", .cert = {"keyUsage=DER:030407800080"}},
+        {"longer, and with keyCertSign", "keyUsage is malformed, or empty", .cert = {"keyUsage=DER:030407840080"},
+         .grant = {"keyUsage="}},
         {"missing where none is granted", NULL, .cert = {"keyUsage="}, .grant = {"keyUsage="}},
         {"any where none is granted", NULL, .cert = {"keyUsage=nonRepudiation,keyAgreement,decipherOnly"},
          .grant = {"keyUsage="}},
@@ -685,6 +763,7 @@ int main(void)
         EST_TEST(test_time),
         EST_TEST(test_the_certificate),
         EST_TEST(test_encoding),
+        EST_TEST(test_lengths_of_ber),
         EST_TEST(test_signatures),
         EST_TEST(test_the_key),
         EST_TEST(test_powers_of_cas),

@@ -5,8 +5,8 @@
 #ifndef TOKEN_TEST_H
 #define TOKEN_TEST_H
 
-/* Tokens of SoftHSM, in a directory of the running test's. The module is initialised once in a process: it sees those of
- * the next test when it is initialised anew. */
+/* Tokens of SoftHSM, in a directory of the running test's. The module is initialised once in a process: it sees those
+ * of the next test when it is initialised anew. */
 
 #include "x509_test.h"
 
@@ -73,8 +73,8 @@ static inline void make_hsm(void)
 
 static inline void make_token(const char *label, const char *pin)
 {
-    char *argv[] = {"softhsm2-util", "--init-token", "--free",    "--label", (char *)label, "--pin",
-                    (char *)pin,     "--so-pin",     "so-secret", NULL};
+    char *argv[] = {"softhsm2-util", "--init-token", "--free",   "--label",   (char *)label,
+                    "--pin",         (char *)pin,    "--so-pin", "so-secret", NULL};
 
     run(argv);
 }
@@ -84,8 +84,8 @@ static inline void import_key(const char *token, const char *pin, EVP_PKEY *key,
 {
     const char *path = apr_pstrcat(pool, token_home, "/key", NULL);
     FILE *file = fopen(path, "wx");
-    char *argv[] = {"softhsm2-util", "--import", (char *)path,  "--token", (char *)token, "--pin", (char *)pin,
-                    "--label",       (char *)label, "--id", (char *)id, NULL};
+    char *argv[] = {"softhsm2-util", "--import", (char *)path,  "--token", (char *)token, "--pin",
+                    (char *)pin,     "--label",  (char *)label, "--id",    (char *)id,    NULL};
 
     assert_non_null(file);
     assert_true(PEM_write_PKCS8PrivateKey(file, key, NULL, NULL, 0, NULL, NULL));
@@ -96,8 +96,8 @@ static inline void import_key(const char *token, const char *pin, EVP_PKEY *key,
 
 static inline void move_tokens(const char *from, const char *to)
 {
-    assert_int_equal(rename(apr_pstrcat(pool, token_home, "/", from, NULL), apr_pstrcat(pool, token_home, "/", to, NULL)),
-                     0);
+    assert_int_equal(
+        rename(apr_pstrcat(pool, token_home, "/", from, NULL), apr_pstrcat(pool, token_home, "/", to, NULL)), 0);
 }
 
 /* All tokens are away: pulled out, or the HSM has lost its power */

@@ -102,8 +102,8 @@ static void keep_answer(load_csr_t *csr, const load_answer_t *answer)
     csr->n_answer = answer->n_body;
 }
 
-/* began: when the request was due */
-static void send_one(worker_t *w, char *request, load_csr_t *csr, double began)
+/* began: when the request was due. Seconds after which it is to come again; 0 = that was it. */
+static double send_one(worker_t *w, char *request, load_csr_t *csr, double began)
 {
     load_answer_t answer = {0};
     load_result_t result = load_conn_exchange(&answer, &w->conn, request, make_request(request, csr));
@@ -112,7 +112,7 @@ static void send_one(worker_t *w, char *request, load_csr_t *csr, double began)
         w->report.errors[result]++;
     } else {
         if (atomic_load(&measuring))
-            load_report_latency(&w->report, load_now() - began);
+            load_report_latency(&w->report, answer.status, load_now() - began);
         w->report.status[answer.status]++;
         if (load_options.check && csr && answer.status == 200)
             keep_answer(csr, &answer);
@@ -122,6 +122,32 @@ static void send_one(worker_t *w, char *request, load_csr_t *csr, double began)
     if (result != LOAD_OK || !load_options.keep || !answer.reusable ||
         (load_options.per_connection && w->conn.requests >= load_options.per_connection))
         load_conn_close(&w->conn);
+    if (result != LOAD_OK || !load_report_is_put_off(answer.status))
+        return 0;
+    return answer.retry_after > load_options.patience ? answer.retry_after : load_options.patience;
+}
+
+/* Until that time, or the end of the run */
+static void pause_until(double due)
+{
+    double wait;
+
+    while (!atomic_load(&stop) && (wait = due - load_now()) > 0)
+        usleep((useconds_t)(wait < 0.05 ? wait * 1e6 : 50000));
+}
+
+/* As often as it takes (-P) */
+static void send_until_answered(worker_t *w, char *request, load_csr_t *csr, double began)
+{
+    unsigned seed = (unsigned)w->number;
+    double wait;
+
+    while ((wait = send_one(w, request, csr, began)) > 0) {
+        pause_until(load_now() + wait * (1 + 0.5 * rand_r(&seed) / RAND_MAX));
+        if (atomic_load(&stop))
+            break;
+        began = load_now();
+    }
 }
 
 static void *work(void *arg)
@@ -131,6 +157,9 @@ static void *work(void *arg)
     double gap = load_options.rate > 0 ? load_options.threads / load_options.rate : 0;
     double due = load_now() + gap * w->number / load_options.threads;
 
+    /* Devices do not come all at once */
+    if (load_options.patience > 0)
+        pause_until(load_now() + load_options.patience * w->number / load_options.threads);
     while (!atomic_load(&stop)) {
         long i = atomic_fetch_add(&next_request, 1);
         load_csr_t *csr = load_csr_get(i);
@@ -144,7 +173,7 @@ static void *work(void *arg)
         }
         if (gap > 0 && wait > 0)
             usleep((useconds_t)(wait * 1e6));
-        send_one(w, request, csr, gap > 0 ? due : load_now());
+        send_until_answered(w, request, csr, gap > 0 ? due : load_now());
         due += gap;
     }
     load_conn_close(&w->conn);

@@ -29,6 +29,7 @@ typedef struct {
     int threads, keep, per_connection, resume, tls_version, quickack, check, machine, timeout;
     long count, requests; /* -n, -g; 0 = not given */
     double seconds, warmup, rate;
+    double patience; /* -P; 0 = answers 202 and 503 are failures */
     load_tree_t trees[LOAD_MAX_TREES];
     int n_trees;
 } load_options_t;

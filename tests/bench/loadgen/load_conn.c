@@ -215,6 +215,7 @@ static load_result_t read_answer(load_answer_t *answer, load_conn_t *conn)
         return result;
     value = field(conn->buffer, conn->buffer + head, "Connection");
     answer->reusable = conn->buffer[7] == '1' && !(value && !strncasecmp(value, "close", 5));
+    answer->retry_after = (value = field(conn->buffer, conn->buffer + head, "Retry-After")) ? atoi(value) : 0;
     if ((value = field(conn->buffer, conn->buffer + head, "Transfer-Encoding")) && !strncasecmp(value, "chunked", 7))
         result = read_chunks(&end, conn, head);
     else if ((value = field(conn->buffer, conn->buffer + head, "Content-Length")))

@@ -36,6 +36,7 @@ typedef struct {
 
 typedef struct {
     int status;
+    int retry_after;  /* seconds; 0 = not said */
     const char *body; /* in the buffer, until the next request */
     size_t n_body;
     int reusable;

@@ -21,6 +21,8 @@ static const char usage_text[] =
     "  -d SECONDS    duration (default 10 without -n; never more than 600)\n"
     "  -w SECONDS    warm-up that is not measured\n"
     "  -R RATE       open loop: requests are due at RATE a second, and latency counts from then\n"
+    "  -P SECONDS    as devices that wait: 202 and 503 are no failure; the same request comes again after Retry-After\n"
+    "                or SECONDS, what is longer, and up to half as much again; a signal ends it well\n"
     "  -k            keep connections      -r N  at most N requests on each\n"
     "  -s            resume TLS sessions   -T 1.2|1.3  one TLS version     -q  TCP_QUICKACK\n"
     "  -g N          POST: make N PKCS#10 requests before, each with a key of its own; none is sent twice\n"
@@ -114,6 +116,8 @@ static int parse_number(int option, const char *value)
         return (load_options.warmup = atof(value)), 1;
     case 'R':
         return (load_options.rate = atof(value)), 1;
+    case 'P':
+        return (load_options.patience = atof(value)), 1;
     case 'r':
         return (load_options.per_connection = atoi(value)), 1;
     case 'g':
@@ -168,7 +172,7 @@ void load_opt_parse(int argc, char **argv)
 {
     int option;
 
-    while ((option = getopt(argc, argv, "u:t:n:d:w:R:kr:sT:qg:y:x:VI:a:c:K:C:p:i:m")) != -1)
+    while ((option = getopt(argc, argv, "u:t:n:d:w:R:P:kr:sT:qg:y:x:VI:a:c:K:C:p:i:m")) != -1)
         if (!parse_flag(option) && !parse_number(option, optarg))
             parse_text(option, optarg);
     if (!load_options.path[0] || optind != argc || load_options.threads < 1 || load_options.threads > LOAD_MAX_THREADS)

@@ -11,8 +11,12 @@
 #include "load_csr.h"
 
 typedef struct {
-    float *latency; /* seconds, of what was measured: all but the warm-up */
+    float *latency; /* seconds */
     size_t n, room;
+} load_series_t;
+
+typedef struct {
+    load_series_t answers, put_off; /* of what was measured, all but the warm-up; put_off: 202 and 503, with -P */
     long status[600],
         errors[LOAD_N_RESULTS]; /* warm-up included: a server must have status[200] enrolments on record */
     long connections, resumed;
@@ -27,7 +31,9 @@ typedef struct {
     int interrupted; /* by a signal */
 } load_run_t;
 
-void load_report_latency(load_report_t *report, double seconds);
+/* 202 and 503 are what they are, and no failure */
+int load_report_is_put_off(int status);
+void load_report_latency(load_report_t *report, int status, double seconds);
 /* Adds part to sum */
 void load_report_add(load_report_t *sum, const load_report_t *part);
 /* Prints; false when anything was not as it should be */
