@@ -363,7 +363,7 @@ static void test_a_wait_is_handed_on(void **state)
 {
     static const struct {
         int said, means;
-    } rows[] = {{0, 0}, {17, 17}, {604800, 604800}, {604801, 604800}, {2000000000, 604800}};
+    } rows[] = {{0, 0}, {17, 17}, {86400, 86400}, {86401, 86400}, {2000000000, 86400}};
 
     (void)state;
     ready();
@@ -414,7 +414,7 @@ static void test_what_each_status_means(void **state)
         {501, 0, "what?", EST_E_ca_answer, "HTTP 501: what?", 0},
         {502, 0, "", EST_E_ca_answer, "HTTP 502", 0},
         {503, 50, "closed", EST_E_ca_unavailable, "HTTP 503: closed", 50},
-        {503, 2000000000, "closed", EST_E_ca_unavailable, "HTTP 503: closed", 604800},
+        {503, 2000000000, "closed", EST_E_ca_unavailable, "HTTP 503: closed", 86400},
         {504, 0, "no answer", EST_E_ca_timeout, "HTTP 504: no answer", 0},
         {0, 0, "", EST_E_ca_timeout, "no answer in time", 0},
     };
