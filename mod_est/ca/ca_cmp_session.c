@@ -237,25 +237,27 @@ static int set_all(OSSL_CMP_CTX *ctx, session_t *s)
            (s->now.request == OSSL_CMP_P10CR ? set_csr(ctx, s->request->csr) : set_key(ctx, s->request->tbs->spki));
 }
 
-/* What the CA has said no in */
-enum { IN_ERROR = 1, IN_RESPONSE = 2 };
+/* What the CA has said no in; or the answer is protected by another secret than ours */
+enum { IN_ERROR = 1, IN_RESPONSE = 2, OTHER_SECRET = 4 };
 
-/* OpenSSL's reasons, each once, and whether one of them is that the CA said no. Clears the queue */
-static const char *take_reasons(int *refused, apr_pool_t *pool)
+/* OpenSSL's reasons, each once, and those of them that matter. Clears the queue */
+static const char *take_reasons(int *matters, apr_pool_t *pool)
 {
     const char *reasons[MAX_REASONS];
     const char *text = NULL;
     int n = 0;
 
-    *refused = 0;
+    *matters = 0;
     for (unsigned long code = ERR_get_error(); code; code = ERR_get_error()) {
         const char *reason = ERR_reason_error_string(code);
         int known = !reason || n == MAX_REASONS;
 
         if (ERR_GET_LIB(code) == ERR_LIB_CMP && ERR_GET_REASON(code) == CMP_R_RECEIVED_ERROR)
-            *refused |= IN_ERROR;
+            *matters |= IN_ERROR;
         if (ERR_GET_LIB(code) == ERR_LIB_CMP && ERR_GET_REASON(code) == CMP_R_REQUEST_REJECTED_BY_SERVER)
-            *refused |= IN_RESPONSE;
+            *matters |= IN_RESPONSE;
+        if (ERR_GET_LIB(code) == ERR_LIB_CMP && ERR_GET_REASON(code) == CMP_R_WRONG_PBM_VALUE)
+            *matters |= OTHER_SECRET;
         for (int i = 0; i < n; i++)
             known |= reasons[i] == reason;
         if (known)
@@ -278,12 +280,16 @@ static int has_fail_info(const OSSL_CMP_CTX *ctx, int bits)
 static est_err_t *ended(session_t *s, const OSSL_CMP_CTX *ctx)
 {
     char text[OSSL_CMP_PKISI_BUFLEN];
-    int refused;
-    const char *reasons = take_reasons(&refused, s->pool);
+    int matters;
+    const char *reasons = take_reasons(&matters, s->pool);
+    int refused = matters & (IN_ERROR | IN_RESPONSE);
 
     if (!refused && s->trust.stranger)
         return EST_FAIL(s->pool, ca_answer, "\"%s\" has signed the answer, and must not sign for the CA: %s",
                         s->trust.stranger, reasons);
+    if (!refused && s->n_sent && matters & OTHER_SECRET)
+        return EST_FAIL(s->pool, ca_answer, "%s: is EstCACmpSecret the secret that the CA has for EstCACmpReference?",
+                        reasons);
     if (!refused)
         return EST_FAIL(s->pool, ca_answer, s->before.n && !s->n_sent ? "what is kept of the transaction: %s" : "%s",
                         reasons);

@@ -14,7 +14,10 @@
 #include <openssl/objects.h>
 #include <openssl/x509.h>
 
-#define RETRY_AFTER_MAX (24 * 3600) /* seconds that a client is told to wait, whatever an upstream says */
+/* Seconds, whatever an upstream says: that an order waits there, and that a client of which nobody has the request is
+ * told to wait */
+#define ORDER_WAIT_MAX (7 * 24 * 3600)
+#define CLIENT_WAIT_MAX (24 * 3600)
 #define BUSY_RETRY 5 /* seconds: who comes sooner costs a handshake, and is told the same again */
 
 /* ---- settings */
@@ -212,6 +215,12 @@ static void log_change(const ca_remote_t *remote, ca_gate_change_t change, const
         est_env_log(remote->env, EST_LOG_NOTICE, "upstream %s of <EstCA %s> answers again", url, remote->ca.name);
 }
 
+static void cap(int *retry_after, int most)
+{
+    if (*retry_after > most)
+        *retry_after = most;
+}
+
 /* Asks the upstream of that number. *next: nothing was sent, the next one may be asked. */
 static est_err_t *try_one(int *next, tries_t *tries, int number, int resume, apr_pool_t *pool)
 {
@@ -240,8 +249,9 @@ static est_err_t *try_one(int *next, tries_t *tries, int number, int resume, apr
     }
     memset(tries->answer, 0, sizeof(*tries->answer));
     est_err_t *err = tries->attempt(remote, url, resume, tries->answer, tries->request, tries->deadline, pool);
-    if (err && err->retry_after > RETRY_AFTER_MAX)
-        err->retry_after = RETRY_AFTER_MAX; /* a 202 keeps its own: the upstream is not asked before (RFC 7030 4.2.3) */
+    cap(&tries->answer->retry_after, ORDER_WAIT_MAX);
+    if (err)
+        cap(&err->retry_after, CLIENT_WAIT_MAX);
     const char *reason = err ? reason_of(err, url, pool) : "";
     now = remote->env->now(remote->env);
     ca_gate_change_t change = ca_gate_leave(gate, &remote->rules, place, result_of(err), now);

@@ -11,8 +11,6 @@
 
 /* How long a client is told to wait where neither the CA nor the database has said it */
 #define SOME_SECONDS 60
-/* An upstream may say what it likes (checkAfter of CMP: 68 years), and a device would do so */
-#define RETRY_AFTER_MAX (7 * 24 * 3600)
 
 /* Attributes that are not looked at here, since they mean nothing to EST (EN-11), and by which CAs are asked for
  * extensions and names all the same. NULL: there is none */
@@ -79,11 +77,6 @@ static est_err_t *check(const ca_request_t *request, est_slice_t der, apr_pool_t
 
 /* ---- what became of it */
 
-static int at_most(int seconds)
-{
-    return seconds < RETRY_AFTER_MAX ? seconds : RETRY_AFTER_MAX;
-}
-
 static void put(const store_forward_t *result, const est_req_t *req, est_service_t *service)
 {
     est_err_t *err = service->store->vt->order_forwarded(service->store, result, req->pool);
@@ -144,7 +137,7 @@ est_err_t *est_forward(est_slice_t *der, int *retry_after, const est_forward_t *
 
     *der = est_slice("", 0);
     if (err) {
-        err->retry_after = at_most(err->retry_after);
+        err->retry_after = err->retry_after;
         put_failure(err, &answer, &result, req, service);
         return err;
     }
@@ -155,7 +148,7 @@ est_err_t *est_forward(est_slice_t *der, int *retry_after, const est_forward_t *
     result.kind = STORE_FORWARD_WAITS;
     result.upstream = answer.upstream;
     result.state = answer.state;
-    result.retry_after = at_most(answer.retry_after);
+    result.retry_after = answer.retry_after;
     *retry_after = result.retry_after ? result.retry_after : order->retry_after ? order->retry_after : SOME_SECONDS;
     /* A client that was told to come again must find it there */
     return service->store->vt->order_forwarded(service->store, &result, req->pool);

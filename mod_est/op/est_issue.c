@@ -238,10 +238,8 @@ est_err_t *est_issue_describe(const store_issue_t **out, const est_req_t *req, c
 
     a->grant = grant;
     EST_TRY(describe(a, req, csr));
-    if (req->alias->approval != POLICY_APPROVAL_NONE) {
-        EST_TRY(make_order_key(a->order_key, req, csr));
-        a->row.order_key = a->order_key;
-    }
+    EST_TRY(make_order_key(a->order_key, req, csr)); /* it may be at a CA upstream, whether or not people approve */
+    a->row.order_key = a->order_key;
     *out = &a->row;
     return NULL;
 }

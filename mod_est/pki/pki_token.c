@@ -315,8 +315,9 @@ static est_err_t *load(pki_token_key_t *key, int *pin_refused, apr_pool_t *pool)
         const char *why = reason(pin_refused);
 
         return *pin_refused ? pin_was_refused(key, pool)
-                            : EST_FAIL(pool, ca_unavailable, "%s cannot be had from %s (%s: %s)", key->spec.uri,
-                                       module_of(key), token->driver->name, why);
+                            : EST_FAIL(pool, ca_unavailable, "%s cannot be had from %s (%s: %s)%s", key->spec.uri,
+                                       module_of(key), token->driver->name, why,
+                                       key->spec.pin ? "" : "; no PIN was given: EstCAKeyPassphrase");
     }
     ERR_clear_error();
     err = check_pair(key, pool);

@@ -212,6 +212,10 @@ SELECT results_eq($$SELECT r, verdict FROM pg_temp.explained('x')$$, $$VALUES ('
 UPDATE alias SET approval = 'none' WHERE name = 'a';
 SELECT give_up('9100');
 SELECT results_eq($$SELECT verdict, got FROM pg_temp.explained('x')$$, $$VALUES ('n/a', NULL)$$, 'explained: given up');
+UPDATE alias SET approval = 'all' WHERE name = 'a';
+SELECT is(outcome, 'pending', 'one that people are to decide') FROM pg_temp.forward('z', id => pg_temp.uuid('92'), entity => 'e9');
+UPDATE alias SET approval = 'none' WHERE name = 'a';
+SELECT results_eq($$SELECT verdict, got FROM pg_temp.explained('z')$$, $$VALUES ('n/a', NULL)$$, 'explained: nobody approves any more');
 
 -- What a row must have
 SELECT throws_like($$SELECT pg_temp.forward('y', entity => 'y', csr => NULL)$$, '%enrollment_whole%', 'a request to send');

@@ -184,7 +184,7 @@ static void test_a_spoiled_answer_is_refused(void **state)
     (void)state;
     cmp_test_share(ca, &config, "correct horse");
     ca->spoil_at = 1;
-    ASSERT_FAILS(run_new(&answer, ca, &config), ca_answer, "wrong pbm value");
+    ASSERT_FAILS(run_new(&answer, ca, &config), ca_answer, "wrong pbm value, error validating protection: is EstCACmpSecret");
 }
 
 /* Whoever has a certificate of the CA is not the CA */

@@ -28,6 +28,8 @@ DECLARE
 BEGIN
     SELECT e.id, e.outcome::text, e.reason, e.certificate_id, e.ca, e.upstream, e.busy_until > now() AS busy INTO o
         FROM est.enrollment e WHERE e.order_key = p_order_key AND e.outcome NOT IN ('expired', 'failed')
+            -- Where people approve no more, what they have left is asked for by nobody
+            AND (e.outcome = 'forwarded' OR (SELECT a.approval <> 'none' FROM est.alias a WHERE a.id = p_alias))
         ORDER BY e.at DESC LIMIT 1;
     SELECT x.outcome, x.retry_after INTO s FROM est.order_state(o.id, p_idem_seconds, NULL, o.ca, 1) AS x;
     IF o.id IS NOT NULL AND s.outcome = 'replay' THEN
