@@ -137,7 +137,6 @@ est_err_t *est_forward(est_slice_t *der, int *retry_after, const est_forward_t *
 
     *der = est_slice("", 0);
     if (err) {
-        err->retry_after = err->retry_after;
         put_failure(err, &answer, &result, req, service);
         return err;
     }
@@ -149,7 +148,7 @@ est_err_t *est_forward(est_slice_t *der, int *retry_after, const est_forward_t *
     result.upstream = answer.upstream;
     result.state = answer.state;
     result.retry_after = answer.retry_after;
-    *retry_after = result.retry_after ? result.retry_after : order->retry_after ? order->retry_after : SOME_SECONDS;
+    *retry_after = answer.retry_after ? answer.retry_after : order->retry_after ? order->retry_after : SOME_SECONDS;
     /* A client that was told to come again must find it there */
     return service->store->vt->order_forwarded(service->store, &result, req->pool);
 }

@@ -251,27 +251,6 @@ static void test_where_the_ca_does_not_say_how_long_the_alias_does(void **state)
     assert_int_equal(op.store.forwarded.retry_after, 0);
 }
 
-/* checkAfter of CMP may be 68 years, and a device would come again then */
-static void test_no_upstream_sends_devices_away_for_years(void **state)
-{
-    est_issued_t issued;
-
-    (void)state;
-    start();
-    to_forward();
-    up.waits = 1;
-    up.answer.retry_after = INT_MAX;
-    ASSERT_OK(ask(&issued));
-    assert_int_equal(issued.pending, 7 * 24 * 3600);
-    assert_int_equal(op.store.forwarded.retry_after, 7 * 24 * 3600);
-    start();
-    to_forward();
-    up.err = EST_FAIL(pool, ca_unavailable, "down");
-    up.err->retry_after = INT_MAX;
-    ASSERT_FAILS(ask(&issued), ca_unavailable, "down");
-    assert_int_equal(up.err->retry_after, 7 * 24 * 3600);
-}
-
 static void test_a_202_that_is_not_on_record_is_none(void **state)
 {
     est_issued_t issued;
@@ -575,7 +554,7 @@ static est_slice_t csr_with_attribute(const char *oid)
     return der;
 }
 
-/* What is ignored here (EN-11) is not what the CA ignores */
+/* What is ignored here is not what the CA ignores */
 static void test_nothing_unjudged_is_carried_to_the_ca(void **state)
 {
     static const struct {
@@ -651,7 +630,6 @@ int main(void)
         EST_TEST(test_what_the_database_refuses_then_is_on_record_and_not_handed_out),
         EST_TEST(test_trouble_of_our_own_leaves_the_order_to_be_resumed),
         EST_TEST(test_another_process_was_faster),
-        EST_TEST(test_no_upstream_sends_devices_away_for_years),
         EST_TEST(test_the_certificate_of_the_ca_before_is_not_that_of_the_ca_now),
         EST_TEST(test_a_local_ca_signs_after_an_upstream_has),
         EST_TEST(test_a_local_decision_comes_first),
