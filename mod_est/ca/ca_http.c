@@ -7,6 +7,7 @@
 #include "ca_tls.h"
 #include "pki/pki_load.h"
 
+#include <limits.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
@@ -34,7 +35,6 @@
 #define MAX_IDLE_SECONDS 3L              /* of a connection; httpd's KeepAliveTimeout is 5 */
 #define MAX_UNUSED apr_time_from_sec(30) /* of a handle: its connections are closed then */
 #define MAX_HEADERS (128 * 1024)         /* octets, with those of 1xx */
-#define MAX_RETRY_AFTER (7 * 24 * 3600)  /* seconds: what clients are told comes from here */
 #define FIRST_ROOM 4096
 
 typedef struct handle_t handle_t;
@@ -506,7 +506,7 @@ static est_err_t *read_answer(ca_http_answer_t *out, const exchange_t *exchange,
     out->status = (int)status;
     out->content_type = type ? apr_pstrdup(pool, type) : NULL;
     out->body = est_slice(exchange->body, exchange->n);
-    out->retry_after = wait <= 0 ? 0 : wait > MAX_RETRY_AFTER ? MAX_RETRY_AFTER : (int)wait;
+    out->retry_after = wait <= 0 ? 0 : wait > INT_MAX ? INT_MAX : (int)wait;
     return NULL;
 }
 
