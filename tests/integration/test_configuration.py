@@ -69,8 +69,13 @@ def signed(wanted, **changes):
                           **changes})
 
 
-def token(uri, *lines, wanted):
-    return KEY, "\n".join([f'EstCAKey "{uri}"', *lines]), ["<EstCA issuing>", *wanted]
+def token(uri, *lines, wanted, where="<EstCA issuing>"):
+    return KEY, "\n".join([f'EstCAKey "{uri}"', *lines]), [where, *wanted]
+
+
+def bad_uri(uri, wanted):
+    """What is wrong with a URI is said with the line that it stands in"""
+    return token(uri, wanted=["EstCAKey: ", *wanted], where="Syntax error on line")
 
 
 def in_clear(directive, driver="est"):
@@ -181,13 +186,13 @@ WRONG = {
     # Keys in tokens; nobody looks at the token itself
     "EstCAKeyModule_with_a_key_in_a_file": (KEY, KEY + "\nEstCAKeyModule {d}/text", ["<EstCA issuing>", "httpd.conf:", "EstCAKeyModule", "EstCAKey"]),
     "EstCAKeyModule_not_there": token("pkcs11:token=CA;object=issuing", "EstCAKeyModule {d}/nowhere", wanted=["EstCAKeyModule", "{d}/nowhere"]),
-    "EstCAKey_without_a_token": token("pkcs11:object=issuing", wanted=["pkcs11:object=issuing", "token=LABEL"]),
-    "EstCAKey_without_an_object": token("pkcs11:token=CA", wanted=["pkcs11:token=CA", "object=LABEL"]),
-    "EstCAKey_with_an_unknown_attribute": token("pkcs11:token=CA;object=issuing;colour=red", wanted=["colour", "RFC 7512"]),
-    "EstCAKey_with_an_attribute_twice": token("pkcs11:token=CA;token=CB;object=issuing", wanted=["token is there twice"]),
-    "EstCAKey_public": token("pkcs11:token=CA;object=issuing;type=public", wanted=["type=private"]),
-    "EstCAKey_with_a_module": token("pkcs11:token=CA;object=issuing?module-path=/usr/lib/a.so", wanted=["EstCAKeyModule"]),
-    "EstCAKey_with_a_PIN_source": token("pkcs11:token=CA;object=issuing?pin-source=file:hunter2", wanted=["EstCAKeyPassphrase"]),
+    "EstCAKey_without_a_token": bad_uri("pkcs11:object=issuing", wanted=["pkcs11:object=issuing", "token=LABEL"]),
+    "EstCAKey_without_an_object": bad_uri("pkcs11:token=CA", wanted=["pkcs11:token=CA", "object=LABEL"]),
+    "EstCAKey_with_an_unknown_attribute": bad_uri("pkcs11:token=CA;object=issuing;colour=red", wanted=["colour", "RFC 7512"]),
+    "EstCAKey_with_an_attribute_twice": bad_uri("pkcs11:token=CA;token=CB;object=issuing", wanted=["token is there twice"]),
+    "EstCAKey_public": bad_uri("pkcs11:token=CA;object=issuing;type=public", wanted=["type=private"]),
+    "EstCAKey_with_a_module": bad_uri("pkcs11:token=CA;object=issuing?module-path=/usr/lib/a.so", wanted=["EstCAKeyModule"]),
+    "EstCAKey_with_a_PIN_source": bad_uri("pkcs11:token=CA;object=issuing?pin-source=file:hunter2", wanted=["EstCAKeyPassphrase"]),
     "PIN_file_not_there": token("pkcs11:token=CA;object=issuing", "EstCAKeyPassphrase file:{d}/nowhere", wanted=["{d}/nowhere"]),
     "EstCAConnectTimeout_with_a_token": token("pkcs11:token=CA;object=issuing", "EstCAConnectTimeout 5", wanted=["EstCAConnectTimeout", "EstCADriver local"]),
     # The blocks of drivers that forward
