@@ -16,6 +16,7 @@
 #include <string.h>
 
 #define MAX_REASONS 4
+#define ANSWER_MAX (128 * 1024) /* octets of a PKIMessage */
 #define UNREADABLE "what is kept of the transaction cannot be read"
 
 /*
@@ -105,6 +106,11 @@ static OSSL_CMP_MSG *answer_from_wire(session_t *s, const OSSL_CMP_MSG *message)
     if (s->broken)
         return NULL;
     s->n_sent++;
+    /* What is not protected (extraCerts) costs time to look through, and a message may be kept as the order's state */
+    if (in.n > ANSWER_MAX) {
+        s->broken = EST_FAIL(s->pool, ca_answer, "the answer has %d octets; wanted: at most %d", (int)in.n, ANSWER_MAX);
+        return NULL;
+    }
     answer = parse(in);
     if (!answer)
         s->broken = EST_FAIL(s->pool, ca_answer, "the answer is no PKIMessage: %s", pki_ossl_reason(s->pool));

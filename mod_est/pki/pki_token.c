@@ -24,6 +24,7 @@ typedef struct pki_token_t pki_token_t;
 struct pki_token_t {
     pki_token_t *next;
     char *module;              /* as identify() says */
+    apr_allocator_t *memory;   /* of mutex and condition; only here is it seen that they are not lost */
     apr_thread_mutex_t *mutex; /* of what follows */
     apr_thread_cond_t *changed;
     int inside;            /* threads that sign */
@@ -66,6 +67,7 @@ static pki_token_t *make_token(char *module)
         apr_thread_mutex_create(&token->mutex, APR_THREAD_MUTEX_DEFAULT, pool) != APR_SUCCESS ||
         apr_thread_cond_create(&token->changed, pool) != APR_SUCCESS)
         abort();
+    token->memory = apr_pool_allocator_get(pool);
     token->module = module;
     return token;
 }

@@ -36,6 +36,7 @@ typedef struct {
     est_err_code_t broken; /* and what is said of it */
     int break_after;       /* 1: the CA gets it, and only the answer is lost */
     int spoil_at;          /* answer in which one octet is another */
+    int swell_at;          /* answer that is far too long */
     int cut_at;            /* answer without its last octet */
     /* what it saw */
     int n_messages, bodies[CMP_TEST_MAX];
@@ -187,6 +188,8 @@ static inline est_err_t *cmp_test_send(ca_cmp_wire_t *wire, est_slice_t *out, es
         ((unsigned char *)out->p)[out->n - 1] ^= 1; /* the last octet of the protection, or of extraCerts */
     if (ca->n_messages == ca->cut_at)
         out->n--;
+    if (ca->n_messages == ca->swell_at)
+        *out = est_slice(apr_pcalloc(to, 128 * 1024 + 1), 128 * 1024 + 1);
     return NULL;
 }
 

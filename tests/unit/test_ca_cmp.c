@@ -187,6 +187,18 @@ static void test_a_spoiled_answer_is_refused(void **state)
     ASSERT_FAILS(run_new(&answer, ca, &config), ca_answer, "wrong pbm value, error validating protection: is EstCACmpSecret");
 }
 
+static void test_an_answer_without_end_is_not_read(void **state)
+{
+    cmp_test_t *ca = cmp_test_make();
+    ca_config_t config = cmp_test_config(ca);
+    ca_answer_t answer;
+
+    (void)state;
+    cmp_test_share(ca, &config, "correct horse");
+    ca->swell_at = 1;
+    ASSERT_FAILS(run_new(&answer, ca, &config), ca_answer, "the answer has 131073 octets; wanted: at most 131072");
+}
+
 /* Whoever has a certificate of the CA is not the CA */
 static void test_who_may_sign_for_the_ca(void **state)
 {
@@ -419,6 +431,7 @@ int main(void)
         EST_TEST(test_another_secret_is_no_proper_answer),
         EST_TEST(test_an_error_that_is_not_protected_is_not_believed),
         EST_TEST(test_a_spoiled_answer_is_refused),
+        EST_TEST(test_an_answer_without_end_is_not_read),
         EST_TEST(test_who_may_sign_for_the_ca),
         EST_TEST(test_who_needs_a_key_usage),
         EST_TEST(test_a_signer_can_be_trusted_by_its_own_certificate),
