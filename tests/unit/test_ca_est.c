@@ -363,7 +363,7 @@ static void test_a_wait_is_handed_on(void **state)
 {
     static const struct {
         int said, means;
-    } rows[] = {{0, 0}, {17, 17}, {604800, 604800}}; /* more: ca_http, est_forward */
+    } rows[] = {{0, 0}, {17, 17}, {604800, 604800}, {604801, 604800}, {2000000000, 604800}};
 
     (void)state;
     ready();

@@ -233,7 +233,7 @@ static void test_a_client_waits_a_day_at_most(void **state)
     up.waits = 1;
     up.answer.retry_after = INT_MAX;
     ASSERT_OK(ask(&issued));
-    assert_int_equal(op.store.forwarded.retry_after, INT_MAX); /* ca_remote has cut it, and the CA is not asked before */
+    assert_int_equal(op.store.forwarded.retry_after, INT_MAX); /* and the CA is not asked before */
     est_issue_wait(&resp, op_request(EST_METHOD_POST), &issued);
     assert_int_equal(resp.retry_after, 24 * 3600);
 }
