@@ -60,8 +60,8 @@ def est(wanted, **changes):
 
 
 def cmp(wanted, **changes):
-    return block_of("cmp", {"EstCAUpstream": "http://ca.example.org/cmp", "EstCACertificate": "{d}/issuing.crt", "EstCACmpReference": "ra-1",
-                            "EstCACmpSecret": "file:{d}/right"}, changes, wanted)
+    return block_of("cmp", {"EstCAUpstream": "http://ca.example.org/cmp", "EstCACertificate": "{d}/issuing.crt",
+                            "EstCAChain": "{d}/issuing.chain", "EstCACmpReference": "ra-1", "EstCACmpSecret": "file:{d}/right"}, changes, wanted)
 
 
 def signed(wanted, **changes):
@@ -322,6 +322,7 @@ GOOD = {
     "cmp_by_secret": (cmp((), EstCACmpRequest="ir", EstCACmpRecipient='"/O=Test/CN=Issuing CA"'), None),
     "cmp_by_signature": (signed((), EstCACmpTrust="{d}/trusted.pem", EstCACmpRequest="cr"), None),
     "cmp_over_https": (cmp((), EstCAUpstream="https://ca.example.org/cmp", EstCATrust="{d}/trusted.pem"), None),
+    "cmp_without_a_chain": (cmp((), EstCAChain=None), "leads devices to no root"),
     "token": (token("pkcs11:token=CA;object=issuing", "EstCAKeyPassphrase file:{d}/right", "EstCATimeout 5", "EstCAConcurrency 2", wanted=()), None),
     "token_of_the_systems_without_a_PIN": (token("pkcs11:serial=0123;id=%01%02;type=private", wanted=()), None),
     "local_with_the_numbers_of_a_token": ((KEY, KEY + "\nEstCAConcurrency 4\nEstCAFailures 1\nEstCACooldown 1", []), None),
