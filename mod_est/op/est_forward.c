@@ -138,6 +138,9 @@ est_err_t *est_forward(est_slice_t *der, int *retry_after, const est_forward_t *
     *der = est_slice("", 0);
     if (err) {
         put_failure(err, &answer, &result, req, service);
+        if (answer.der.n) /* whoever has to have it revoked looks for these */
+            err->detail = apr_psprintf(req->pool, "certificate %s of order %s: %s",
+                                       pki_cert_serial_text(answer.der, req->pool), order->order, est_err_text(err));
         return err;
     }
     if (answer.der.n) {
