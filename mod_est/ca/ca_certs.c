@@ -41,14 +41,6 @@ const char *ca_certs_gap(const ca_facts_t *facts, apr_pool_t *pool)
     return pki_cert_subject_text(facts->issuers[seen[n_seen - 1]], pool);
 }
 
-static int has(STACK_OF(X509) *stack, X509 *cert)
-{
-    for (int i = 0; i < sk_X509_num(stack); i++)
-        if (X509_cmp(sk_X509_value(stack, i), cert) == 0)
-            return 1;
-    return 0;
-}
-
 /* The CA itself, then its chain file, each certificate once */
 static est_err_t *load_chain(STACK_OF(X509) **out, const ca_config_t *config, apr_pool_t *pool)
 {
@@ -64,7 +56,7 @@ static est_err_t *load_chain(STACK_OF(X509) **out, const ca_config_t *config, ap
     for (int i = 0; i < sk_X509_num(own) + (file ? sk_X509_num(file) : 0); i++) {
         X509 *cert = i < sk_X509_num(own) ? sk_X509_value(own, i) : sk_X509_value(file, i - sk_X509_num(own));
 
-        if (has(chain, cert))
+        if (pki_ossl_has_cert(chain, cert))
             continue;
         if (i && !pki_cert_is_ca(cert))
             return EST_FAIL(pool, config, "%s: \"%s\" is not a CA certificate",
@@ -198,7 +190,7 @@ static int compare_issuers(const X509 *const *a, const X509 *const *b)
 
 static est_err_t *push_once(STACK_OF(X509) *stack, X509 *cert, apr_pool_t *pool)
 {
-    if (has(stack, cert))
+    if (pki_ossl_has_cert(stack, cert))
         return NULL;
     if (!sk_X509_push(stack, cert))
         return EST_FAIL(pool, internal, "out of memory");

@@ -3,19 +3,12 @@
  * SPDX-License-Identifier: Apache-2.0
  */
 #include "ca_cmp_trust.h"
+#include "pki/pki_ossl.h"
 
 #include <openssl/objects.h>
 #include <openssl/x509v3.h>
 
 #define DATA 0 /* index of an object's data that OpenSSL leaves to the application */
-
-static int has_cert(STACK_OF(X509) *certs, X509 *cert)
-{
-    for (int i = 0; i < sk_X509_num(certs); i++)
-        if (!X509_cmp(sk_X509_value(certs, i), cert))
-            return 1;
-    return 0;
-}
 
 static int is_for_cmp(X509 *cert)
 {
@@ -54,7 +47,7 @@ static int may_sign(X509 *signer, STACK_OF(X509) *chain, const ca_cmp_settings_t
 {
     const X509_NAME *name = X509_get_subject_name(signer);
 
-    if (has_cert(settings->trusted, signer))
+    if (pki_ossl_has_cert(settings->trusted, signer))
         return 1;
     if (!(X509_get_key_usage(signer) & KU_DIGITAL_SIGNATURE))
         return 0;

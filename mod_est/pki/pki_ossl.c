@@ -25,6 +25,14 @@ OWN(X509_NAME, name, name, X509_NAME_free(p))
 OWN(X509_STORE, store, store, X509_STORE_free(p))
 OWN(STACK_OF(X509), certs, certs, sk_X509_pop_free(p, X509_free))
 
+int pki_ossl_has_cert(const STACK_OF(X509) *certs, const X509 *cert)
+{
+    for (int i = 0; i < sk_X509_num(certs); i++)
+        if (!X509_cmp(sk_X509_value(certs, i), cert))
+            return 1;
+    return 0;
+}
+
 const char *pki_ossl_reason(apr_pool_t *pool)
 {
     const char *first = ERR_reason_error_string(ERR_peek_error());

@@ -20,6 +20,9 @@ X509_STORE *pki_ossl_own_store(X509_STORE *store, apr_pool_t *pool);
 /* Frees the certificates in it, too */
 STACK_OF(X509) *pki_ossl_own_certs(STACK_OF(X509) *certs, apr_pool_t *pool);
 
+/* Is cert, the same octets, among certs? */
+int pki_ossl_has_cert(const STACK_OF(X509) *certs, const X509 *cert);
+
 /* Why OpenSSL failed: the first and the last reason in its queue, in pool, without data such as paths. Clears the
  * queue; leftovers would come up in mod_ssl's log. */
 const char *pki_ossl_reason(apr_pool_t *pool);
