@@ -10,23 +10,23 @@ import threading
 from harness import run
 
 
-def enrol(site, csr, label, **more):
-    """By a new connection, as most clients do"""
-    with site.ra(**more) as client:
+def enrol(site, csr, label, user=None, **more):
+    """By a new connection, as most clients do; user None: the RA"""
+    with site.client(user or site.user, **more) as client:
         return client.enroll(csr, label)
 
 
 class Asking(threading.Thread):
     """An enrolment under way; answer None afterwards: the connection broke"""
 
-    def __init__(self, site, csr, label):
+    def __init__(self, site, csr, label, user=None):
         super().__init__(daemon=True)
-        self.site, self.csr, self.label, self.answer = site, csr, label, None
+        self.site, self.csr, self.label, self.user, self.answer = site, csr, label, user, None
         self.start()
 
     def run(self):
         with contextlib.suppress(OSError, http.client.HTTPException):
-            self.answer = enrol(self.site, self.csr, self.label)
+            self.answer = enrol(self.site, self.csr, self.label, self.user)
 
     def end(self):
         self.join(30 * run.SLOW)
