@@ -32,11 +32,11 @@ static est_err_t *issue(est_slice_t *der)
 
 /* ---- what is recorded */
 
-static est_slice_t sha256_of(const unsigned char *p, int n)
+static est_slice_t sha256_of(est_slice_t octets)
 {
     unsigned char hash[32];
 
-    assert_int_equal(EVP_Digest(p, (size_t)n, hash, NULL, EVP_sha256(), NULL), 1);
+    assert_int_equal(EVP_Digest(octets.p, octets.n, hash, NULL, EVP_sha256(), NULL), 1);
     return est_slice_dup(est_slice(hash, 32), pool);
 }
 
@@ -105,8 +105,6 @@ static void assert_same_names(const pki_sans_t *recorded, const X509 *cert)
 static void assert_row_is_the_certificate(const store_issue_t *row)
 {
     X509 *cert = parse_cert(row->der);
-    unsigned char *der = NULL;
-    int n;
 
     assert_int_equal(X509_verify(cert, op.ca_key), 1);
     assert_same_serial(row->serial, cert);
@@ -115,13 +113,8 @@ static void assert_row_is_the_certificate(const store_issue_t *row)
     assert_string_equal(row->issuer, rfc2253(X509_get_issuer_name(cert)));
     assert_int_equal(row->not_before, seconds_of(X509_get0_notBefore(cert)));
     assert_int_equal(row->not_after, seconds_of(X509_get0_notAfter(cert)));
-    n = i2d_X509_NAME(X509_get_issuer_name(cert), &der);
-    ASSERT_SLICE(est_slice(row->issuer_hash, 32), sha256_of(der, n));
-    OPENSSL_free(der);
-    der = NULL;
-    n = i2d_X509_PUBKEY(X509_get_X509_PUBKEY(cert), &der);
-    ASSERT_SLICE(est_slice(row->spki_hash, 32), sha256_of(der, n));
-    OPENSSL_free(der);
+    ASSERT_SLICE(est_slice(row->issuer_hash, 32), sha256_of(DER_OF(i2d_X509_NAME, X509_get_issuer_name(cert))));
+    ASSERT_SLICE(est_slice(row->spki_hash, 32), sha256_of(DER_OF(i2d_X509_PUBKEY, X509_get_X509_PUBKEY(cert))));
     assert_int_equal(row->modulus_hash != NULL, EVP_PKEY_is_a(X509_get0_pubkey(cert), "RSA")); /* K-11 */
 }
 
@@ -200,8 +193,6 @@ static void test_the_row_names_the_certificate_presented(void **state)
     X509 *leaf;
     est_slice_t der;
     est_req_t *req;
-    unsigned char *name = NULL;
-    int n;
 
     (void)state;
     op_start();
@@ -211,9 +202,7 @@ static void test_the_row_names_the_certificate_presented(void **state)
     ASSERT_OK(issue_to(&der, req, csr_of("CN=dev7", NULL, op.key)));
     assert_string_equal(seen.operation, "simplereenroll");
     assert_ptr_equal(seen.identity->cert, req->cred.cert);
-    n = i2d_X509_NAME(X509_get_issuer_name(leaf), &name);
-    ASSERT_SLICE(est_slice(seen.holder_issuer_hash, 32), sha256_of(name, n));
-    OPENSSL_free(name);
+    ASSERT_SLICE(est_slice(seen.holder_issuer_hash, 32), sha256_of(DER_OF(i2d_X509_NAME, X509_get_issuer_name(leaf))));
 }
 
 static void test_serial_numbers(void **state)
