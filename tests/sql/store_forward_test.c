@@ -7,7 +7,6 @@
 
 #include "store_pg_test.h"
 
-#include <apr_strings.h>
 #include <stdlib.h>
 #include <string.h>
 
