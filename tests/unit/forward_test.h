@@ -64,27 +64,15 @@ static inline void start(void)
     op.cas[0] = &up.ca;
 }
 
-static inline void order_says(store_outcome_t outcome)
+static inline pki_csr_t *some_csr(void)
 {
-    op.store.orders[op.store.n_orders++] = outcome;
-}
-
-static inline void record_says(store_outcome_t outcome)
-{
-    op.store.outcomes[op.store.n_outcomes++] = outcome;
-}
-
-static inline est_slice_t some_csr(void)
-{
-    csr_spec_t spec = {.subject = "CN=dev7", .key = op.key};
-
-    return make_csr(&spec);
+    return op_csr(&(csr_spec_t){.subject = "CN=dev7"});
 }
 
 static inline void to_forward(void)
 {
-    order_says((store_outcome_t){
-        .kind = STORE_FORWARD, .order = ORDER, .attempt = 3, .csr = some_csr(), .retry_after = 77});
+    op_order_says((store_outcome_t){
+        .kind = STORE_FORWARD, .order = ORDER, .attempt = 3, .csr = some_csr()->der, .retry_after = 77});
 }
 
 static inline est_err_t *ask_with(est_issued_t *issued, const pki_csr_t *csr)
@@ -95,10 +83,7 @@ static inline est_err_t *ask_with(est_issued_t *issued, const pki_csr_t *csr)
 /* dev7 asks for its own name */
 static inline est_err_t *ask(est_issued_t *issued)
 {
-    pki_csr_t *csr;
-
-    ASSERT_OK(pki_csr_decode(&csr, some_csr(), pool));
-    return ask_with(issued, csr);
+    return ask_with(issued, some_csr());
 }
 
 static store_issue_t seen_row;

@@ -23,15 +23,15 @@ static void test_the_order_is_opened_and_then_the_stored_request_forwarded(void 
 
     (void)state;
     start();
-    stored = some_csr();
+    stored = some_csr()->der;
     op.store.on_order = keep_order;
     op.store.on_issue = keep_row;
-    order_says((store_outcome_t){.kind = STORE_FORWARD,
-                                 .order = ORDER,
-                                 .attempt = 2,
-                                 .csr = stored,
-                                 .upstream = UPSTREAM,
-                                 .state = est_slice_of("state")});
+    op_order_says((store_outcome_t){.kind = STORE_FORWARD,
+                                    .order = ORDER,
+                                    .attempt = 2,
+                                    .csr = stored,
+                                    .upstream = UPSTREAM,
+                                    .state = est_slice_of("state")});
     ASSERT_OK(ask(&issued));
     assert_int_equal(issued.pending, 0);
     assert_int_equal(seen_order.lease, 15);
@@ -59,15 +59,13 @@ static void test_the_order_is_opened_and_then_the_stored_request_forwarded(void 
 static void test_a_renewal_names_the_certificate_that_is_renewed(void **state)
 {
     est_issued_t issued;
-    pki_csr_t *csr;
     X509 *holder;
 
     (void)state;
     start();
     holder = op_holder("CN=dev7", NULL);
     to_forward();
-    ASSERT_OK(pki_csr_decode(&csr, some_csr(), pool));
-    ASSERT_OK(est_issue(&issued, op_granted("/simplereenroll", NULL, holder), &op.service, csr));
+    ASSERT_OK(est_issue(&issued, op_granted("/simplereenroll", NULL, holder), &op.service, some_csr()));
     assert_ptr_equal(up.seen.holder, holder);
 }
 
@@ -147,7 +145,7 @@ static void test_an_order_that_somebody_else_sees_to_is_left_alone(void **state)
 
     (void)state;
     start();
-    order_says((store_outcome_t){.kind = STORE_PENDING, .order = ORDER, .retry_after = 4, .waits_for_ca = 1});
+    op_order_says((store_outcome_t){.kind = STORE_PENDING, .order = ORDER, .retry_after = 4, .waits_for_ca = 1});
     ASSERT_OK(ask(&issued));
     assert_int_equal(issued.pending, 4);
     assert_true(issued.waits_for_ca);

@@ -13,7 +13,7 @@ static void test_after_stale_the_certificate_in_hand_is_judged_and_not_asked_for
     start();
     to_forward();
     to_forward();
-    record_says((store_outcome_t){.kind = STORE_STALE, .rule = "policy"});
+    op_record_says((store_outcome_t){.kind = STORE_STALE, .rule = "policy"});
     op.store.on_issue = keep_row;
     op_policy_changed();
     ASSERT_OK(ask(&issued));
@@ -64,7 +64,7 @@ static void test_the_certificate_of_the_ca_before_is_not_that_of_the_ca_now(void
     other = up.ca;
     other.driver = &other_driver;
     other_calls = 0;
-    record_says((store_outcome_t){.kind = STORE_STALE, .rule = "policy"});
+    op_record_says((store_outcome_t){.kind = STORE_STALE, .rule = "policy"});
     op.store.on_issue = change_ca;
     ASSERT_OK(ask(&issued));
     assert_int_equal(other_calls, 1); /* it is asked for its own */
@@ -82,7 +82,7 @@ static void test_a_local_ca_signs_after_an_upstream_has(void **state)
     (void)state;
     start();
     to_forward();
-    record_says((store_outcome_t){.kind = STORE_STALE, .rule = "policy"});
+    op_record_says((store_outcome_t){.kind = STORE_STALE, .rule = "policy"});
     op.store.on_issue = become_local;
     ASSERT_OK(ask(&issued));
     assert_int_equal(up.calls, 1);
@@ -104,7 +104,7 @@ static void test_what_policy_no_longer_grants_is_on_record_and_not_handed_out(vo
     (void)state;
     start();
     to_forward();
-    record_says((store_outcome_t){.kind = STORE_STALE, .rule = "policy"});
+    op_record_says((store_outcome_t){.kind = STORE_STALE, .rule = "policy"});
     op.store.on_issue = forbid_names;
     ASSERT_FAILS(ask(&issued), name_refused, "dev7");
     assert_failed("name_refused");
@@ -120,7 +120,7 @@ static void test_what_the_database_refuses_then_is_on_record_and_not_handed_out(
     (void)state;
     start();
     to_forward();
-    record_says((store_outcome_t){.kind = STORE_REFUSED, .rule = "entity_suspended", .detail = "dev7 is suspended"});
+    op_record_says((store_outcome_t){.kind = STORE_REFUSED, .rule = "entity_suspended", .detail = "dev7 is suspended"});
     ASSERT_FAILS(ask(&issued), entity_suspended, "dev7 is suspended");
     assert_failed("entity_suspended");
     assert_true(op.store.forwarded.answer.n > 0);
@@ -146,7 +146,7 @@ static void test_another_process_was_faster(void **state)
     (void)state;
     start();
     to_forward();
-    record_says((store_outcome_t){.kind = STORE_REPLAY, .der = est_slice_of("earlier")});
+    op_record_says((store_outcome_t){.kind = STORE_REPLAY, .der = est_slice_of("earlier")});
     ASSERT_OK(ask(&issued));
     ASSERT_SLICE(issued.der, est_slice_of("earlier"));
     assert_int_equal(op.store.forward_calls, 0);

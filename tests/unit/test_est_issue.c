@@ -8,11 +8,7 @@
 
 static pki_csr_t *csr_of(const char *subject, const char *san, EVP_PKEY *key)
 {
-    csr_spec_t spec = {.subject = subject, .key = key, .exts = {san}};
-    pki_csr_t *csr;
-
-    ASSERT_OK(pki_csr_decode(&csr, make_csr(&spec), pool));
-    return csr;
+    return op_csr(&(csr_spec_t){.subject = subject, .key = key, .exts = {san}});
 }
 
 static est_err_t *issue_to(est_slice_t *der, est_req_t *req, const pki_csr_t *csr)
@@ -322,11 +318,6 @@ static void test_without_window_there_is_no_key(void **state)
 
 /* ---- outcomes */
 
-static void will_answer(store_outcome_t outcome)
-{
-    op.store.outcomes[op.store.n_outcomes++] = outcome;
-}
-
 static void test_a_replay_hands_out_what_is_on_record(void **state)
 {
     est_slice_t der, earlier;
@@ -335,7 +326,7 @@ static void test_a_replay_hands_out_what_is_on_record(void **state)
     op_start();
     ASSERT_OK(issue(&earlier));
     op.store.issue_calls = 0;
-    will_answer((store_outcome_t){.kind = STORE_REPLAY, .der = earlier});
+    op_record_says((store_outcome_t){.kind = STORE_REPLAY, .der = earlier});
     ASSERT_OK(issue(&der));
     ASSERT_SLICE(der, earlier);
 }
@@ -346,7 +337,7 @@ static void test_a_replay_of_nothing_hands_out_nothing(void **state)
 
     (void)state;
     op_start();
-    will_answer((store_outcome_t){.kind = STORE_REPLAY});
+    op_record_says((store_outcome_t){.kind = STORE_REPLAY});
     ASSERT_FAILS(issue(&der), store_failed, "replay");
     assert_int_equal(der.n, 0);
 }
@@ -360,7 +351,7 @@ static void test_the_recorded_body_wins(void **state)
     op_start();
     ASSERT_OK(issue(&recorded));
     op.store.issue_calls = 0;
-    will_answer((store_outcome_t){.kind = STORE_ISSUED, .der = recorded});
+    op_record_says((store_outcome_t){.kind = STORE_ISSUED, .der = recorded});
     ASSERT_OK(issue(&der));
     ASSERT_SLICE(der, recorded);
 }
@@ -385,7 +376,7 @@ static void test_refusals_of_the_database(void **state)
         est_err_t *err;
 
         op_start();
-        will_answer((store_outcome_t){.kind = STORE_REFUSED, .rule = rows[i].rule, .detail = rows[i].detail});
+        op_record_says((store_outcome_t){.kind = STORE_REFUSED, .rule = rows[i].rule, .detail = rows[i].detail});
         err = issue(&der);
         ASSERT_ROW(err, rows[i].code, rows[i].detail, rows[i].rule ? rows[i].rule : "none");
         assert_int_equal(der.n, 0);
@@ -468,7 +459,7 @@ static void test_a_changed_policy_judges_anew(void **state)
 
     (void)state;
     op_start();
-    will_answer((store_outcome_t){.kind = STORE_STALE, .rule = "policy"});
+    op_record_says((store_outcome_t){.kind = STORE_STALE, .rule = "policy"});
     op.store.on_issue = shorten_validity;
     req = op_granted("/simpleenroll", "dev7", NULL);
     ASSERT_OK(issue_to(&der, req, csr_of("CN=dev7", NULL, op.key)));
@@ -540,7 +531,7 @@ static void test_what_has_changed_can_refuse(void **state)
 
         op_start();
         op.binding = text("a value");
-        will_answer((store_outcome_t){.kind = STORE_STALE, .rule = rows[i].rule});
+        op_record_says((store_outcome_t){.kind = STORE_STALE, .rule = rows[i].rule});
         op.store.on_issue = rows[i].change;
         ASSERT_ROW(issue(&der), rows[i].code, NULL, rows[i].reason);
         assert_int_equal(op.store.issue_calls, 1);
@@ -555,7 +546,7 @@ static void test_policy_that_never_rests_is_given_up(void **state)
     (void)state;
     op_start();
     for (int i = 0; i < OP_TEST_OUTCOMES; i++)
-        will_answer((store_outcome_t){.kind = STORE_STALE, .rule = i % 2 ? "client" : "policy"});
+        op_record_says((store_outcome_t){.kind = STORE_STALE, .rule = i % 2 ? "client" : "policy"});
     ASSERT_FAILS(issue(&der), policy_changing, "4 times");
     assert_int_equal(op.store.issue_calls, 4);
     assert_int_equal(der.n, 0);
