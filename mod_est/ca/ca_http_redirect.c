@@ -58,12 +58,25 @@ static int take_user(CURLU *target)
     return found;
 }
 
+/* NULL: libcurl cannot read it */
+static CURLU *parse(const char *text)
+{
+    CURLU *url = curl_url();
+
+    if (url && curl_url_set(url, CURLUPART_URL, text, CURLU_PATH_AS_IS)) {
+        curl_url_cleanup(url);
+        url = NULL;
+    }
+    return url;
+}
+
 /* Relative to what was asked (RFC 9110 10.2.2). The fragment is not sent, and libcurl resolves one that is alone to another
  * document. NULL: that is no URL */
-static CURLU *resolve(const char *location, CURLU *asked, apr_pool_t *pool)
+static CURLU *resolve(const char *location, const char *asked, apr_pool_t *pool)
 {
     const char *reference = apr_pstrmemdup(pool, location, strcspn(location, "#"));
-    CURLU *target = has_octets_of_a_url(reference) ? curl_url_dup(asked) : NULL;
+    /* not curl_url_dup(), which in 7.88 forgets the zone of an IPv6 address */
+    CURLU *target = has_octets_of_a_url(reference) ? parse(asked) : NULL;
 
     if (target && curl_url_set(target, CURLUPART_URL, reference, CURLU_NON_SUPPORT_SCHEME)) {
         curl_url_cleanup(target);
@@ -113,16 +126,14 @@ static const char *objection(CURLU *target, CURLU *asked, int has_user, const ca
 est_err_t *ca_http_redirect(const char **out, const ca_http_redirect_t *redirect, apr_pool_t *pool)
 {
     const char *words = redirect->location, *reason;
-    CURLU *asked = curl_url(), *target = NULL;
+    CURLU *asked = parse(redirect->url), *target = NULL;
     int has_user = 0;
 
     *out = NULL;
-    if (!asked || curl_url_set(asked, CURLUPART_URL, redirect->url, CURLU_PATH_AS_IS)) {
-        curl_url_cleanup(asked);
+    if (!asked)
         return EST_FAIL(pool, internal, "libcurl cannot read the URL %s", redirect->url);
-    }
     if (words)
-        target = resolve(words, asked, pool);
+        target = resolve(words, redirect->url, pool);
     if (target) {
         has_user = take_user(target);
         words = *out = url_of(target, pool);
