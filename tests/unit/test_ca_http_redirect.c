@@ -136,6 +136,8 @@ static void test_other_reasons_not_to_follow(void **state)
         {{URL, 302, "/x", 2, 0}, "it has several Locations"},
         {{URL, 302, "/x", 1, CA_HTTP_REDIRECT_MAX}, "to \"https://ca.example:8443/x\" is not followed: too many in a row"},
         {{URL, 302, "//other.example", 1, CA_HTTP_REDIRECT_MAX}, "another host"},
+        {{"https://[fe80::1%25eth0]/x", 302, "https://[fe80::1%25eth1]/x", 1, 0}, "another network"},
+        {{"https://[fe80::1%25eth0]/x", 302, "https://[fe80::1]/x", 1, 0}, "another network"},
     };
     const char *target;
 
