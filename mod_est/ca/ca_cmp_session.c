@@ -16,10 +16,9 @@
 #include <string.h>
 
 #define MAX_REASONS 4
-#define STATUS_STRING_MAX 500 /* octets */
+#define STATUS_STRING_MAX 500   /* octets */
 #define ANSWER_MAX (128 * 1024) /* octets of a PKIMessage */
 #define CERT_CONF 24            /* of PKIBody */
-#define PKI_CONF 19
 #define UNREADABLE "what is kept of the transaction cannot be read"
 
 /*
@@ -44,7 +43,6 @@ typedef struct {
     est_err_t *wrong;    /* why the certificate is not accepted */
     ca_answer_t checked; /* the certificate that came */
     int has_confirmed;   /* certConf, with whatever we think of it, was answered */
-    int is_rejected;     /* it is wrong, and the CA has acknowledged that */
     int is_lost;         /* the CA does not know the transaction as it is in before */
 } session_t;
 
@@ -146,7 +144,6 @@ static OSSL_CMP_MSG *transfer(OSSL_CMP_CTX *ctx, const OSSL_CMP_MSG *message)
     if (answer)
         s->last = encode(answer, s->pool);
     s->has_confirmed = answer && confirms;
-    s->is_rejected = s->has_confirmed && s->wrong && OSSL_CMP_MSG_get_bodytype(answer) == PKI_CONF;
     return answer;
 }
 
@@ -273,8 +270,9 @@ static int set_all(OSSL_CMP_CTX *ctx, session_t *s)
            (s->now.request == OSSL_CMP_P10CR ? set_csr(ctx, s->request->csr) : set_key(ctx, s->request->tbs->spki));
 }
 
-/* What the CA has said no in; or the answer is protected by another secret than ours */
-enum { IN_ERROR = 1, IN_RESPONSE = 2, OTHER_SECRET = 4 };
+/* What the CA has said no in; the answer is protected by another secret than ours; there is more than that we do not
+ * accept the certificate */
+enum { IN_ERROR = 1, IN_RESPONSE = 2, OTHER_SECRET = 4, NOT_OURS = 8 };
 
 /* OpenSSL's reasons, each once, and those of them that matter. Clears the queue */
 static const char *take_reasons(int *matters, apr_pool_t *pool)
@@ -294,6 +292,8 @@ static const char *take_reasons(int *matters, apr_pool_t *pool)
             *matters |= IN_RESPONSE;
         if (ERR_GET_LIB(code) == ERR_LIB_CMP && ERR_GET_REASON(code) == CMP_R_WRONG_PBM_VALUE)
             *matters |= OTHER_SECRET;
+        if (ERR_GET_LIB(code) != ERR_LIB_CMP || ERR_GET_REASON(code) != CMP_R_CERTIFICATE_NOT_ACCEPTED)
+            *matters |= NOT_OURS;
         for (int i = 0; i < n; i++)
             known |= reasons[i] == reason;
         if (known)
@@ -358,14 +358,14 @@ static est_err_t *wrong(session_t *s, const OSSL_CMP_CTX *ctx)
     int matters;
     const char *reasons = take_reasons(&matters, s->pool), *why;
 
-    if (s->is_rejected)
-        return s->wrong;
     if (s->broken)
         why = est_err_text(s->broken);
-    else if (s->has_confirmed)
+    else if (!s->has_confirmed)
+        why = "the CA does without confirmation";
+    else if (matters & NOT_OURS)
         why = matters & IN_ERROR ? said(ctx, reasons, s->pool) : reasons;
     else
-        why = "the CA does without confirmation";
+        return s->wrong; /* acknowledged by pkiConf */
     s->wrong->detail = apr_psprintf(s->pool, "%s; that the CA revokes it is not sure: %s", est_err_text(s->wrong), why);
     return s->wrong;
 }
@@ -386,6 +386,10 @@ static est_err_t *conclude(ca_answer_t *answer, session_t *s, const OSSL_CMP_CTX
     if (result == -1) {
         keep(s);
         waits(answer, s, check_after);
+        return NULL;
+    }
+    if (!s->broken && s->now.n && has_fail_info(ctx, 1 << OSSL_CMP_PKIFAILUREINFO_systemUnavail)) {
+        waits(answer, s, 0); /* it has the request, and may have issued */
         return NULL;
     }
     if (!s->broken) {

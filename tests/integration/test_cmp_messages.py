@@ -171,10 +171,10 @@ def test_a_transaction_goes_on_after_polls_that_failed(site, driver, expect_log)
     assert one_row(site, subject, "issued").der == der_of(cert)
 
 
-@pytest.mark.parametrize("lost", [False, True], ids=["not-sent", "answer-lost"])
-def test_a_certificate_whose_confirmation_failed_is_confirmed_later(site, driver, lost):
-    upstream, (subject, csr) = driver.upstream, device(f"unconfirmed-{lost}", driver)
-    upstream.later_mode = "close" if lost else "http-503"
+@pytest.mark.parametrize("mode", ["http-503", "close", "unavailable"], ids=["not-sent", "answer-lost", "put-off"])
+def test_a_certificate_whose_confirmation_failed_is_confirmed_later(site, driver, mode):
+    upstream, (subject, csr) = driver.upstream, device("unconfirmed-" + mode, driver)
+    upstream.later_mode = mode
     check_waits(enrol(site, csr, driver.label))
     assert len(upstream.issued) == 1 and not [row for row in rows(site, subject) if row.der]
     upstream.later_mode = None

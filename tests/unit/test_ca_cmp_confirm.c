@@ -145,9 +145,14 @@ static void test_what_policy_does_not_accept_is_rejected_to_the_ca(void **state)
 static void test_a_rejection_that_may_not_have_arrived(void **state)
 {
     static const struct {
-        int after, refuses;
+        int breaks, after, refuses, spoils;
         const char *words;
-    } rows[] = {{0, 0, "is not sure: the wire broke"}, {1, 0, "is not sure: the wire broke"}, {0, 1, "is not sure: PKIStatus: rejection"}};
+    } rows[] = {
+        {2, 0, 0, 0, "is not sure: the wire broke"},
+        {2, 1, 0, 0, "is not sure: the wire broke"},
+        {0, 0, 1, 0, "is not sure: PKIStatus: rejection"},
+        {0, 0, 0, 2, "is not sure: wrong pbm value"},
+    };
 
     (void)state;
     for (apr_size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
@@ -158,10 +163,12 @@ static void test_a_rejection_that_may_not_have_arrived(void **state)
         est_err_t *err;
 
         request->check = not_granted;
-        ca->break_at = rows[i].refuses ? 0 : 2;
+        cmp_test_share(ca, &config, "correct horse");
+        ca->break_at = rows[i].breaks;
         ca->break_after = rows[i].after;
         ca->broken = EST_E_ca_timeout;
         ca->refuses_confirmations = rows[i].refuses;
+        ca->spoil_at = rows[i].spoils;
         err = run(&answer, est_slice("", 0), ca, &config, request);
         ASSERT_ROW(err, EST_E_ca_wrong, "not granted", "row");
         ASSERT_ROW(err, EST_E_ca_wrong, rows[i].words, "row");

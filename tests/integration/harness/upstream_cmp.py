@@ -355,6 +355,8 @@ class UpstreamCmp(UpstreamEst):
             if transaction.old:
                 self.old.append(transaction.old)
             return self.enrol_in(transaction)
+        if mode == "unavailable":
+            raise Refused(SYSTEM_UNAVAIL, "come back tomorrow")
         transaction = self.transactions.get(number)
         if not transaction:
             raise Refused(BAD_REQUEST, "no such transaction")
@@ -412,7 +414,7 @@ class UpstreamCmp(UpstreamEst):
     def write(self, message, mode, tag, body):
         header, nonce = message.header, os.urandom(16)
         transaction = self.transactions.get(header.transaction)
-        if transaction:
+        if transaction and tag != ERROR:  # after an error it stands where it stood
             transaction.nonce = nonce
         by_secret = header.algorithm is not None and algorithm(header.algorithm.body)[0] == PBM
         signer = self.stranger if mode == "wrong-signer" else self.signer
