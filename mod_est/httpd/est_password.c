@@ -5,11 +5,11 @@
 #include "est_password.h"
 #include "est_failures.h"
 #include "est_guard.h"
+#include "base/est_once.h"
 #include "pki/pki_cert.h"
 #include "pki/pki_digest.h"
 
 #include <ap_provider.h>
-#include <apr_atomic.h>
 #include <apr_cstr.h>
 #include <apr_md5.h>
 #include <apr_strings.h>
@@ -36,7 +36,8 @@ struct est_password_t {
     const est_env_t *env;
     unsigned char key[32]; /* of this process; what it makes is worth nothing elsewhere */
     est_lru_t *verdicts;
-    apr_uint32_t hashing, hashing_max;
+    int hashing_max; /* passwords at a time */
+    est_once_t *hashing;
 };
 
 static est_password_t *the_passwords;
@@ -53,11 +54,12 @@ est_err_t *est_password_make(est_password_t **out, const est_env_t *env, int thr
     est_password_t *passwords = apr_pcalloc(pool, sizeof(*passwords));
 
     passwords->env = env;
-    passwords->hashing_max = threads >= 8 ? (apr_uint32_t)threads / 4 : 1;
+    passwords->hashing_max = threads >= 8 ? threads / 4 : 1;
     if (!env->random(env, passwords->key, sizeof(passwords->key)))
         return EST_FAIL(pool, internal, "no random numbers");
     apr_pool_cleanup_register(pool, passwords, cleanse, apr_pool_cleanup_null);
     EST_TRY(est_lru_make(&passwords->verdicts, VERDICTS_MAX, pool));
+    EST_TRY(est_once_make(&passwords->hashing, passwords->hashing_max, pool));
     *out = passwords;
     return NULL;
 }
@@ -186,52 +188,59 @@ static int verdict_key(unsigned char key[32], const char *user, const char *pass
     return ok;
 }
 
-/* Hashes, unless too many do already: *busy then */
-static int verify(int *busy, const char *password, const char *hash)
-{
-    int good = 0;
-
-    *busy = apr_atomic_inc32(&the_passwords->hashing) >= the_passwords->hashing_max;
-    if (!*busy)
-        good = apr_password_validate(password, hash) == APR_SUCCESS;
-    apr_atomic_dec32(&the_passwords->hashing);
-    return good;
-}
-
 static est_err_t *busy_error(const est_req_t *req)
 {
-    est_err_t *err =
-        EST_FAIL(req->pool, busy, "%d passwords are being verified already", (int)the_passwords->hashing_max);
+    est_err_t *err = EST_FAIL(req->pool, busy, "%d passwords are being verified already", the_passwords->hashing_max);
 
     err->retry_after = BUSY_RETRY;
     return err;
 }
 
-/* hash NULL: of nobody, and never good */
+static int recall(unsigned char *good, est_slice_t key, const est_req_t *req)
+{
+    est_slice_t value;
+
+    if (!est_lru_get(the_passwords->verdicts, key, req->now, &value, req->pool) || value.n != 1)
+        return 0;
+    *good = value.p[0];
+    return 1;
+}
+
+/* Too long a one is no password, and as dear as any other that is wrong: free ones could flush what is remembered */
+static unsigned char verify(const char *secret, const char *hash)
+{
+    if (strlen(secret) <= PASSWORD_MAX)
+        return apr_password_validate(secret, hash) == APR_SUCCESS;
+    (void)apr_password_validate("", NOBODYS_HASH);
+    return 0;
+}
+
+/* hash NULL: of nobody, and never good. Threads that come with the same pair at once wait for one of them: a crowd of
+ * devices with one password would else be too many to verify each time that its verdict is forgotten. */
 static est_err_t *check_secret(int *fits, const char *user, const char *secret, const char *hash, const est_req_t *req)
 {
     const char *compared = hash ? hash : NOBODYS_HASH;
-    unsigned char hashed[32] = {0}, good;
-    est_slice_t key = est_slice(hashed, sizeof(hashed)), value;
-    int busy;
+    unsigned char key[EST_ONCE_KEY] = {0}, good;
+    est_slice_t remembered = est_slice(key, sizeof(key));
+    est_once_turn_t turn = EST_ONCE_DONE;
 
     *fits = 0;
-    /* As dear as any other failure: free ones could flush what is remembered of the others */
-    if (strlen(secret) > PASSWORD_MAX) {
-        verify(&busy, "", NOBODYS_HASH);
-        return busy ? busy_error(req) : NULL;
-    }
-    if (!verdict_key(hashed, user, secret, compared, req->pool))
+    if (!verdict_key(key, user, secret, compared, req->pool))
         return EST_FAIL(req->pool, internal, "no digest of a password");
-    if (est_lru_get(the_passwords->verdicts, key, req->now, &value, req->pool) && value.n == 1) {
-        *fits = value.p[0] && hash;
-        return NULL;
+    while (!recall(&good, remembered, req)) {
+        if (turn == EST_ONCE_MINE) {
+            good = verify(secret, compared) && hash;
+            est_lru_put(the_passwords->verdicts, remembered, req->now + (good ? GOOD_TTL : BAD_TTL),
+                        est_slice(&good, 1));
+            break;
+        }
+        turn = est_once_begin(the_passwords->hashing, key);
+        if (turn == EST_ONCE_FULL)
+            return busy_error(req);
     }
-    good = verify(&busy, secret, compared) && hash;
-    if (busy)
-        return busy_error(req);
-    est_lru_put(the_passwords->verdicts, key, req->now + (good ? GOOD_TTL : BAD_TTL), est_slice(&good, 1));
-    *fits = good;
+    if (turn == EST_ONCE_MINE)
+        est_once_end(the_passwords->hashing, key);
+    *fits = good && hash;
     return NULL;
 }
 

@@ -2,12 +2,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """Limits of passwords (decision 16): what is hashed when, what guessing costs."""
 
+import threading
 import time
 
 from harness.client import basic
 from harness.httpd import PASSWORD_MISMATCH, USER_NOT_FOUND
 from harness.pki import make_csr, make_key
-from harness.run import cpu_seconds, wait_until
+from harness.run import SLOW, cpu_seconds, wait_until
 
 SITE = {"threads": 4}
 
@@ -92,6 +93,32 @@ def test_a_good_password_is_hashed_once(site):
         later.append(seconds)
     assert first_time > 0.1
     assert min(later) < first_time / 5
+
+
+def test_a_crowd_with_one_password_waits_for_one_verification(make_site):
+    """More than the quarter of the threads that may verify: whoever came first does it for all"""
+    site = make_site("crowd", threads=16)
+    somebody, user = (site.register(cost=12) for _ in range(2))
+    assert attempt(site, site.register(), site.PASSWORD)[0].status == 200
+    processes = [site.httpd.pid, *site.httpd.children()]
+    began = cpu_seconds(processes)
+    assert attempt(site, somebody, site.PASSWORD)[0].status == 200
+    one = cpu_seconds(processes) - began
+    barrier, statuses = threading.Barrier(12), []
+
+    def come():
+        with site.client() as client:
+            client.open()
+            barrier.wait(20 * SLOW)
+            statuses.append(client.get("cacerts", site.closed, headers={"Authorization": basic(user, site.PASSWORD)}).status)
+    crowd = [threading.Thread(target=come) for _ in range(12)]
+    began = cpu_seconds(processes)
+    for thread in crowd:
+        thread.start()
+    for thread in crowd:
+        thread.join()
+    assert statuses == [200] * 12
+    assert one > 0.1 and cpu_seconds(processes) - began < 2 * one
 
 
 def test_over_72_octets_is_refused_not_cut(site, expect_log):

@@ -10,7 +10,7 @@ import socket
 from cryptography.hazmat.primitives.serialization import Encoding, pkcs7
 
 from harness import der
-from harness.client import basic, connect
+from harness.client import basic, connect, context
 from harness.form import chunked
 from harness.pki import make_csr, make_key, raw_csr, raw_info
 
@@ -105,9 +105,10 @@ class Battery:
     """Sends bodies to a site and counts what is answered. identity: for renewals."""
 
     def __init__(self, site, seed, identity):
-        self.site, self.identity, self.bodies = site, identity, Bodies(seed)
+        self.site, self.bodies = site, Bodies(seed)
         self.statuses, self.surprises = collections.Counter(), []
         self.authorization = basic(site.user, site.PASSWORD).encode()
+        self.context = context(site, identity)
         self.sock, self.buffer = None, b""
 
     def request(self, body):
@@ -146,7 +147,7 @@ class Battery:
         for _ in range(count):
             body, allowed = self.bodies.next()
             if not self.sock:
-                self.sock = connect(self.site, self.identity)
+                self.sock = connect(self.site, made=self.context)
                 self.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             self.sock.sendall(self.request(body))
             status, text, ends = self.answer()
