@@ -6,6 +6,7 @@
 
 #include "ca_cmp_settings.h"
 #include "ca_remote.h"
+#include "pki/pki_load.h"
 
 #include <apr_strings.h>
 #include <openssl/cmp.h>
@@ -90,15 +91,37 @@ static est_err_t *http_keep(ca_cmp_wire_t *wire, est_slice_t state, apr_pool_t *
     return request->keep ? request->keep(request, http->upstream, state, pool) : NULL;
 }
 
+/* As in the other lines about it: by its subject, the line with the order's id is found */
+static const char *certificate_text(est_slice_t der, apr_pool_t *pool)
+{
+    const char *serial = pki_cert_serial_text(der, pool);
+    X509 *cert;
+
+    if (pki_load_der(&cert, der, pool))
+        return apr_psprintf(pool, "certificate %s", serial);
+    return apr_psprintf(pool, "certificate %s for \"%s\"", serial, pki_cert_subject_text(cert, pool));
+}
+
+/* ca_cmp_wire_t.unconfirmed */
+static void http_unconfirmed(ca_cmp_wire_t *wire, est_slice_t der, const char *why, apr_pool_t *pool)
+{
+    const http_wire_t *http = (const http_wire_t *)wire;
+
+    est_env_log(http->remote->env, EST_LOG_WARNING,
+                "upstream %s of <EstCA %s> has not acknowledged the confirmation of %s: certConf is sent again when the "
+                "client comes again: %s",
+                http->upstream, http->remote->ca.name, certificate_text(der, pool), why);
+}
+
 /* ca_cmp_wire_t.lost */
 static void http_lost(ca_cmp_wire_t *wire, est_slice_t der, apr_pool_t *pool)
 {
     const http_wire_t *http = (const http_wire_t *)wire;
 
     est_env_log(http->remote->env, EST_LOG_WARNING,
-                "upstream %s of <EstCA %s> does not know any more whether certificate %s was confirmed: another one is "
+                "upstream %s of <EstCA %s> does not know any more whether %s was confirmed: another one is "
                 "asked for, and this one should be revoked there if it counts",
-                http->upstream, http->remote->ca.name, pki_cert_serial_text(der, pool));
+                http->upstream, http->remote->ca.name, certificate_text(der, pool));
 }
 
 /* ca_attempt_t */
@@ -106,7 +129,7 @@ static est_err_t *attempt(ca_remote_t *remote, const char *upstream, int resume,
                           const ca_request_t *request, apr_time_t deadline, apr_pool_t *pool)
 {
     ca_cmp_t *cmp = (ca_cmp_t *)remote;
-    http_wire_t http = {{http_send, http_keep, http_lost}, remote, upstream, request, deadline, NULL};
+    http_wire_t http = {{http_send, http_keep, http_unconfirmed, http_lost}, remote, upstream, request, deadline, NULL};
     est_slice_t none = {0};
     est_err_t *err = ca_cmp_session(answer, resume ? request->state : none, cmp->settings, &http.wire, request, pool);
 

@@ -320,6 +320,14 @@ static const char *said(const OSSL_CMP_CTX *ctx, const char *reasons, apr_pool_t
     return OSSL_CMP_CTX_snprint_PKIStatus(ctx, text, sizeof(text)) ? apr_pstrdup(pool, text) : reasons;
 }
 
+/* What was answered with a no, where that is not the request for a certificate itself, or where a directive decides */
+static const char *answered(const session_t *s)
+{
+    if (s->checked.der.n)
+        return "its confirmation: ";
+    return s->now.request == OSSL_CMP_KUR ? "the kur (EstCACmpRenewal): " : "";
+}
+
 /* The CA, or OpenSSL, ended the transaction. What the CA said is known only from messages that were verified. */
 static est_err_t *ended(session_t *s, const OSSL_CMP_CTX *ctx)
 {
@@ -334,15 +342,15 @@ static est_err_t *ended(session_t *s, const OSSL_CMP_CTX *ctx)
         return EST_FAIL(s->pool, ca_answer, "%s: is EstCACmpSecret the secret that the CA has for EstCACmpReference?",
                         reasons);
     if (!refused)
-        return EST_FAIL(s->pool, ca_answer, s->before.n && !s->n_sent ? "what is kept of the transaction: %s" : "%s",
-                        reasons);
+        return EST_FAIL(s->pool, ca_answer, "%s%s",
+                        s->before.n && !s->n_sent ? "what is kept of the transaction: " : answered(s), reasons);
     s->is_lost =
         s->before.n && refused & IN_ERROR &&
         has_fail_info(ctx, 1 << OSSL_CMP_PKIFAILUREINFO_badRecipientNonce | 1 << OSSL_CMP_PKIFAILUREINFO_badRequest);
     text = said(ctx, reasons, s->pool);
     if (!s->now.n && has_fail_info(ctx, 1 << OSSL_CMP_PKIFAILUREINFO_systemUnavail))
         return EST_FAIL(s->pool, ca_unavailable, "%s", text);
-    return EST_FAIL(s->pool, ca_refused, "%s", text);
+    return EST_FAIL(s->pool, ca_refused, "%s%s", answered(s), text);
 }
 
 /* It had the confirmation of before, and only we did not know (RFC 4210 5.2.3) */
@@ -376,6 +384,21 @@ static void waits(ca_answer_t *answer, const session_t *s, int retry_after)
     answer->state = ca_cmp_state_encode(&s->now, s->pool);
 }
 
+/* It has the request, and may have issued. To the client that is like any other waiting; whoever runs this has to know that
+ * it is not the CA who wants it so */
+static void put_off(ca_answer_t *answer, const session_t *s, int retry_after, const char *why)
+{
+    waits(answer, s, retry_after);
+    if (s->checked.der.n)
+        s->wire->unconfirmed(s->wire, s->checked.der, why, s->pool);
+}
+
+/* What is no message of the CA's ends no order whose certificate may count */
+static int is_to_be_confirmed(const session_t *s)
+{
+    return s->checked.der.n && (s->broken->code == EST_E_ca_answer || s->broken->code == EST_E_ca_refused);
+}
+
 /* result: of OSSL_CMP_try_certreq */
 static est_err_t *conclude(ca_answer_t *answer, session_t *s, const OSSL_CMP_CTX *ctx, int result, int check_after)
 {
@@ -389,15 +412,15 @@ static est_err_t *conclude(ca_answer_t *answer, session_t *s, const OSSL_CMP_CTX
         return NULL;
     }
     if (!s->broken && s->now.n && has_fail_info(ctx, 1 << OSSL_CMP_PKIFAILUREINFO_systemUnavail)) {
-        waits(answer, s, 0); /* it has the request, and may have issued */
+        put_off(answer, s, 0, said(ctx, "systemUnavail", s->pool));
         return NULL;
     }
     if (!s->broken) {
         answer->der = s->checked.der; /* when it is the confirmation that was refused */
         return ended(s, ctx);
     }
-    if (s->progress) {
-        waits(answer, s, s->broken->retry_after);
+    if (s->progress || is_to_be_confirmed(s)) {
+        put_off(answer, s, s->broken->retry_after, est_err_text(s->broken));
         return NULL;
     }
     if (s->before.n)

@@ -32,6 +32,8 @@ struct ca_cmp_wire_t {
     est_err_t *(*send)(ca_cmp_wire_t *wire, est_slice_t *answer, est_slice_t message, apr_pool_t *pool);
     /* Before a certificate is confirmed: the state to go on from. What fails here is not confirmed. */
     est_err_t *(*keep)(ca_cmp_wire_t *wire, est_slice_t state, apr_pool_t *pool);
+    /* This certificate is not confirmed yet, for that reason: the client is told to come again */
+    void (*unconfirmed)(ca_cmp_wire_t *wire, est_slice_t der, const char *why, apr_pool_t *pool);
     /* The CA does not know any more whether this certificate was confirmed, and another one is about to be asked for */
     void (*lost)(ca_cmp_wire_t *wire, est_slice_t der, apr_pool_t *pool);
 };
@@ -44,7 +46,8 @@ struct ca_cmp_wire_t {
  * Confirmation (certConf, answered by pkiConf; RFC 4210 5.3.18, RFC 9483 4.1.1), where the CA has not done without:
  * From certConf on the certificate counts at the CA, and without one the CA takes it back after a while. So the state is
  * on record before certConf leaves, and the certificate is the client's after pkiConf alone. In between, that is when
- * pkiConf does not come in time or the process ends, the order goes on from the certificate: certConf is sent again, and
+ * pkiConf does not come in time, what comes is no CMP message (of a server in front of the CA), or the process ends, the
+ * order goes on from the certificate: certConf is sent again, and
  *     pkiConf, or the error certConfirmed   it is confirmed, and the client gets it
  *     badRequest or badRecipientNonce       the CA has forgotten the transaction. One that keeps to RFC 4210 would have
  *                                           said certConfirmed, so that it was not confirmed, and is taken back: another

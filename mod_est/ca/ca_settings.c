@@ -52,6 +52,11 @@ static const struct {
 #undef MEMBER
 };
 
+static const char *names_of(unsigned drivers)
+{
+    return drivers == LOCAL ? "local" : drivers == EST ? "est" : drivers == CMP ? "cmp" : "est or cmp";
+}
+
 est_err_t *ca_settings_check(const ca_config_t *config, const char *driver, apr_pool_t *pool)
 {
     unsigned own = !strcmp(driver, "local") ? LOCAL : !strcmp(driver, "est") ? EST : CMP;
@@ -60,7 +65,8 @@ est_err_t *ca_settings_check(const ca_config_t *config, const char *driver, apr_
         const void *value = *(const void *const *)((const char *)config + members[i].offset);
 
         if (value && !(members[i].drivers & own))
-            return EST_FAIL(pool, config, "%s makes no sense with EstCADriver %s", members[i].directive, driver);
+            return EST_FAIL(pool, config, "%s makes no sense with EstCADriver %s: it is for %s", members[i].directive, driver,
+                            names_of(members[i].drivers));
     }
     return NULL;
 }

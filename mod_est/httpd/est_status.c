@@ -69,7 +69,7 @@ static void show_ca(const page_t *page, const ca_t *ca, const ca_gate_status_t *
         const ca_gate_look_t *look = &gates[i].look;
         const char *cells[] = {ca->name,
                                ca->driver->name,
-                               page->named ? gates[i].name : apr_psprintf(pool, "number %d", i + 1),
+                               page->named ? gates[i].name : apr_psprintf(pool, "Gate[%d]", i),
                                look->state == CA_GATE_IS_CLOSED
                                    ? apr_psprintf(pool, "closed, tried again in %d s", look->wait)
                                    : state_word(look),

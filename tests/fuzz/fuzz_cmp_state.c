@@ -126,6 +126,13 @@ static est_err_t *keep(ca_cmp_wire_t *wire, est_slice_t state, apr_pool_t *pool)
     return NULL;
 }
 
+static void unconfirmed(ca_cmp_wire_t *wire, est_slice_t der, const char *why, apr_pool_t *pool)
+{
+    (void)wire;
+    (void)pool;
+    FUZZ_ASSERT(der.n && *why);
+}
+
 static void lost(ca_cmp_wire_t *wire, est_slice_t der, apr_pool_t *pool)
 {
     (void)wire;
@@ -152,7 +159,7 @@ static void check_certificate(est_slice_t der, apr_pool_t *pool)
  * on with in its turn; and in each case something that OpenSSL has believed, or nothing was sent */
 static void go_on(est_slice_t state, int is_state, apr_pool_t *pool)
 {
-    wire_t wire = {{send_nowhere, keep, lost}, 0};
+    wire_t wire = {{send_nowhere, keep, unconfirmed, lost}, 0};
     ca_answer_t answer = {0};
     ca_cmp_state_t parts;
     est_err_t *err = ca_cmp_session(&answer, state, &given.settings, &wire.wire, &given.request, pool);

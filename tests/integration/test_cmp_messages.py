@@ -172,16 +172,38 @@ def test_a_transaction_goes_on_after_polls_that_failed(site, driver, expect_log)
 
 
 @pytest.mark.parametrize("mode", ["http-503", "close", "unavailable"], ids=["not-sent", "answer-lost", "put-off"])
-def test_a_certificate_whose_confirmation_failed_is_confirmed_later(site, driver, mode):
+def test_a_certificate_whose_confirmation_failed_is_confirmed_later(site, driver, mode, expect_log):
+    """The device cannot tell it from any other waiting; the log says which certificate of which CA it is"""
     upstream, (subject, csr) = driver.upstream, device("unconfirmed-" + mode, driver)
+    expect_log("has not acknowledged the confirmation")
     upstream.later_mode = mode
+    seen = site.httpd.log.size()
     check_waits(enrol(site, csr, driver.label))
+    (line,) = lines(site, seen, "has not acknowledged the confirmation")
+    for text in (upstream.url, f"<EstCA {driver.name}>", f"{upstream.issued[0].serial_number:x}", f'"{subject}"'):
+        assert text in line.replace('\\"', '"')
     assert len(upstream.issued) == 1 and not [row for row in rows(site, subject) if row.der]
     upstream.later_mode = None
     hurry(site, subject)
     cert = enrol(site, csr, driver.label).cert()
     assert upstream.issued == [cert] and upstream.confirmed == [cert]
     assert len(upstream.kinds) == 1
+
+
+@pytest.mark.parametrize("mode", ["html", "http-404"])
+@pytest.mark.parametrize("driver", ["cmp-explicit"], indirect=True)
+def test_a_server_in_front_of_the_ca_ends_no_order_that_is_to_be_confirmed(site, driver, mode, expect_log):
+    """However often: the CA may have had the confirmation, and another certificate would be the second"""
+    upstream, (subject, csr) = driver.upstream, device("in-front-" + mode, driver)
+    expect_log("has not acknowledged the confirmation")
+    upstream.later_mode = mode
+    for _ in range(3):
+        check_waits(enrol(site, csr, driver.label))
+        hurry(site, subject)
+    upstream.later_mode = None
+    cert = enrol(site, csr, driver.label).cert()
+    assert upstream.issued == [cert] and upstream.confirmed == [cert] and len(upstream.kinds) == 1
+    assert one_row(site, subject, "issued").der == der_of(cert)
 
 
 @pytest.mark.parametrize("driver", ["cmp-secret", "cmp-explicit"], indirect=True)
@@ -215,7 +237,7 @@ def test_a_ca_that_takes_a_kur_of_nobody_but_the_holder(site, driver, kinds, exp
     cert = enrol(site, make_csr(key, subject), driver.label).cert()
     with site.client(identity=Identity(key, cert, driver.authority.chain())) as client:
         if "kur" in kinds:
-            expect_log("EST1103")
+            expect_log("EST1103", "kur (EstCACmpRenewal)")
             check_failed(client.reenroll(csr, driver.label), 502, "ca_refused")
             upstream.takes_kur = True
             assert client.reenroll(csr, driver.label).cert() == upstream.issued[-1]

@@ -169,4 +169,4 @@ def test_without_extended_status_nobody_is_named(site, upstream):
     for query in ("", "?notable", "?auto"):
         text = page(site, query)
         assert "up" in text and upstream.url not in text and "script" not in text.partition("EST")[2]
-    assert Cells(page(site)).of("up")[1][1] == "number 2"
+    assert Cells(page(site)).of("up")[1][1] == "Gate[1]", "as in ?auto"

@@ -49,6 +49,8 @@ typedef struct {
     char rejection[OSSL_CMP_PKISI_BUFLEN]; /* what was said of the last certificate that was rejected */
     int n_kept, messages_when_kept;
     est_slice_t kept, lost; /* what the wire was told last */
+    int n_unconfirmed;
+    const char *unconfirmed; /* why, the last time */
     /* its own */
     OSSL_CMP_MSG *request;
     int n_polled;
@@ -215,6 +217,17 @@ static inline est_err_t *cmp_test_keep(ca_cmp_wire_t *wire, est_slice_t state, a
     return ca->keep_error;
 }
 
+/* ca_cmp_wire_t.unconfirmed */
+static inline void cmp_test_unconfirmed(ca_cmp_wire_t *wire, est_slice_t der, const char *why, apr_pool_t *to)
+{
+    cmp_test_t *ca = (cmp_test_t *)wire;
+
+    assert_non_null(to);
+    assert_true(der.n > 0);
+    ca->n_unconfirmed++;
+    ca->unconfirmed = apr_pstrdup(pool, why);
+}
+
 /* ca_cmp_wire_t.lost */
 static inline void cmp_test_lost(ca_cmp_wire_t *wire, est_slice_t der, apr_pool_t *to)
 {
@@ -256,7 +269,7 @@ static inline cmp_test_t *cmp_test_make(void)
     cmp_test_t *ca = apr_pcalloc(pool, sizeof(*ca));
     X509_STORE *trusted = X509_STORE_new();
 
-    ca->wire = (ca_cmp_wire_t){cmp_test_send, cmp_test_keep, cmp_test_lost};
+    ca->wire = (ca_cmp_wire_t){cmp_test_send, cmp_test_keep, cmp_test_unconfirmed, cmp_test_lost};
     ca->dir = temp_dir();
     ca->key = make_key("P-256");
     ca->device = make_key("P-256");

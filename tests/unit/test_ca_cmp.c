@@ -337,6 +337,32 @@ static void test_the_words_of_a_refusal_are_passed_on(void **state)
     assert_int_equal(answer.state.n, 0);
 }
 
+/* A CA that takes it of the holder alone says no more than that we are not authorised: the directive is named with it */
+static void test_a_refusal_of_a_key_update_says_what_was_refused(void **state)
+{
+    static const struct {
+        const char *renewal, *words;
+    } rows[] = {{"kur", "the kur (EstCACmpRenewal): PKIStatus: rejection"}, {"same", "PKIStatus: rejection"}};
+
+    (void)state;
+    for (apr_size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        cmp_test_t *ca = cmp_test_make();
+        ca_config_t config = cmp_test_config(ca);
+        ca_request_t *request = request_of(ca, cmp_test_settings(&config));
+        ca_answer_t answer;
+        est_err_t *err;
+
+        request->holder = make_cert(&(cert_spec_t){.subject = "CN=old", .issuer = ca->cert, .issuer_key = ca->key});
+        config.cmp_request = "ir";
+        config.cmp_renewal = rows[i].renewal;
+        ca->status = OSSL_CMP_PKISTATUS_rejection;
+        ca->fail_info = 1 << OSSL_CMP_PKIFAILUREINFO_notAuthorized;
+        err = run(&answer, est_slice("", 0), ca, &config, request);
+        ASSERT_ROW(err, EST_E_ca_refused, rows[i].words, rows[i].renewal);
+        assert_ptr_equal(strstr(err->detail, rows[i].words), err->detail);
+    }
+}
+
 static void test_a_ca_that_is_not_available_has_not_got_the_request(void **state)
 {
     cmp_test_t *ca = cmp_test_make();
@@ -394,6 +420,7 @@ int main(void)
         EST_TEST(test_who_needs_a_key_usage),
         EST_TEST(test_a_signer_can_be_trusted_by_its_own_certificate),
         EST_TEST(test_the_words_of_a_refusal_are_passed_on),
+        EST_TEST(test_a_refusal_of_a_key_update_says_what_was_refused),
         EST_TEST(test_a_ca_that_is_not_available_has_not_got_the_request),
         EST_TEST(test_nothing_is_written_to_stderr),
     };

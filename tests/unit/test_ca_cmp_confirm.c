@@ -208,6 +208,58 @@ static void test_the_state_is_kept_before_the_confirmation_is_sent(void **state)
     }
 }
 
+/* What a server in front of the CA says, or nobody, ends no order: the CA may have had the confirmation. Whoever runs this
+ * hears of it, for nobody else does. */
+static void test_a_confirmation_is_sent_until_the_ca_itself_answers(void **state)
+{
+    static const est_err_code_t codes[] = {EST_E_ca_answer, EST_E_ca_refused};
+
+    (void)state;
+    for (apr_size_t i = 0; i < sizeof(codes) / sizeof(codes[0]); i++) {
+        cmp_test_t *ca = cmp_test_make();
+        ca_config_t config = explicit_config(ca);
+        ca_answer_t answer = {0};
+
+        ca->broken = codes[i];
+        for (int turn = 1; turn <= 3; turn++) {
+            ca->break_at = turn + 1;
+            ASSERT_OK(run(&answer, answer.state, ca, &config, NULL));
+            assert_int_equal(answer.der.n, 0);
+            assert_true(answer.state.n > 0);
+            assert_int_equal(ca->n_unconfirmed, turn);
+            assert_string_equal(ca->unconfirmed, "the wire broke");
+        }
+        ASSERT_OK(run(&answer, answer.state, ca, &config, NULL));
+        assert_certificate(&answer, ca);
+        assert_int_equal(ca->n_issued, 1);
+        assert_int_equal(ca->n_confirmed, 1);
+        assert_int_equal(ca->n_unconfirmed, 3);
+    }
+}
+
+/* That one is said to the client, and counts at the gate; the order goes on */
+static void test_a_ca_that_is_away_when_it_is_to_be_told_again(void **state)
+{
+    static const est_err_code_t codes[] = {EST_E_ca_unavailable, EST_E_ca_timeout};
+
+    (void)state;
+    for (apr_size_t i = 0; i < sizeof(codes) / sizeof(codes[0]); i++) {
+        cmp_test_t *ca = cmp_test_make();
+        ca_config_t config = explicit_config(ca);
+        ca_answer_t answer;
+
+        ca->broken = codes[i];
+        ca->break_at = 2;
+        ASSERT_OK(run_new(&answer, ca, &config));
+        ca->break_at = 3;
+        ASSERT_ROW(run(&answer, ca->kept, ca, &config, NULL), codes[i], "the wire broke", "again");
+        assert_true(answer.state.n > 0);
+        ASSERT_OK(run(&answer, answer.state, ca, &config, NULL));
+        assert_certificate(&answer, ca);
+        assert_int_equal(ca->n_issued, 1);
+    }
+}
+
 /* The CA takes back what nobody confirms; what nobody knows of must not count */
 static void test_what_cannot_be_kept_is_not_confirmed(void **state)
 {
@@ -261,7 +313,9 @@ static void test_a_confirmation_that_is_not_taken(void **state)
         cmp_test_share(ca, &config, "correct horse");
         ca->spoil_at = spoilt ? 2 : 0;
         ca->refuses_confirmations = !spoilt;
-        ASSERT_ROW(run_new(&answer, ca, &config), spoilt ? EST_E_ca_answer : EST_E_ca_refused, NULL, "answer");
+        ASSERT_ROW(run_new(&answer, ca, &config), spoilt ? EST_E_ca_answer : EST_E_ca_refused,
+                   spoilt ? "its confirmation: " : "its confirmation: PKIStatus: rejection", "answer");
+        assert_int_equal(ca->n_unconfirmed, 0); /* the error says it */
         assert_true(answer.der.n > 0);
         assert_int_equal(answer.state.n, 0);
     }
@@ -278,6 +332,8 @@ int main(void)
         EST_TEST(test_what_policy_does_not_accept_is_rejected_to_the_ca),
         EST_TEST(test_a_rejection_that_may_not_have_arrived),
         EST_TEST(test_the_state_is_kept_before_the_confirmation_is_sent),
+        EST_TEST(test_a_confirmation_is_sent_until_the_ca_itself_answers),
+        EST_TEST(test_a_ca_that_is_away_when_it_is_to_be_told_again),
         EST_TEST(test_what_cannot_be_kept_is_not_confirmed),
         EST_TEST(test_a_certificate_of_which_the_ca_knows_nothing_any_more_is_not_forgotten),
         EST_TEST(test_a_confirmation_that_is_not_taken),

@@ -96,13 +96,13 @@ static void test_what_makes_no_sense_is_refused_by_the_name_of_its_directive(voi
 {
     static const config_row_t rows[] = {
         {"EstCACertificate is missing", MEMBER(certificate), NULL},
-        {"EstCAKey makes no sense with EstCADriver cmp", MEMBER(key), "ca.key"},
+        {"EstCAKey makes no sense with EstCADriver cmp: it is for local", MEMBER(key), "ca.key"},
         {"EstCAKeyPassphrase makes no sense with EstCADriver cmp", MEMBER(passphrase), "file:x"},
         {"EstCAKeyModule makes no sense with EstCADriver cmp", MEMBER(key_module), "x.so"},
-        {"EstCACacheFile makes no sense with EstCADriver cmp", MEMBER(cache), "x"},
+        {"EstCACacheFile makes no sense with EstCADriver cmp: it is for est", MEMBER(cache), "x"},
         {"EstCACmpRequest \"kur\": there is no such request (known: p10cr, ir, cr)", MEMBER(cmp_request), "kur"},
         {"EstCACmpRenewal is kur or same, not \"ir\"", MEMBER(cmp_renewal), "ir"},
-        {"EstCACmpRenewal kur makes no sense with EstCACmpRequest p10cr", MEMBER(cmp_renewal), "kur"},
+        {"EstCACmpRenewal kur needs EstCACmpRequest ir or cr", MEMBER(cmp_renewal), "kur"},
         {"EstCACmpConfirm is implicit or explicit, not \"on\"", MEMBER(cmp_confirm), "on"},
         {"EstCACmpCertificate needs EstCACmpKey", MEMBER(cmp_key), NULL},
         {"EstCACmpKey needs EstCACmpCertificate", MEMBER(cmp_certificate), NULL},

@@ -225,6 +225,8 @@ static void test_what_makes_no_sense_is_refused(void **state)
         {&t.config.passphrase, "EstCAKeyPassphrase"},
         {&t.config.key_module, "EstCAKeyModule"},
         {&t.config.cmp_request, "EstCACmpRequest"},
+        {&t.config.cmp_renewal, "EstCACmpRenewal"},
+        {&t.config.cmp_confirm, "EstCACmpConfirm"},
         {&t.config.cmp_recipient, "EstCACmpRecipient"},
         {&t.config.cmp_certificate, "EstCACmpCertificate"},
         {&t.config.cmp_key, "EstCACmpKey"},
@@ -237,8 +239,8 @@ static void test_what_makes_no_sense_is_refused(void **state)
         t.config = good;
         *rows[i].member = "x";
         ASSERT_ROW(open_driver(), EST_E_config,
-                   apr_psprintf(pool, "<EstCA central> at est.conf:7: %s makes no sense with EstCADriver est",
-                                rows[i].directive),
+                   apr_psprintf(pool, "<EstCA central> at est.conf:7: %s makes no sense with EstCADriver est: it is for %s",
+                                rows[i].directive, strstr(rows[i].directive, "Cmp") ? "cmp" : "local"),
                    rows[i].directive);
     }
     t.config = good;

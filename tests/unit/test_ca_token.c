@@ -214,6 +214,8 @@ static void test_what_belongs_to_drivers_that_forward(void **state)
         {"EstCACacheFile", offsetof(ca_config_t, cache)},
         {"EstCAExtensions", offsetof(ca_config_t, extensions)},
         {"EstCACmpRequest", offsetof(ca_config_t, cmp_request)},
+        {"EstCACmpRenewal", offsetof(ca_config_t, cmp_renewal)},
+        {"EstCACmpConfirm", offsetof(ca_config_t, cmp_confirm)},
         {"EstCACmpRecipient", offsetof(ca_config_t, cmp_recipient)},
         {"EstCACmpCertificate", offsetof(ca_config_t, cmp_certificate)},
         {"EstCACmpKey", offsetof(ca_config_t, cmp_key)},
