@@ -133,7 +133,7 @@ static void take_urls_literally(ca_remote_t *remote, const ca_config_t *config, 
 
     for (int i = 0; i < remote->n_upstreams; i++)
         urls[i] = apr_pstrdup(pool, APR_ARRAY_IDX(config->upstreams, i, const char *));
-    remote->upstreams = urls;
+    remote->upstreams = remote->ca.guarded = urls;
 }
 
 static est_err_t *cmp_open(ca_t **out, const ca_config_t *config, apr_pool_t *pool)
