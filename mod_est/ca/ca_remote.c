@@ -123,6 +123,8 @@ static est_err_t *open_all(ca_remote_t *remote, const ca_config_t *config, const
     EST_TRY(ca_http_make(&remote->http, config, pool));
     ca->n_gates = remote->n_upstreams;
     ca->gates = apr_pcalloc(pool, ca_shared_size(ca)); /* until ca_share */
+    ca->guarded = remote->upstreams;
+    ca->rules = &remote->rules;
     ca->warning = ca_http_warning(remote->http);
     keys[0] = ca_http_client_certificate(remote->http);
     ca->keys = keys;

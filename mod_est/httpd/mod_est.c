@@ -16,6 +16,7 @@
 #include "est_password.h"
 #include "est_proxy.h"
 #include "est_refusals.h"
+#include "est_status.h"
 #include "est_tls.h"
 #include "op/est_serve.h"
 #include "store/store_pg.h"
@@ -210,6 +211,7 @@ static void register_hooks(apr_pool_t *pconf)
     est_answer_register_hooks();
     est_tls_register_hooks();
     est_proxy_register_hooks();
+    est_status_register_hooks();
     ap_hook_check_config(est_config_check, NULL, NULL, APR_HOOK_MIDDLE);
     ap_hook_post_config(post_config, NULL, NULL, APR_HOOK_MIDDLE);
     ap_hook_child_init(child_init, NULL, NULL, APR_HOOK_MIDDLE);

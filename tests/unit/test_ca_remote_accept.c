@@ -102,11 +102,22 @@ static void test_a_key_that_is_written_in_another_way(void **state)
     ASSERT_OK(ca_remote_accept(&answer, NULL, der, &facts, &t.request, pool));
 }
 
+/* RFC 6712 3.3 warns of following; EST's redirections do not come here (test_ca_http_redirect) */
+static void test_redirections_of_a_cmp_ca_are_not_followed(void **state)
+{
+    ca_http_answer_t answer = {.status = 301, .content_type = "text/plain", .body = text("moved")};
+
+    (void)state;
+    ASSERT_FAILS(ca_remote_status(&answer, "no CMP message", pool), ca_answer,
+                 "HTTP 301: redirections are not followed with CMP (RFC 6712 3.3)");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         EST_TEST(test_certificates_that_come_back),
         EST_TEST(test_a_key_that_is_written_in_another_way),
+        EST_TEST(test_redirections_of_a_cmp_ca_are_not_followed),
     };
 
     return EST_TEST_RUN(tests);
