@@ -45,6 +45,8 @@ typedef struct {
     int cooldown;    /* seconds, for a first time; doubles each time up to CA_GATE_MAX_COOLDOWN */
     /* cmp */
     const char *cmp_request;                                /* p10cr, ir or cr; NULL = p10cr */
+    const char *cmp_confirm;                                /* implicit or explicit; NULL = implicit */
+    const char *cmp_renewal;                                /* kur or same; NULL = kur, with p10cr same */
     const char *cmp_recipient;                              /* DN, as in "/CN=CA/O=Example"; NULL: the CA's subject */
     const char *cmp_certificate, *cmp_key, *cmp_passphrase; /* protection by signature */
     const char *cmp_reference, *cmp_secret;                 /* protection by a shared secret; secret as passphrase */
@@ -68,6 +70,10 @@ typedef struct {
  * else an error, ca_wrong. der lives as long as pool. */
 typedef est_err_t *ca_check_t(const ca_request_t *request, est_slice_t der, apr_pool_t *pool);
 
+/* Told by a driver in the midst of an exchange, before it sends what changes the certificate's fate: upstream has the
+ * request, and whoever has state can go on from there. On record when it returns NULL; else nothing may be sent. */
+typedef est_err_t *ca_keep_t(const ca_request_t *request, const char *upstream, est_slice_t state, apr_pool_t *pool);
+
 /* What is to be signed. Borrowed by the driver for the call. */
 struct ca_request_t {
     const pki_tbs_t *tbs;    /* what policy granted: local signs it; remote drivers may describe it (cmp: ir, cr, kur) */
@@ -77,13 +83,15 @@ struct ca_request_t {
     est_slice_t csr; /* PKCS#10, DER, as it was first sent: it is forwarded unchanged (est; cmp: p10cr) */
     X509 *holder;    /* the certificate that is renewed; NULL: none */
     ca_check_t *check;
-    const void *granted;  /* check's own: a driver may copy the request, so that it is part of nothing */
+    ca_keep_t *keep;      /* NULL: nothing is written down */
+    const void *granted;  /* check's and keep's own: a driver may copy the request, so that it is part of nothing */
     const char *upstream; /* where the request is already, or may be: NULL, or what an answer said before */
     est_slice_t state;    /* n == 0, or what an answer said before */
 };
 
 /* What became of it. Also filled in when the driver fails: then upstream != NULL says that the request may have been
- * received there, der (with ca_wrong) which certificate was returned. Everything in pool. */
+ * received there, der which certificate was returned (ca_wrong; ca_refused and ca_answer: to its confirmation).
+ * Everything in pool. */
 typedef struct {
     est_slice_t der;      /* the certificate; n == 0: it waits */
     int retry_after;      /* it waits: seconds after which to ask again; 0 = the upstream did not say */

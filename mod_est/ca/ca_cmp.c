@@ -24,6 +24,7 @@ typedef struct {
     ca_cmp_wire_t wire;
     const ca_remote_t *remote;
     const char *upstream;
+    const ca_request_t *request;
     apr_time_t deadline;
     const est_err_t *err; /* why the last message got no answer; it names the upstream */
 } http_wire_t;
@@ -80,12 +81,32 @@ static est_err_t *http_send(ca_cmp_wire_t *wire, est_slice_t *answer, est_slice_
     return err;
 }
 
+/* ca_cmp_wire_t.keep */
+static est_err_t *http_keep(ca_cmp_wire_t *wire, est_slice_t state, apr_pool_t *pool)
+{
+    const http_wire_t *http = (const http_wire_t *)wire;
+    const ca_request_t *request = http->request;
+
+    return request->keep ? request->keep(request, http->upstream, state, pool) : NULL;
+}
+
+/* ca_cmp_wire_t.lost */
+static void http_lost(ca_cmp_wire_t *wire, est_slice_t der, apr_pool_t *pool)
+{
+    const http_wire_t *http = (const http_wire_t *)wire;
+
+    est_env_log(http->remote->env, EST_LOG_WARNING,
+                "upstream %s of <EstCA %s> does not know any more whether certificate %s was confirmed: another one is "
+                "asked for, and this one should be revoked there if it counts",
+                http->upstream, http->remote->ca.name, pki_cert_serial_text(der, pool));
+}
+
 /* ca_attempt_t */
 static est_err_t *attempt(ca_remote_t *remote, const char *upstream, int resume, ca_answer_t *answer,
                           const ca_request_t *request, apr_time_t deadline, apr_pool_t *pool)
 {
     ca_cmp_t *cmp = (ca_cmp_t *)remote;
-    http_wire_t http = {{http_send}, remote, upstream, deadline, NULL};
+    http_wire_t http = {{http_send, http_keep, http_lost}, remote, upstream, request, deadline, NULL};
     est_slice_t none = {0};
     est_err_t *err = ca_cmp_session(answer, resume ? request->state : none, cmp->settings, &http.wire, request, pool);
 

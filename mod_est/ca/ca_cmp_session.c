@@ -16,7 +16,9 @@
 #include <string.h>
 
 #define MAX_REASONS 4
+#define STATUS_STRING_MAX 500   /* octets */
 #define ANSWER_MAX (128 * 1024) /* octets of a PKIMessage */
+#define CERT_CONF 24            /* of PKIBody */
 #define UNREADABLE "what is kept of the transaction cannot be read"
 
 /*
@@ -40,6 +42,7 @@ typedef struct {
     est_err_t *broken;   /* why a message got no answer */
     est_err_t *wrong;    /* why the certificate is not accepted */
     ca_answer_t checked; /* the certificate that came */
+    int has_confirmed;   /* certConf, with whatever we think of it, was answered */
     int is_lost;         /* the CA does not know the transaction as it is in before */
 } session_t;
 
@@ -117,18 +120,42 @@ static OSSL_CMP_MSG *answer_from_wire(session_t *s, const OSSL_CMP_MSG *message)
     return answer;
 }
 
+/* What comes between the certificate and its confirmation: see ca_cmp_session(). A state that was read is on record. */
+static int prepare_confirmation(session_t *s)
+{
+    if (s->wrong || !s->progress)
+        return 1;
+    s->broken = s->wire->keep(s->wire, ca_cmp_state_encode(&s->now, s->pool), s->pool);
+    return !s->broken;
+}
+
 /* OSSL_CMP_transfer_cb_t */
 static OSSL_CMP_MSG *transfer(OSSL_CMP_CTX *ctx, const OSSL_CMP_MSG *message)
 {
     session_t *s = OSSL_CMP_CTX_get_transfer_cb_arg(ctx);
     OSSL_CMP_MSG *answer;
+    int confirms = OSSL_CMP_MSG_get_bodytype(message) == CERT_CONF;
 
     keep(s);
+    if (confirms && !prepare_confirmation(s))
+        return NULL;
     s->last_is_new = s->n_again == s->before.n;
     answer = s->last_is_new ? answer_from_wire(s, message) : answer_again(s, ctx);
     if (answer)
         s->last = encode(answer, s->pool);
+    s->has_confirmed = answer && confirms;
     return answer;
+}
+
+/* ASCII, and no more than is read: for whoever runs the CA */
+static const char *status_string(const est_err_t *err, apr_pool_t *pool)
+{
+    char *text = apr_pstrndup(pool, est_err_text(err), STATUS_STRING_MAX);
+
+    for (char *p = text; *p; p++)
+        if (*p & 0x80)
+            *p = '?';
+    return text;
 }
 
 /* OSSL_CMP_certConf_cb_t. It is called whether or not the CA wants a confirmation: before it is sent */
@@ -147,7 +174,7 @@ static int confirm(OSSL_CMP_CTX *ctx, X509 *cert, int fail_info, const char **te
     if (!s->wrong)
         return 0;
     s->checked.der = der;
-    *text = "the certificate is not what was asked for";
+    *text = status_string(s->wrong, s->pool);
     return 1 << OSSL_CMP_PKIFAILUREINFO_incorrectData;
 }
 
@@ -236,15 +263,16 @@ static int set_all(OSSL_CMP_CTX *ctx, session_t *s)
     return OSSL_CMP_CTX_set_log_cb(ctx, log_nothing) && OSSL_CMP_CTX_set_log_verbosity(ctx, OSSL_CMP_LOG_ALERT) &&
            OSSL_CMP_CTX_set_transfer_cb(ctx, transfer) && OSSL_CMP_CTX_set_transfer_cb_arg(ctx, s) &&
            OSSL_CMP_CTX_set_certConf_cb(ctx, confirm) && OSSL_CMP_CTX_set_certConf_cb_arg(ctx, s) &&
-           OSSL_CMP_CTX_set_option(ctx, OSSL_CMP_OPT_IMPLICIT_CONFIRM, 1) &&
+           OSSL_CMP_CTX_set_option(ctx, OSSL_CMP_OPT_IMPLICIT_CONFIRM, !s->settings->confirms) &&
            OSSL_CMP_CTX_set_option(ctx, OSSL_CMP_OPT_POPO_METHOD, OSSL_CRMF_POPO_RAVERIFIED) &&
            OSSL_CMP_CTX_set_option(ctx, OSSL_CMP_OPT_IGNORE_KEYUSAGE, 1) && /* ca_cmp_trust.c looks at it */
            OSSL_CMP_CTX_set1_recipient(ctx, s->settings->recipient) && set_protection(ctx, s) &&
            (s->now.request == OSSL_CMP_P10CR ? set_csr(ctx, s->request->csr) : set_key(ctx, s->request->tbs->spki));
 }
 
-/* What the CA has said no in; or the answer is protected by another secret than ours */
-enum { IN_ERROR = 1, IN_RESPONSE = 2, OTHER_SECRET = 4 };
+/* What the CA has said no in; the answer is protected by another secret than ours; there is more than that we do not
+ * accept the certificate */
+enum { IN_ERROR = 1, IN_RESPONSE = 2, OTHER_SECRET = 4, NOT_OURS = 8 };
 
 /* OpenSSL's reasons, each once, and those of them that matter. Clears the queue */
 static const char *take_reasons(int *matters, apr_pool_t *pool)
@@ -264,6 +292,8 @@ static const char *take_reasons(int *matters, apr_pool_t *pool)
             *matters |= IN_RESPONSE;
         if (ERR_GET_LIB(code) == ERR_LIB_CMP && ERR_GET_REASON(code) == CMP_R_WRONG_PBM_VALUE)
             *matters |= OTHER_SECRET;
+        if (ERR_GET_LIB(code) != ERR_LIB_CMP || ERR_GET_REASON(code) != CMP_R_CERTIFICATE_NOT_ACCEPTED)
+            *matters |= NOT_OURS;
         for (int i = 0; i < n; i++)
             known |= reasons[i] == reason;
         if (known)
@@ -282,12 +312,19 @@ static int has_fail_info(const OSSL_CMP_CTX *ctx, int bits)
     return fail_info > 0 && (fail_info & bits) != 0;
 }
 
+/* The CA's status and words; reasons where there are none */
+static const char *said(const OSSL_CMP_CTX *ctx, const char *reasons, apr_pool_t *pool)
+{
+    char text[OSSL_CMP_PKISI_BUFLEN];
+
+    return OSSL_CMP_CTX_snprint_PKIStatus(ctx, text, sizeof(text)) ? apr_pstrdup(pool, text) : reasons;
+}
+
 /* The CA, or OpenSSL, ended the transaction. What the CA said is known only from messages that were verified. */
 static est_err_t *ended(session_t *s, const OSSL_CMP_CTX *ctx)
 {
-    char text[OSSL_CMP_PKISI_BUFLEN];
     int matters;
-    const char *reasons = take_reasons(&matters, s->pool);
+    const char *reasons = take_reasons(&matters, s->pool), *text;
     int refused = matters & (IN_ERROR | IN_RESPONSE);
 
     if (!refused && s->trust.stranger)
@@ -302,8 +339,7 @@ static est_err_t *ended(session_t *s, const OSSL_CMP_CTX *ctx)
     s->is_lost =
         s->before.n && refused & IN_ERROR &&
         has_fail_info(ctx, 1 << OSSL_CMP_PKIFAILUREINFO_badRecipientNonce | 1 << OSSL_CMP_PKIFAILUREINFO_badRequest);
-    if (!OSSL_CMP_CTX_snprint_PKIStatus(ctx, text, sizeof(text)))
-        apr_cpystrn(text, reasons, sizeof(text));
+    text = said(ctx, reasons, s->pool);
     if (!s->now.n && has_fail_info(ctx, 1 << OSSL_CMP_PKIFAILUREINFO_systemUnavail))
         return EST_FAIL(s->pool, ca_unavailable, "%s", text);
     return EST_FAIL(s->pool, ca_refused, "%s", text);
@@ -314,6 +350,24 @@ static int is_confirmed_already(const session_t *s, const OSSL_CMP_CTX *ctx)
 {
     return s->before.n && s->checked.der.n && !s->broken &&
            has_fail_info(ctx, 1 << OSSL_CMP_PKIFAILUREINFO_certConfirmed);
+}
+
+/* The CA takes back what was rejected to it; of anything else somebody else has to see to that */
+static est_err_t *wrong(session_t *s, const OSSL_CMP_CTX *ctx)
+{
+    int matters;
+    const char *reasons = take_reasons(&matters, s->pool), *why;
+
+    if (s->broken)
+        why = est_err_text(s->broken);
+    else if (!s->has_confirmed)
+        why = "the CA does without confirmation";
+    else if (matters & NOT_OURS)
+        why = matters & IN_ERROR ? said(ctx, reasons, s->pool) : reasons;
+    else
+        return s->wrong; /* acknowledged by pkiConf */
+    s->wrong->detail = apr_psprintf(s->pool, "%s; that the CA revokes it is not sure: %s", est_err_text(s->wrong), why);
+    return s->wrong;
 }
 
 static void waits(ca_answer_t *answer, const session_t *s, int retry_after)
@@ -327,15 +381,21 @@ static est_err_t *conclude(ca_answer_t *answer, session_t *s, const OSSL_CMP_CTX
 {
     if (result == 1 || s->wrong || is_confirmed_already(s, ctx)) {
         answer->der = s->checked.der;
-        return s->wrong;
+        return s->wrong ? wrong(s, ctx) : NULL;
     }
     if (result == -1) {
         keep(s);
         waits(answer, s, check_after);
         return NULL;
     }
-    if (!s->broken)
+    if (!s->broken && s->now.n && has_fail_info(ctx, 1 << OSSL_CMP_PKIFAILUREINFO_systemUnavail)) {
+        waits(answer, s, 0); /* it has the request, and may have issued */
+        return NULL;
+    }
+    if (!s->broken) {
+        answer->der = s->checked.der; /* when it is the confirmation that was refused */
         return ended(s, ctx);
+    }
     if (s->progress) {
         waits(answer, s, s->broken->retry_after);
         return NULL;
@@ -366,7 +426,7 @@ static est_err_t *exchange(ca_answer_t *answer, session_t *s, OSSL_CMP_CTX *ctx,
  * has may be of the CA that the alias had before. */
 static int request_of(const ca_cmp_settings_t *settings, const ca_request_t *request)
 {
-    if (settings->request == OSSL_CMP_P10CR || !request->holder ||
+    if (!settings->updates || !request->holder ||
         X509_NAME_cmp(X509_get_issuer_name(request->holder), X509_get_subject_name(settings->facts->cert)) != 0)
         return settings->request;
     return OSSL_CMP_KUR;
@@ -409,6 +469,8 @@ est_err_t *ca_cmp_session(ca_answer_t *answer, est_slice_t state, const ca_cmp_s
         return err;
     /* An answer was lost, and with it the nonce that the CA wants to see, or the CA has forgotten: it has ended the
      * transaction, and nothing is left but another one */
+    if (s.checked.der.n)
+        wire->lost(wire, s.checked.der, pool);
     memset(answer, 0, sizeof(*answer));
     return transact(answer, &anew);
 }

@@ -29,6 +29,32 @@ static est_err_t *read_request(int *out, const ca_config_t *config, apr_pool_t *
     return EST_FAIL(pool, config, "EstCACmpRequest \"%s\": there is no such request (known: p10cr, ir, cr)", name);
 }
 
+/* Is it the first of two words? NULL: first */
+static est_err_t *read_choice(int *is_first, const char *directive, const char *value, const char *const words[2],
+                              apr_pool_t *pool)
+{
+    *is_first = !value || !strcmp(value, words[0]);
+    if (!*is_first && strcmp(value, words[1]) != 0)
+        return EST_FAIL(pool, config, "%s is %s or %s, not \"%s\"", directive, words[0], words[1], value);
+    return NULL;
+}
+
+static est_err_t *read_messages(ca_cmp_settings_t *settings, const ca_config_t *config, apr_pool_t *pool)
+{
+    static const char *const renewals[] = {"kur", "same"}, *const confirmations[] = {"implicit", "explicit"};
+    int is_p10cr, is_implicit;
+
+    EST_TRY(read_request(&settings->request, config, pool));
+    is_p10cr = settings->request == OSSL_CMP_P10CR;
+    EST_TRY(read_choice(&settings->updates, "EstCACmpRenewal", config->cmp_renewal, renewals, pool));
+    if (is_p10cr && config->cmp_renewal && settings->updates)
+        return EST_FAIL(pool, config, "EstCACmpRenewal kur makes no sense with EstCACmpRequest p10cr");
+    settings->updates &= !is_p10cr;
+    EST_TRY(read_choice(&is_implicit, "EstCACmpConfirm", config->cmp_confirm, confirmations, pool));
+    settings->confirms = !is_implicit;
+    return NULL;
+}
+
 /* The text up to one of ends, without its backslashes; *in moves to the end */
 static char *take_part(const char **in, const char *ends, apr_pool_t *pool)
 {
@@ -178,7 +204,7 @@ est_err_t *ca_cmp_settings_read(ca_cmp_settings_t **out, const char **warning, c
     gap = ca_certs_gap(facts, pool);
     if (gap)
         *warning = apr_psprintf(pool, CA_CERTS_GAP, "EstCAChain", config->name, gap);
-    EST_TRY(read_request(&settings->request, config, pool));
+    EST_TRY(read_messages(settings, config, pool));
     if (config->cmp_recipient)
         EST_TRY(parse_name(&settings->recipient, config->cmp_recipient, pool));
     else

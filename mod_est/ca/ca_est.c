@@ -256,6 +256,7 @@ static est_err_t *est_open(ca_t **out, const ca_config_t *config, apr_pool_t *po
 
     EST_TRY(ca_in_block(ca_settings_check(config, ca_est_driver.name, pool), config, pool));
     EST_TRY(ca_remote_open(&est->remote, config, "https", pool));
+    ca_http_follow(est->remote.http);
     ca->driver = &ca_est_driver;
     ca->unchanged = 1;
     EST_TRY(ca_in_block(ca_est_certs_open(&est->certs, &warning, &est->remote, config, pool), config, pool));

@@ -40,6 +40,8 @@ static const struct {
     MEMBER("EstCACacheFile", cache, EST),
     MEMBER("EstCAExtensions", extensions, EST | CMP),
     MEMBER("EstCACmpRequest", cmp_request, CMP),
+    MEMBER("EstCACmpRenewal", cmp_renewal, CMP),
+    MEMBER("EstCACmpConfirm", cmp_confirm, CMP),
     MEMBER("EstCACmpRecipient", cmp_recipient, CMP),
     MEMBER("EstCACmpCertificate", cmp_certificate, CMP),
     MEMBER("EstCACmpKey", cmp_key, CMP),

@@ -70,9 +70,34 @@ est_err_t *est_forward_check_again(const est_forward_t *what, est_slice_t der, a
     return policy_issued_check(what->grant, what->csr->key->spki, der, what->ca->extensions, pool);
 }
 
+/* What is behind ca_request_t.granted */
+typedef struct {
+    const est_forward_t *what;
+    const store_outcome_t *order;
+    est_service_t *service;
+} exchange_t;
+
+/* ca_check_t */
 static est_err_t *check(const ca_request_t *request, est_slice_t der, apr_pool_t *pool)
 {
-    return est_forward_check_again(request->granted, der, pool);
+    const exchange_t *exchange = request->granted;
+
+    return est_forward_check_again(exchange->what, der, pool);
+}
+
+/* ca_keep_t. Nobody else resumes the order before this exchange must be over. */
+static est_err_t *keep(const ca_request_t *request, const char *upstream, est_slice_t state, apr_pool_t *pool)
+{
+    const exchange_t *exchange = request->granted;
+    store_t *store = exchange->service->store;
+    store_forward_t so_far = {.order = exchange->order->order,
+                              .attempt = exchange->order->attempt,
+                              .kind = STORE_FORWARD_WAITS,
+                              .upstream = upstream,
+                              .state = state,
+                              .retry_after = exchange->what->ca->lease};
+
+    return store->vt->order_forwarded(store, &so_far, pool);
 }
 
 /* ---- what became of it */
@@ -110,15 +135,17 @@ static void put_failure(const est_err_t *err, const ca_answer_t *answer, store_f
 }
 
 static est_err_t *ask_ca(ca_answer_t *answer, const est_forward_t *what, const store_outcome_t *order,
-                         const est_req_t *req)
+                         const est_req_t *req, est_service_t *service)
 {
+    exchange_t exchange = {what, order, service};
     int renews = req->op->op == POLICY_OP_REENROLL && req->identity.cert;
     ca_request_t request = {.facts = what->facts,
                             .now = req->now,
                             .csr = order->csr,
                             .holder = renews ? req->leaf : NULL,
                             .check = check,
-                            .granted = what,
+                            .keep = keep,
+                            .granted = &exchange,
                             .upstream = order->upstream,
                             .state = order->state};
     pki_tbs_t tbs = policy_grant_tbs(what->grant, what->csr->key->spki);
@@ -133,7 +160,7 @@ est_err_t *est_forward(est_slice_t *der, int *retry_after, const est_forward_t *
 {
     store_forward_t result = {.order = order->order, .attempt = order->attempt};
     ca_answer_t answer = {0};
-    est_err_t *err = ask_ca(&answer, what, order, req);
+    est_err_t *err = ask_ca(&answer, what, order, req, service);
 
     *der = est_slice("", 0);
     if (err) {

@@ -7,6 +7,7 @@ The octets are those of clients/replay.py; test_clients.py runs the clients that
 
 import base64
 import subprocess
+from concurrent import futures
 
 import pytest
 
@@ -237,13 +238,10 @@ def answers(site, holders, ra):
         for _ in range(11):
             with site.client(user, "wrong") as client:
                 client.post("simpleenroll", b"AAAA")
-    found = {}
-    for client in CLIENTS.values():
-        for kind in KINDS:
-            found[client.name, kind] = get_answer(kind, site, client, holders, ra)
-    for kind in KINDS:
-        found["libest compat", kind] = get_answer(kind, site, replay.LIBEST, holders, ra, "compat-")
-    return found
+    wanted = [(client, kind, "") for client in CLIENTS.values() for kind in KINDS] + [(replay.LIBEST, kind, "compat-") for kind in KINDS]
+    with futures.ThreadPoolExecutor(8) as pool:  # an answer 408 has to be waited for
+        replies = list(pool.map(lambda want: get_answer(want[1], site, want[0], holders, ra, want[2]), wanted))
+    return {("libest compat" if prefix else client.name, kind): reply for (client, kind, prefix), reply in zip(wanted, replies)}
 
 
 def text_of(reply):

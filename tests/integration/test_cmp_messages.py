@@ -5,16 +5,21 @@ Driver cmp and what only CMP has: protection, nonces, transactions of several me
 harness.upstream_cmp, which is as strict with nonces as RFC 4210 has it.
 """
 
+import os
+import signal
+
 import pytest
 from cryptography.hazmat.primitives import serialization
 
-from clients.orders import check_failed, check_waits, enrol, hurry, lines, one_row, rows
+from clients.orders import Asking, check_failed, check_waits, enrol, hurry, lines, one_row, rows
 from harness import run
 from harness.backends import ForwardingCmp
-from harness.pki import dns, make_csr, make_key
+from harness.pki import Identity, dns, make_csr, make_key
+from harness.upstream_cmp import INCORRECT_DATA
 
 DER = serialization.Encoding.DER
-NAMES = ("cmp-secret", "cmp-signature", "cmp-cr")
+NAMES = ("cmp-secret", "cmp-signature", "cmp-cr", "cmp-explicit")
+EXPLICIT = {"EstCACmpConfirm": "explicit", "EstCACmpRenewal": "same"}
 
 
 @pytest.fixture(scope="module")
@@ -22,9 +27,10 @@ def backends(session_directory):
     forwarded = {"EstCATimeout": 3 * run.SLOW, "EstCAFailures": 100}
     made = {}
     try:
-        for name, request in zip(NAMES, ("p10cr", "p10cr", "cr")):
+        for name, request in zip(NAMES, ("p10cr", "p10cr", "cr", "ir")):
             protection = "secret" if name == "cmp-secret" else "signature"
-            made[name] = ForwardingCmp(session_directory, "m-" + name, protection, tls=name == "cmp-cr", request=request, **forwarded)
+            more = EXPLICIT if name == "cmp-explicit" else {}
+            made[name] = ForwardingCmp(session_directory, "m-" + name, protection, tls=name == "cmp-cr", request=request, **forwarded, **more)
         yield made
     finally:
         for backend in made.values():
@@ -44,7 +50,7 @@ def site(backends, make_site):
 def driver(request, backends):
     backend = backends[request.param]
     backend.reset()
-    backend.upstream.implicit_confirm, backend.upstream.later_mode = False, None
+    backend.upstream.implicit_confirm, backend.upstream.later_mode, backend.upstream.takes_kur = False, None, True
     return backend
 
 
@@ -58,6 +64,7 @@ def der_of(cert):
     return cert.public_bytes(DER)
 
 
+@pytest.mark.parametrize("driver", NAMES[:3], indirect=True)
 def test_the_certificate_is_confirmed_unless_the_ca_does_without(site, driver):
     upstream = driver.upstream
     cert = enrol(site, device("confirmed", driver)[1], driver.label).cert()
@@ -65,6 +72,34 @@ def test_the_certificate_is_confirmed_unless_the_ca_does_without(site, driver):
     upstream.implicit_confirm = True
     enrol(site, device("implicit", driver)[1], driver.label).cert()
     assert upstream.confirmed == [cert] and len(upstream.requests) == 3
+
+
+@pytest.mark.parametrize("grants, told", [(True, True), ("always", False)], ids=["on-demand", "unasked"])
+@pytest.mark.parametrize("driver", ["cmp-explicit"], indirect=True)
+def test_explicit_confirmation_does_not_let_the_ca_do_without(site, driver, grants, told):
+    """Unless it does so unasked"""
+    upstream = driver.upstream
+    upstream.implicit_confirm = grants
+    cert = enrol(site, device(f"explicit-{told}", driver)[1], driver.label).cert()
+    assert upstream.issued == [cert] and upstream.confirmed == ([cert] if told else [])
+
+
+@pytest.mark.parametrize("driver, told", [("cmp-cr", False), ("cmp-explicit", True)], indirect=["driver"])
+def test_who_does_without_confirmation_does_not_hear_of_a_wrong_certificate(site, driver, told, expect_log):
+    """That, too, is on record; who hears of it hears why"""
+    subject, csr = device("unheard", driver)
+    upstream = driver.upstream
+    expect_log("EST1105")
+    upstream.implicit_confirm = True
+    driver.does("wrong-name")
+    check_failed(enrol(site, csr, driver.label), 502, "ca_wrong")
+    row = one_row(site, subject, "failed")
+    assert [bytes(row.answer)] == [der_of(cert) for cert in upstream.issued]
+    assert ("the CA does without confirmation" in row.reason) == (not told)
+    assert upstream.rejected == (upstream.issued if told else []) and not upstream.confirmed
+    if told:
+        ((words, bit),) = upstream.rejections
+        assert words in row.reason and bit == INCORRECT_DATA
 
 
 @pytest.mark.parametrize("mode", ["wrong-key", "wrong-name", "ca-certificate"])
@@ -136,10 +171,10 @@ def test_a_transaction_goes_on_after_polls_that_failed(site, driver, expect_log)
     assert one_row(site, subject, "issued").der == der_of(cert)
 
 
-@pytest.mark.parametrize("lost", [False, True], ids=["not-sent", "answer-lost"])
-def test_a_certificate_whose_confirmation_failed_is_confirmed_later(site, driver, lost):
-    upstream, (subject, csr) = driver.upstream, device(f"unconfirmed-{lost}", driver)
-    upstream.later_mode = "close" if lost else "http-503"
+@pytest.mark.parametrize("mode", ["http-503", "close", "unavailable"], ids=["not-sent", "answer-lost", "put-off"])
+def test_a_certificate_whose_confirmation_failed_is_confirmed_later(site, driver, mode):
+    upstream, (subject, csr) = driver.upstream, device("unconfirmed-" + mode, driver)
+    upstream.later_mode = mode
     check_waits(enrol(site, csr, driver.label))
     assert len(upstream.issued) == 1 and not [row for row in rows(site, subject) if row.der]
     upstream.later_mode = None
@@ -147,3 +182,45 @@ def test_a_certificate_whose_confirmation_failed_is_confirmed_later(site, driver
     cert = enrol(site, csr, driver.label).cert()
     assert upstream.issued == [cert] and upstream.confirmed == [cert]
     assert len(upstream.kinds) == 1
+
+
+@pytest.mark.parametrize("driver", ["cmp-secret", "cmp-explicit"], indirect=True)
+def test_a_process_that_ends_between_confirmation_and_acknowledgement(site, driver):
+    """The CA has the confirmation, so that the certificate counts: the next process gets that one, and no other"""
+    upstream, (subject, csr) = driver.upstream, device("ended", driver)
+    upstream.later_mode = "hang"
+    asking, before = Asking(site, csr, driver.label), set(site.httpd.children())
+    run.wait_until(lambda: upstream.confirmed, what="the confirmation")
+    row = one_row(site, subject, "forwarded")
+    assert row.state and row.upstream == upstream.url
+    check_waits(enrol(site, csr, driver.label))  # it is in the first one's hands
+    for pid in before:
+        os.kill(pid, signal.SIGKILL)
+    assert asking.end() is None, "the client had an answer"
+    run.wait_until(lambda: set(site.httpd.children()) - before, 20, "other children")
+    upstream.later_mode = None
+    driver.let_go()
+    check_waits(enrol(site, csr, driver.label))
+    hurry(site, subject)
+    cert = enrol(site, csr, driver.label).cert()
+    assert upstream.issued == [cert] and upstream.confirmed == [cert] and len(upstream.kinds) == 1
+    assert one_row(site, subject, "issued").id == row.id
+
+
+@pytest.mark.parametrize("driver, kinds", [("cmp-cr", ["cr", "kur"]), ("cmp-explicit", ["ir", "ir"])], indirect=["driver"])
+def test_a_ca_that_takes_a_kur_of_nobody_but_the_holder(site, driver, kinds, expect_log):
+    key, subject = make_key(), f"CN=holder-{driver.name}"
+    upstream, csr = driver.upstream, make_csr(make_key(), subject)
+    upstream.takes_kur = False
+    cert = enrol(site, make_csr(key, subject), driver.label).cert()
+    with site.client(identity=Identity(key, cert, driver.authority.chain())) as client:
+        if "kur" in kinds:
+            expect_log("EST1103")
+            check_failed(client.reenroll(csr, driver.label), 502, "ca_refused")
+            upstream.takes_kur = True
+            assert client.reenroll(csr, driver.label).cert() == upstream.issued[-1]
+            kinds = [*kinds, "kur"]
+        else:
+            assert client.reenroll(csr, driver.label).cert() == upstream.issued[-1]
+    assert upstream.kinds == kinds and len(upstream.issued) == 2
+    assert [row.operation for row in rows(site, subject)][-1] == "simplereenroll"

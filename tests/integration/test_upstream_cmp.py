@@ -20,8 +20,9 @@ DER, PEM = serialization.Encoding.DER, serialization.Encoding.PEM
 CMC_CA = x509.ObjectIdentifier("1.3.6.1.5.5.7.3.27")
 TIMEOUT = 5 * run.SLOW
 
-# <EstCA> block -> (protection, EstCACmpRequest)
-BLOCKS = {f"{protection}-{request}": (protection, request) for protection in ("secret", "signature") for request in ("p10cr", "ir", "cr")}
+# <EstCA> block -> (protection, EstCACmpRequest, further directives)
+BLOCKS = {f"{protection}-{request}": (protection, request, {}) for protection in ("secret", "signature") for request in ("p10cr", "ir", "cr")}
+BLOCKS["explicit"] = ("signature", "ir", {"EstCACmpConfirm": "explicit", "EstCACmpRenewal": "same"})
 
 
 class Authority:
@@ -45,10 +46,10 @@ class Authority:
         return f"http://127.0.0.1:{self.port.number}/pkix/"
 
     def block(self, name):
-        protection, request = BLOCKS[name]
+        protection, request, more = BLOCKS[name]
         chosen = {
             "EstCADriver": "cmp", "EstCAUpstream": self.url(), "EstCATimeout": TIMEOUT, "EstCAFailures": 100, "EstCACmpRequest": request,
-            "EstCACertificate": self.file("ca.crt", self.ca.pem()), "EstCAChain": self.file("ca.chain", self.ca.issuer.pem())}
+            "EstCACertificate": self.file("ca.crt", self.ca.pem()), "EstCAChain": self.file("ca.chain", self.ca.issuer.pem()), **more}
         if protection == "secret":
             chosen.update({"EstCACmpReference": "ra-7", "EstCACmpSecret": "file:" + self.file("secret", "open sesame\n")})
         else:
@@ -123,6 +124,20 @@ def test_implicit_confirmation(site, authority, name):
         run.wait_until(lambda: process.poll() is not None, 10, "the server to have had its one message")
 
 
+def test_explicit_confirmation(site, authority, expect_log):
+    """The server, which would do without, has the certificate confirmed or rejected"""
+    expect_log("EST1105")
+    _, _, csr, cert = device(authority, "explicit")
+    _, subject, other, _ = device(authority, "explicit-other")
+    with authority.serves(cert, "-grant_implicitconf", "-max_msgs", "2") as process:
+        assert enrol(site, csr, "explicit").cert() == cert
+        run.wait_until(lambda: process.poll() is not None, 10, "the server to have had its two messages")
+    with authority.serves(cert, "-grant_implicitconf", "-max_msgs", "2") as process:
+        check_failed(enrol(site, other, "explicit"), 502, "ca_wrong")
+        run.wait_until(lambda: process.poll() is not None, 10, "the server to have had its two messages")
+    assert "is not sure" not in one_row(site, subject, "failed").reason
+
+
 @pytest.mark.parametrize("name", ["secret-p10cr", "signature-ir", "signature-cr"])
 def test_PE_01_PE_02_a_certificate_that_is_waited_for(site, authority, name):
     """The server has to be asked twice more; the state of the transaction is in the row meanwhile"""
@@ -144,11 +159,14 @@ def test_PE_01_PE_02_a_certificate_that_is_waited_for(site, authority, name):
     assert one_row(site, subject, "issued").id == row.id
 
 
-def test_a_renewal_is_a_kur(site, authority):
-    """openssl's server takes none but those for the certificate that it answers with, which therefore is not on record yet"""
-    key, subject, csr, cert = device(authority, "kur")
-    with authority.serves(cert), site.client(identity=Identity(key, cert, authority.ca.chain())) as client:
-        assert client.reenroll(csr, "signature-ir").cert() == cert
+@pytest.mark.parametrize("name", ["signature-ir", "explicit"])
+def test_a_renewal(site, authority, name):
+    """openssl's server takes no kur but those for the certificate that it answers with, which therefore is not on record yet; as ir
+    it takes any"""
+    key, subject, csr, old = device(authority, "renewal-" + name)
+    cert = old if name == "signature-ir" else authority.ca.issue(subject, key).cert
+    with authority.serves(cert), site.client(identity=Identity(key, old, authority.ca.chain())) as client:
+        assert client.reenroll(csr, name).cert() == cert
     assert one_row(site, subject, "issued").operation == "simplereenroll"
 
 

@@ -38,12 +38,17 @@ typedef struct {
     int spoil_at;          /* answer in which one octet is another */
     int swell_at;          /* answer that is far too long */
     int cut_at;            /* answer without its last octet */
+    int refuses_confirmations;
+    est_err_t *keep_error; /* what ca_cmp_wire_t.keep fails with; NULL: it does not */
     /* what it saw */
     int n_messages, bodies[CMP_TEST_MAX];
     est_slice_t csr, template, tmpl_subject;
     int n_exts, n_key_identifiers;
     int has_old;
-    int n_confirmed, n_rejected;
+    int n_issued, n_confirmed, n_rejected;
+    char rejection[OSSL_CMP_PKISI_BUFLEN]; /* what was said of the last certificate that was rejected */
+    int n_kept, messages_when_kept;
+    est_slice_t kept, lost; /* what the wire was told last */
     /* its own */
     OSSL_CMP_MSG *request;
     int n_polled;
@@ -101,6 +106,7 @@ static inline OSSL_CMP_PKISI *cmp_test_request(OSSL_CMP_SRV_CTX *server, const O
     *cert =
         make_cert(&(cert_spec_t){.subject = "CN=device", .key = ca->device, .issuer = ca->cert, .issuer_key = ca->key});
     X509_up_ref(*cert);
+    ca->n_issued++;
     return OSSL_CMP_STATUSINFO_new(OSSL_CMP_PKISTATUS_accepted, 0, NULL);
 }
 
@@ -132,10 +138,14 @@ static inline int cmp_test_confirm(OSSL_CMP_SRV_CTX *server, const OSSL_CMP_MSG 
     (void)message;
     (void)id;
     (void)hash;
-    if (status && OSSL_CMP_snprint_PKIStatusInfo(status, text, sizeof(text)) && strstr(text, "rejection"))
+    if (ca->refuses_confirmations)
+        return 0;
+    if (status && OSSL_CMP_snprint_PKIStatusInfo(status, text, sizeof(text)) && strstr(text, "rejection")) {
         ca->n_rejected++;
-    else
+        apr_cpystrn(ca->rejection, text, sizeof(ca->rejection));
+    } else {
         ca->n_confirmed++;
+    }
     return 1;
 }
 
@@ -193,6 +203,27 @@ static inline est_err_t *cmp_test_send(ca_cmp_wire_t *wire, est_slice_t *out, es
     return NULL;
 }
 
+/* ca_cmp_wire_t.keep */
+static inline est_err_t *cmp_test_keep(ca_cmp_wire_t *wire, est_slice_t state, apr_pool_t *to)
+{
+    cmp_test_t *ca = (cmp_test_t *)wire;
+
+    assert_non_null(to);
+    ca->n_kept++;
+    ca->messages_when_kept = ca->n_messages;
+    ca->kept = est_slice_dup(state, pool);
+    return ca->keep_error;
+}
+
+/* ca_cmp_wire_t.lost */
+static inline void cmp_test_lost(ca_cmp_wire_t *wire, est_slice_t der, apr_pool_t *to)
+{
+    cmp_test_t *ca = (cmp_test_t *)wire;
+
+    assert_non_null(to);
+    ca->lost = est_slice_dup(der, pool);
+}
+
 static inline apr_status_t cmp_test_free(void *data)
 {
     cmp_test_t *ca = data;
@@ -225,7 +256,7 @@ static inline cmp_test_t *cmp_test_make(void)
     cmp_test_t *ca = apr_pcalloc(pool, sizeof(*ca));
     X509_STORE *trusted = X509_STORE_new();
 
-    ca->wire.send = cmp_test_send;
+    ca->wire = (ca_cmp_wire_t){cmp_test_send, cmp_test_keep, cmp_test_lost};
     ca->dir = temp_dir();
     ca->key = make_key("P-256");
     ca->device = make_key("P-256");

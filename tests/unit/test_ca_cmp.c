@@ -114,6 +114,31 @@ static void test_a_certificate_of_another_ca_is_not_updated_but_asked_for(void *
     }
 }
 
+/* A CA that lets nobody but the holder ask for a kur */
+static void test_renewals_can_be_the_same_as_enrolments(void **state)
+{
+    static const struct {
+        const char *name;
+        int body;
+    } rows[] = {{"ir", OSSL_CMP_IR}, {"cr", OSSL_CMP_CR}, {"p10cr", OSSL_CMP_P10CR}};
+
+    (void)state;
+    for (apr_size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        cmp_test_t *ca = cmp_test_make();
+        ca_config_t config = cmp_test_config(ca);
+        ca_request_t *request = request_of(ca, cmp_test_settings(&config));
+        ca_answer_t answer;
+
+        request->holder = make_cert(&(cert_spec_t){.subject = "CN=old", .issuer = ca->cert, .issuer_key = ca->key});
+        config.cmp_request = rows[i].name;
+        config.cmp_renewal = "same";
+        ASSERT_OK(run(&answer, est_slice("", 0), ca, &config, request));
+        assert_certificate(&answer, ca);
+        assert_int_equal(ca->bodies[0], rows[i].body);
+        assert_false(ca->has_old);
+    }
+}
+
 static void test_p10cr_is_p10cr_in_renewals_too(void **state)
 {
     cmp_test_t *ca = cmp_test_make();
@@ -292,74 +317,6 @@ static void test_a_signer_can_be_trusted_by_its_own_certificate(void **state)
     assert_certificate(&answer, ca);
 }
 
-/* ---- confirmation */
-
-static void test_the_certificate_is_confirmed_where_the_ca_wants_it(void **state)
-{
-    cmp_test_t *ca = cmp_test_make();
-    ca_config_t config = cmp_test_config(ca);
-    ca_answer_t answer;
-
-    (void)state;
-    ASSERT_OK(run_new(&answer, ca, &config));
-    assert_int_equal(ca->n_messages, 2);
-    assert_int_equal(ca->bodies[1], CMP_TEST_CERTCONF);
-    assert_int_equal(ca->n_confirmed, 1);
-}
-
-static void test_nothing_is_confirmed_where_the_ca_does_without(void **state)
-{
-    cmp_test_t *ca = cmp_test_make();
-    ca_config_t config = cmp_test_config(ca);
-    ca_answer_t answer;
-
-    (void)state;
-    assert_true(OSSL_CMP_SRV_CTX_set_grant_implicit_confirm(ca->server, 1));
-    ASSERT_OK(run_new(&answer, ca, &config));
-    assert_certificate(&answer, ca);
-    assert_int_equal(ca->n_messages, 1);
-}
-
-static void test_a_wrong_certificate_is_rejected_to_the_ca(void **state)
-{
-    (void)state;
-    for (int implicit = 0; implicit < 2; implicit++) {
-        cmp_test_t *ca = cmp_test_make();
-        ca_config_t config = cmp_test_config(ca);
-        ca_request_t *request = request_of(ca, cmp_test_settings(&config));
-        ca_answer_t answer;
-
-        assert_true(OSSL_CMP_SRV_CTX_set_grant_implicit_confirm(ca->server, implicit));
-        ca->device = make_key("P-256");
-        ASSERT_FAILS(run(&answer, est_slice("", 0), ca, &config, request), ca_wrong, NULL);
-        ASSERT_SLICE(spki_of(X509_get0_pubkey(parse_cert(answer.der))), spki_of(ca->device));
-        assert_int_equal(answer.state.n, 0);
-        assert_int_equal(ca->n_rejected, !implicit);
-        assert_int_equal(ca->n_confirmed, 0);
-    }
-}
-
-static est_err_t *not_granted(const ca_request_t *request, est_slice_t der, apr_pool_t *p)
-{
-    (void)request;
-    (void)der;
-    return EST_FAIL(p, ca_wrong, "not granted");
-}
-
-static void test_what_policy_does_not_accept_is_rejected_to_the_ca(void **state)
-{
-    cmp_test_t *ca = cmp_test_make();
-    ca_config_t config = cmp_test_config(ca);
-    ca_request_t *request = request_of(ca, cmp_test_settings(&config));
-    ca_answer_t answer;
-
-    (void)state;
-    request->check = not_granted;
-    ASSERT_FAILS(run(&answer, est_slice("", 0), ca, &config, request), ca_wrong, "not granted");
-    assert_true(answer.der.n > 0);
-    assert_int_equal(ca->n_rejected, 1);
-}
-
 /* ---- the CA says no */
 
 static void test_the_words_of_a_refusal_are_passed_on(void **state)
@@ -426,6 +383,7 @@ int main(void)
         EST_TEST(test_a_ca_that_does_not_take_our_word_for_the_proof_of_possession),
         EST_TEST(test_a_renewal_is_a_key_update_with_the_old_certificate),
         EST_TEST(test_a_certificate_of_another_ca_is_not_updated_but_asked_for),
+        EST_TEST(test_renewals_can_be_the_same_as_enrolments),
         EST_TEST(test_p10cr_is_p10cr_in_renewals_too),
         EST_TEST(test_a_shared_secret_protects_every_kind),
         EST_TEST(test_another_secret_is_no_proper_answer),
@@ -435,10 +393,6 @@ int main(void)
         EST_TEST(test_who_may_sign_for_the_ca),
         EST_TEST(test_who_needs_a_key_usage),
         EST_TEST(test_a_signer_can_be_trusted_by_its_own_certificate),
-        EST_TEST(test_the_certificate_is_confirmed_where_the_ca_wants_it),
-        EST_TEST(test_nothing_is_confirmed_where_the_ca_does_without),
-        EST_TEST(test_a_wrong_certificate_is_rejected_to_the_ca),
-        EST_TEST(test_what_policy_does_not_accept_is_rejected_to_the_ca),
         EST_TEST(test_the_words_of_a_refusal_are_passed_on),
         EST_TEST(test_a_ca_that_is_not_available_has_not_got_the_request),
         EST_TEST(test_nothing_is_written_to_stderr),

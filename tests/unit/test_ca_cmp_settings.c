@@ -101,6 +101,9 @@ static void test_what_makes_no_sense_is_refused_by_the_name_of_its_directive(voi
         {"EstCAKeyModule makes no sense with EstCADriver cmp", MEMBER(key_module), "x.so"},
         {"EstCACacheFile makes no sense with EstCADriver cmp", MEMBER(cache), "x"},
         {"EstCACmpRequest \"kur\": there is no such request (known: p10cr, ir, cr)", MEMBER(cmp_request), "kur"},
+        {"EstCACmpRenewal is kur or same, not \"ir\"", MEMBER(cmp_renewal), "ir"},
+        {"EstCACmpRenewal kur makes no sense with EstCACmpRequest p10cr", MEMBER(cmp_renewal), "kur"},
+        {"EstCACmpConfirm is implicit or explicit, not \"on\"", MEMBER(cmp_confirm), "on"},
         {"EstCACmpCertificate needs EstCACmpKey", MEMBER(cmp_key), NULL},
         {"EstCACmpKey needs EstCACmpCertificate", MEMBER(cmp_certificate), NULL},
         {"EstCACmpCertificate and EstCACmpKey, or EstCACmpReference and EstCACmpSecret: not both",
@@ -127,6 +130,30 @@ static void test_what_makes_no_sense_is_refused_by_the_name_of_its_directive(voi
             fail_msg("%s: it was opened, or failed with something else", rows[i].label);
         ASSERT_ROW(err, err->code, rows[i].label, rows[i].label);
         ASSERT_ROW(err, err->code, "<EstCA issuing> at est.conf:7: ", rows[i].label);
+    }
+}
+
+static void test_how_renewals_and_confirmations_are_sent(void **state)
+{
+    static const struct {
+        const char *request, *renewal, *confirm;
+        int updates, confirms;
+    } rows[] = {
+        {NULL, NULL, NULL, 0, 0},      {"ir", NULL, "implicit", 1, 0},   {"cr", "kur", "explicit", 1, 1},
+        {"ir", "same", NULL, 0, 0},    {"p10cr", "same", NULL, 0, 0},    {NULL, NULL, "explicit", 0, 1},
+    };
+
+    (void)state;
+    for (apr_size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        ca_config_t config = cmp_test_config(cmp_test_make());
+        const ca_cmp_settings_t *settings;
+
+        config.cmp_request = rows[i].request;
+        config.cmp_renewal = rows[i].renewal;
+        config.cmp_confirm = rows[i].confirm;
+        settings = cmp_test_settings(&config);
+        if (settings->updates != rows[i].updates || settings->confirms != rows[i].confirms)
+            fail_msg("row %d", (int)i);
     }
 }
 
@@ -233,6 +260,7 @@ int main(void)
         EST_TEST(test_both_keys_are_reserved),
         EST_TEST(test_a_chain_without_its_root_will_do),
         EST_TEST(test_what_makes_no_sense_is_refused_by_the_name_of_its_directive),
+        EST_TEST(test_how_renewals_and_confirmations_are_sent),
         EST_TEST(test_half_a_secret_and_none_at_all),
         EST_TEST(test_a_key_that_does_not_fit_or_cannot_sign_messages),
         EST_TEST(test_what_is_worth_a_warning),

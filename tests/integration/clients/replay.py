@@ -7,6 +7,7 @@ import dataclasses
 import socket
 import ssl
 import subprocess
+import threading
 
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.serialization import pkcs7
@@ -132,7 +133,7 @@ def converse_with_ip_sni(site, octets, identity=None):
     credentials = ["-cert", identity.file(), "-key", identity.file(), "-cert_chain", identity.file()] if identity else []
     done = subprocess.run(
         ["openssl", "s_client", "-quiet", "-tls1_2", "-connect", f"127.0.0.1:{site.port}", "-servername", "127.0.0.1",
-         "-verify_hostname", "localhost", "-verify_return_error", "-CAfile", site.httpd.put("root.pem", site.pki.root.pem()), *credentials],
+         "-verify_hostname", "localhost", "-verify_return_error", "-CAfile", site.httpd.put(f"root-{threading.get_ident()}.pem", site.pki.root.pem()), *credentials],
         input=octets, stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=LIMIT * run.SLOW, check=False)
     assert done.stdout, done.stderr.decode()
     return entered(site, Reply(done.stdout))

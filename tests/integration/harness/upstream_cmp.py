@@ -45,6 +45,7 @@ PKICONF, ERROR, POLLREP = 19, 23, 26
 WAITING, REJECTION = 3, 2
 # Bits of PKIFailureInfo
 BAD_MESSAGE_CHECK, BAD_REQUEST, BAD_POP, CERT_CONFIRMED, NOT_AUTHORIZED, BAD_RECIPIENT_NONCE, SYSTEM_UNAVAIL = 1, 2, 9, 11, 23, 13, 24
+INCORRECT_DATA = 7
 
 # What a request is answered with
 MODES = {
@@ -134,6 +135,14 @@ def read_message(data):
                    protection, certs, der.seq(parts[0].whole, parts[1].whole))
 
 
+def read_reason(data):
+    """(words, bit) of the contents of a PKIStatusInfo that has both"""
+    _, words, fail_info = elements(data)
+    bits = "".join(f"{octet:08b}" for octet in fail_info.body[1:])
+    assert bits.count("1") == 1
+    return only(words.body).body.decode(), bits.index("1")
+
+
 # ---- protection
 
 def pbm(secret, parameters, data):
@@ -211,12 +220,14 @@ class UpstreamCmp(UpstreamEst):
     def __init__(self, directory, name="upstream-cmp", label=None, tls=True, mount="/pkix"):
         self.protection = "signature"       # what block() sets up; what comes decides how it is answered
         self.reference, self.secret = b"ra-1", b"a secret between the two"
-        self.implicit_confirm = False       # grants it to who asks
+        self.implicit_confirm = False       # grants it to who asks; "always": to everybody
+        self.takes_kur = True               # or to nobody: only the holder may ask for one
         self.fail_info = NOT_AUTHORIZED
         self.later_mode = None
         self.transactions = {}              # transactionID -> Enrolment
         self.kinds = []                     # of the requests: names in REQUESTS
         self.confirmed, self.rejected = [], []  # x509.Certificate
+        self.rejections = []                # (words, bit of PKIFailureInfo) of these
         self.old = []                       # (issuer Name, serial number) that kur named
         super().__init__(directory, name, label, tls, mount)
         self.signer_of_requests = self.clients.issue(f"O={name},CN=CMP RA", eku=(pki.CMC_RA,))
@@ -229,7 +240,7 @@ class UpstreamCmp(UpstreamEst):
     def forget(self):
         super().forget()
         with self.changed:
-            for collection in (self.transactions, self.kinds, self.confirmed, self.rejected, self.old):
+            for collection in (self.transactions, self.kinds, self.confirmed, self.rejected, self.rejections, self.old):
                 collection.clear()
 
     @property
@@ -339,9 +350,13 @@ class UpstreamCmp(UpstreamEst):
                 raise Refused(BAD_REQUEST, "the transaction is there")
             transaction = self.transactions[number] = Enrolment(message.kind, body)
             transaction.mode = mode
+            if message.kind == "kur" and not self.takes_kur:
+                raise Refused(NOT_AUTHORIZED, "only the holder updates its certificate")
             if transaction.old:
                 self.old.append(transaction.old)
             return self.enrol_in(transaction)
+        if mode == "unavailable":
+            raise Refused(SYSTEM_UNAVAIL, "come back tomorrow")
         transaction = self.transactions.get(number)
         if not transaction:
             raise Refused(BAD_REQUEST, "no such transaction")
@@ -391,13 +406,15 @@ class UpstreamCmp(UpstreamEst):
             raise Refused(BAD_REQUEST, "that is another certificate")
         accepted = not info or elements(info[0].body)[0].body == b"\0"
         (self.confirmed if accepted else self.rejected).append(cert)
+        if not accepted:
+            self.rejections.append(read_reason(info[0].body))
         transaction.over = True
         return PKICONF, der.tlv(der.NULL)
 
     def write(self, message, mode, tag, body):
         header, nonce = message.header, os.urandom(16)
         transaction = self.transactions.get(header.transaction)
-        if transaction:
+        if transaction and tag != ERROR:  # after an error it stands where it stood
             transaction.nonce = nonce
         by_secret = header.algorithm is not None and algorithm(header.algorithm.body)[0] == PBM
         signer = self.stranger if mode == "wrong-signer" else self.signer
@@ -414,7 +431,8 @@ class UpstreamCmp(UpstreamEst):
         answered = os.urandom(16) if mode == "wrong-nonce" else header.nonce
         fields += [der.tlv(0xA4, der.tlv(der.OCTET_STRING, number)), der.tlv(0xA5, der.tlv(der.OCTET_STRING, nonce)),
                    der.tlv(0xA6, der.tlv(der.OCTET_STRING, answered))]
-        if header.implicit and self.implicit_confirm and tag in ANSWERS.values():
+        granted = self.implicit_confirm == "always" or header.implicit and self.implicit_confirm
+        if granted and tag in ANSWERS.values():
             fields.append(der.tlv(0xA8, der.seq(der.seq(der.oid(IMPLICIT_CONFIRM), der.tlv(der.NULL)))))
             if transaction and transaction.certs:
                 transaction.over = True
