@@ -336,11 +336,11 @@ static est_err_t *ended(session_t *s, const OSSL_CMP_CTX *ctx)
     int refused = matters & (IN_ERROR | IN_RESPONSE);
 
     if (!refused && s->trust.stranger)
-        return EST_FAIL(s->pool, ca_answer, "\"%s\" has signed the answer, and must not sign for the CA: %s",
-                        s->trust.stranger, reasons);
+        return EST_FAIL(s->pool, ca_answer, "%s\"%s\" has signed the answer, and must not sign for the CA: %s",
+                        answered(s), s->trust.stranger, reasons);
     if (!refused && s->n_sent && matters & OTHER_SECRET)
-        return EST_FAIL(s->pool, ca_answer, "%s: is EstCACmpSecret the secret that the CA has for EstCACmpReference?",
-                        reasons);
+        return EST_FAIL(s->pool, ca_answer, "%s%s: is EstCACmpSecret the secret that the CA has for EstCACmpReference?",
+                        answered(s), reasons);
     if (!refused)
         return EST_FAIL(s->pool, ca_answer, "%s%s",
                         s->before.n && !s->n_sent ? "what is kept of the transaction: " : answered(s), reasons);
