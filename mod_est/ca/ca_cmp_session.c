@@ -42,6 +42,7 @@ typedef struct {
     est_err_t *broken;   /* why a message got no answer */
     est_err_t *wrong;    /* why the certificate is not accepted */
     ca_answer_t checked; /* the certificate that came */
+    int is_unkept;       /* keep failed, and certConf was not sent */
     int has_confirmed;   /* certConf, with whatever we think of it, was answered */
     int is_lost;         /* the CA does not know the transaction as it is in before */
 } session_t;
@@ -126,7 +127,8 @@ static int prepare_confirmation(session_t *s)
     if (s->wrong || !s->progress)
         return 1;
     s->broken = s->wire->keep(s->wire, ca_cmp_state_encode(&s->now, s->pool), s->pool);
-    return !s->broken;
+    s->is_unkept = s->broken != NULL;
+    return !s->is_unkept;
 }
 
 /* OSSL_CMP_transfer_cb_t */
@@ -389,7 +391,7 @@ static void waits(ca_answer_t *answer, const session_t *s, int retry_after)
 static void put_off(ca_answer_t *answer, const session_t *s, int retry_after, const char *why)
 {
     waits(answer, s, retry_after);
-    if (s->checked.der.n)
+    if (s->checked.der.n && !s->is_unkept)
         s->wire->unconfirmed(s->wire, s->checked.der, why, s->pool);
 }
 

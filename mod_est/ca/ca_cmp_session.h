@@ -32,7 +32,8 @@ struct ca_cmp_wire_t {
     est_err_t *(*send)(ca_cmp_wire_t *wire, est_slice_t *answer, est_slice_t message, apr_pool_t *pool);
     /* Before a certificate is confirmed: the state to go on from. What fails here is not confirmed. */
     est_err_t *(*keep)(ca_cmp_wire_t *wire, est_slice_t state, apr_pool_t *pool);
-    /* This certificate is not confirmed yet, for that reason: the client is told to come again */
+    /* This certificate is not confirmed yet, for that reason of the CA's or of the way there: the client is told to come
+     * again */
     void (*unconfirmed)(ca_cmp_wire_t *wire, est_slice_t der, const char *why, apr_pool_t *pool);
     /* The CA does not know any more whether this certificate was confirmed, and another one is about to be asked for */
     void (*lost)(ca_cmp_wire_t *wire, est_slice_t der, apr_pool_t *pool);

@@ -273,6 +273,7 @@ static void test_what_cannot_be_kept_is_not_confirmed(void **state)
     assert_int_equal(answer.der.n, 0);
     assert_true(answer.state.n > 0);
     assert_int_equal(ca->n_messages, 1);
+    assert_int_equal(ca->n_unconfirmed, 0); /* it is not the CA that they should look at */
     ca->keep_error = NULL;
     ASSERT_OK(run(&answer, answer.state, ca, &config, NULL));
     assert_certificate(&answer, ca);
