@@ -5,7 +5,6 @@
 #include "ca.h"
 #include "ca_cmp.h"
 #include "ca_est.h"
-#include "ca_gate.h"
 #include "ca_local.h"
 
 #include <apr_strings.h>
@@ -39,4 +38,20 @@ apr_size_t ca_shared_size(const ca_t *ca)
 void ca_share(ca_t *ca, void *memory)
 {
     ca->gates = memory;
+}
+
+int ca_status(const ca_gate_status_t **out, const ca_t *ca, apr_time_t now, apr_pool_t *pool)
+{
+    ca_gate_status_t *all = apr_pcalloc(pool, (apr_size_t)(ca->n_gates + 1) * sizeof(*all));
+    int n = 0;
+
+    for (; ca->guarded && ca->guarded[n]; n++) {
+        all[n].name = ca->guarded[n];
+        all[n].places = ca->rules->places;
+        all[n].failures = ca->rules->failures;
+        ca_gate_look(&all[n].look, (const ca_gate_t *)((const char *)ca->gates + (apr_size_t)n * ca_gate_size()),
+                     ca->rules, now);
+    }
+    *out = all;
+    return n;
 }

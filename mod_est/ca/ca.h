@@ -11,6 +11,7 @@
  */
 
 #include "base/est_env.h"
+#include "ca_gate.h"
 #include "pki/pki_cert.h"
 #include "pki/pki_path.h"
 
@@ -122,6 +123,10 @@ typedef struct {
      *   alias_broken    requests of this kind cannot be forwarded
      */
     est_err_t *(*issue)(ca_t *ca, ca_answer_t *answer, const ca_request_t *request, apr_pool_t *pool);
+    /* NULL, or: looks again at what facts says when it is time to, so that no request has to wait for that. Called every
+     * second or so, by one thread of a process that has started; returns at once when nothing is due, else within
+     * ca_t.lease. What fails is logged and tried again later. pool is for the call alone. */
+    void (*refresh)(ca_t *ca, apr_pool_t *pool);
 } ca_driver_t;
 
 /* Drivers put this first in their own struct. Shared by threads; what changes is the driver's to guard. */
@@ -134,6 +139,9 @@ struct ca_t {
                                       NULL: none */
     int n_gates;         /* upstreams, or tokens, that are guarded by a gate (ca_gate.h) */
     void *gates;         /* n_gates of them, of this process; ca_share puts them elsewhere */
+    const char *const *guarded; /* what the first of them stand before, for people: URLs, or a key's URI, without
+                                   secrets; NULL behind the last; NULL: nothing */
+    const ca_gate_rules_t *rules; /* of these */
     const est_slice_t *keys; /* certificates, DER, of further keys that the server holds (TLS client, CMP): reserved */
     int n_keys;
     const char *warning; /* worth a line in the log at start, or NULL */
@@ -149,5 +157,15 @@ est_err_t *ca_in_block(est_err_t *err, const ca_config_t *config, apr_pool_t *po
  * first request, and before the process forks. memory is zero, aligned for any type, and lives as long as ca. */
 apr_size_t ca_shared_size(const ca_t *ca);
 void ca_share(ca_t *ca, void *memory);
+
+/* One gate of a CA, and what it may have */
+typedef struct {
+    const char *name; /* what it stands before: an upstream's URL, or the pkcs11: URI of a key */
+    ca_gate_look_t look;
+    int places, failures; /* EstCAConcurrency, EstCAFailures */
+} ca_gate_status_t;
+
+/* Returns how many *out has, which is in pool: 0 for a key in a file. Asks nobody, waits for nobody, changes nothing. */
+int ca_status(const ca_gate_status_t **out, const ca_t *ca, apr_time_t now, apr_pool_t *pool);
 
 #endif

@@ -133,7 +133,7 @@ static void take_urls_literally(ca_remote_t *remote, const ca_config_t *config, 
 
     for (int i = 0; i < remote->n_upstreams; i++)
         urls[i] = apr_pstrdup(pool, APR_ARRAY_IDX(config->upstreams, i, const char *));
-    remote->upstreams = urls;
+    remote->upstreams = remote->ca.guarded = urls;
 }
 
 static est_err_t *cmp_open(ca_t **out, const ca_config_t *config, apr_pool_t *pool)
@@ -172,4 +172,4 @@ static est_err_t *cmp_issue(ca_t *ca, ca_answer_t *answer, const ca_request_t *r
     return ca_remote_try((ca_remote_t *)ca, answer, request, attempt, pool);
 }
 
-const ca_driver_t ca_cmp_driver = {"cmp", 1, cmp_open, cmp_start, cmp_facts, cmp_issue};
+const ca_driver_t ca_cmp_driver = {"cmp", 1, cmp_open, cmp_start, cmp_facts, cmp_issue, NULL};

@@ -256,6 +256,7 @@ static est_err_t *est_open(ca_t **out, const ca_config_t *config, apr_pool_t *po
 
     EST_TRY(ca_in_block(ca_settings_check(config, ca_est_driver.name, pool), config, pool));
     EST_TRY(ca_remote_open(&est->remote, config, "https", pool));
+    ca_http_follow(est->remote.http);
     ca->driver = &ca_est_driver;
     ca->unchanged = 1;
     EST_TRY(ca_in_block(ca_est_certs_open(&est->certs, &warning, &est->remote, config, pool), config, pool));
@@ -287,4 +288,9 @@ static est_err_t *est_issue(ca_t *ca, ca_answer_t *answer, const ca_request_t *r
     return ca_remote_try(&((ca_est_t *)ca)->remote, answer, request, attempt, pool);
 }
 
-const ca_driver_t ca_est_driver = {"est", 1, est_open, est_start, est_facts, est_issue};
+static void est_refresh(ca_t *ca, apr_pool_t *pool)
+{
+    ca_est_certs_refresh(((ca_est_t *)ca)->certs, pool);
+}
+
+const ca_driver_t ca_est_driver = {"est", 1, est_open, est_start, est_facts, est_issue, est_refresh};

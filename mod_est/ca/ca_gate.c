@@ -4,6 +4,8 @@
  */
 #include "ca_gate.h"
 
+#include <string.h>
+
 /*
  * Each place, and the circuit breaker, is one word of 64 bits, changed by compare-and-swap alone: whoever dies in
  * between leaves nothing half done. Times are in ticks of 1/16 second, rounded up.
@@ -180,6 +182,14 @@ static ca_gate_change_t count(ca_gate_t *gate, const ca_gate_rules_t *rules, uns
     }
 }
 
+/* Who was let through to see has not come back: that was a failure, when its lease ended */
+static void count_lost_probe(breaker_t *breaker, const ca_gate_rules_t *rules, apr_time_t now)
+{
+    apr_uint64_t today = ticks_now(now);
+
+    count_failure(breaker, rules, breaker->until < today ? breaker->until : today);
+}
+
 /* Seconds until another one is let through, at least 1 */
 static int wait_of(const breaker_t *breaker, const ca_gate_rules_t *rules, apr_time_t now)
 {
@@ -261,10 +271,8 @@ ca_gate_verdict_t ca_gate_enter(int *place, int *wait, ca_gate_t *gate, const ca
             *wait = wait_of(&breaker, rules, now);
             return CA_GATE_CLOSED;
         }
-        if (breaker.probing) { /* who was let through has not come back: that was a failure, when its lease ended */
-            apr_uint64_t today = ticks_now(now);
-
-            count_failure(&next, rules, breaker.until < today ? breaker.until : today);
+        if (breaker.probing) {
+            count_lost_probe(&next, rules, now);
             swap(&gate->breaker, word, pack_breaker(&next));
             continue;
         }
@@ -289,4 +297,21 @@ ca_gate_change_t ca_gate_leave(ca_gate_t *gate, const ca_gate_rules_t *rules, in
     unsigned epoch;
 
     return release(&epoch, gate, place) ? count(gate, rules, epoch, result, 1, now) : CA_GATE_SAME;
+}
+
+void ca_gate_look(ca_gate_look_t *out, const ca_gate_t *gate, const ca_gate_rules_t *rules, apr_time_t now)
+{
+    breaker_t breaker = unpack_breaker(load(&gate->breaker));
+
+    memset(out, 0, sizeof(*out));
+    if (breaker.probing && is_over(breaker.until, rules, now))
+        count_lost_probe(&breaker, rules, now); /* as the next one that comes will find it */
+    if (breaker.until) {
+        out->state = breaker.probing || is_over(breaker.until, rules, now) ? CA_GATE_IS_HALF_OPEN : CA_GATE_IS_CLOSED;
+        if (out->state == CA_GATE_IS_CLOSED)
+            out->wait = wait_of(&breaker, rules, now);
+    }
+    out->failures = (int)breaker.failures;
+    for (int i = 0; i < CA_GATE_MAX; i++)
+        out->inside += !is_over(unpack_place(load(&gate->places[i])).until, rules, now);
 }

@@ -44,6 +44,16 @@ typedef enum {
 /* What a result changed, worth a line in the log once */
 typedef enum { CA_GATE_SAME, CA_GATE_WENT_DOWN, CA_GATE_CAME_BACK } ca_gate_change_t;
 
+typedef enum { CA_GATE_IS_OPEN, CA_GATE_IS_CLOSED, CA_GATE_IS_HALF_OPEN } ca_gate_state_t;
+
+/* As it is seen from outside */
+typedef struct {
+    ca_gate_state_t state; /* half-open: one is there to see, or the next one will be */
+    int wait;              /* closed: seconds until it is tried again, at least 1; else 0 */
+    int inside;            /* requests, those whose lease ran out not counted */
+    int failures;          /* in a row */
+} ca_gate_look_t;
+
 apr_size_t ca_gate_size(void);
 
 /* A closed gate whose time is over lets one through to see (half-open); the others find it closed until that one is
@@ -54,5 +64,7 @@ ca_gate_change_t ca_gate_leave(ca_gate_t *gate, const ca_gate_rules_t *rules, in
                                apr_time_t now);
 /* Seconds that it is still left alone, at least 1; 0: one could try */
 int ca_gate_wait(const ca_gate_t *gate, const ca_gate_rules_t *rules, apr_time_t now);
+/* Changes nothing, not even what is due to change with the next one that comes. A moment later it may be otherwise. */
+void ca_gate_look(ca_gate_look_t *out, const ca_gate_t *gate, const ca_gate_rules_t *rules, apr_time_t now);
 
 #endif

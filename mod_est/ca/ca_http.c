@@ -3,6 +3,8 @@
  * SPDX-License-Identifier: Apache-2.0
  */
 #include "ca_http.h"
+#include "ca_http_redirect.h"
+#include "ca_http_text.h"
 #include "ca_settings.h"
 #include "ca_tls.h"
 #include "pki/pki_load.h"
@@ -43,6 +45,7 @@ struct ca_http_t {
     const char *user, *password, *proxy;
     long connect_timeout; /* ms */
     ca_tls_t *tls;
+    int follows; /* redirections */
     int max_idle;
     apr_thread_mutex_t *lock; /* for all below; NULL before ca_http_start */
     handle_t **idle;          /* the one that was used last at the end */
@@ -67,6 +70,10 @@ typedef struct {
     int n_tries; /* connections that the request was to be sent by */
     long size_before;
     char error[CURL_ERROR_SIZE];
+    /* of its answer */
+    const char *location; /* when it is a redirection, and has one */
+    int n_locations;
+    curl_off_t took; /* us */
 } exchange_t;
 
 /* ---- settings */
@@ -145,6 +152,11 @@ est_err_t *ca_http_make(ca_http_t **out, const ca_config_t *config, apr_pool_t *
     http->max_idle = config->concurrency > 0 ? config->concurrency : 1;
     *out = http;
     return NULL;
+}
+
+void ca_http_follow(ca_http_t *http)
+{
+    http->follows = 1;
 }
 
 est_slice_t ca_http_client_certificate(const ca_http_t *http)
@@ -324,7 +336,7 @@ static CURLcode set_common(CURL *curl, const ca_http_t *http, handle_t *handle)
     SET(CURLOPT_NOSIGNAL, 1L);
     SET(CURLOPT_NOPROGRESS, 1L);
     SET(CURLOPT_QUICK_EXIT, 1L); /* does not wait for a resolver that outlasts the time limit */
-    SET(CURLOPT_FOLLOWLOCATION, 0L);
+    SET(CURLOPT_FOLLOWLOCATION, 0L); /* it would follow to other origins as well */
     SET(CURLOPT_DISALLOW_USERNAME_IN_URL, 1L);
     SET(CURLOPT_PATH_AS_IS, 1L);
     SET(CURLOPT_NETRC, (long)CURL_NETRC_IGNORED);
@@ -402,22 +414,6 @@ static struct curl_slist *make_headers(const ca_http_ask_t *ask, apr_pool_t *poo
 
 /* ---- what became of it */
 
-/* "host:port" as it stands in the URL, without what could be before an @ */
-static const char *host_of(const char *url, apr_pool_t *pool)
-{
-    const char *start = strstr(url, "://"), *at;
-    apr_size_t n;
-
-    start = start ? start + 3 : url;
-    n = strcspn(start, "/?#");
-    at = memchr(start, '@', n);
-    if (at) {
-        n -= (apr_size_t)(at + 1 - start);
-        start = at + 1;
-    }
-    return apr_pstrmemdup(pool, start, n);
-}
-
 /* Was the handshake ended for the client's certificate (RFC 8446 6.2), so that the request was not read? */
 static int is_refusal(const exchange_t *exchange)
 {
@@ -459,7 +455,7 @@ static const char *verification(CURLcode code, const exchange_t *exchange, const
 
 static est_err_t *explain(CURLcode code, const exchange_t *exchange, const ca_http_ask_t *ask, apr_pool_t *pool)
 {
-    const char *host = host_of(ask->url, pool);
+    const char *host = ca_http_text_host(ask->url, pool);
     const char *reason = exchange->error[0] ? exchange->error : curl_easy_strerror(code);
     int sent = is_sent(exchange);
 
@@ -487,11 +483,17 @@ static est_err_t *explain(CURLcode code, const exchange_t *exchange, const ca_ht
     }
 }
 
-static est_err_t *read_answer(ca_http_answer_t *out, const exchange_t *exchange, const ca_http_ask_t *ask,
+static int is_redirection(const ca_http_answer_t *answer)
+{
+    return answer->status >= 300 && answer->status < 400;
+}
+
+static est_err_t *read_answer(ca_http_answer_t *out, exchange_t *exchange, const ca_http_ask_t *ask,
                               apr_pool_t *pool)
 {
     CURL *curl = exchange->handle->curl;
     const char *type = NULL;
+    struct curl_header *header;
     curl_off_t wait = 0;
     long status = 0;
 
@@ -500,19 +502,25 @@ static est_err_t *read_answer(ca_http_answer_t *out, const exchange_t *exchange,
     curl_easy_getinfo(curl, CURLINFO_RETRY_AFTER, &wait);
     if (!exchange->have_head) /* for libcurl, the end of the connection ends headers, too */
         return EST_FAIL(pool, ca_timeout, "%s: the request was sent, its answer was lost: it ends in its headers",
-                        host_of(ask->url, pool));
+                        ca_http_text_host(ask->url, pool));
     if (status < 200 || status > 999)
-        return EST_FAIL(pool, ca_answer, "%s: no HTTP answer: status %ld", host_of(ask->url, pool), status);
+        return EST_FAIL(pool, ca_answer, "%s: no HTTP answer: status %ld", ca_http_text_host(ask->url, pool), status);
     out->status = (int)status;
     out->content_type = type ? apr_pstrdup(pool, type) : NULL;
     out->body = est_slice(exchange->body, exchange->n);
     out->retry_after = wait <= 0 ? 0 : wait > INT_MAX ? INT_MAX : (int)wait;
+    curl_easy_getinfo(curl, CURLINFO_TOTAL_TIME_T, &exchange->took);
+    if (is_redirection(out) && !curl_easy_header(curl, "Location", 0, CURLH_HEADER, -1, &header)) {
+        exchange->location = apr_pstrdup(pool, header->value);
+        exchange->n_locations = (int)header->amount;
+    }
     return NULL;
 }
 
-est_err_t *ca_http_do(ca_http_answer_t *out, ca_http_t *http, const ca_http_ask_t *ask, apr_pool_t *pool)
+/* Redirections aside. The exchange is empty at first */
+static est_err_t *do_once(ca_http_answer_t *out, exchange_t *exchange, ca_http_t *http, const ca_http_ask_t *ask,
+                          apr_pool_t *pool)
 {
-    exchange_t *exchange = apr_pcalloc(pool, sizeof(*exchange));
     struct curl_slist *headers = make_headers(ask, pool);
     handle_t *handle = NULL;
     CURLcode code;
@@ -548,51 +556,26 @@ est_err_t *ca_http_do(ca_http_answer_t *out, ca_http_t *http, const ca_http_ask_
     return err;
 }
 
-/* ---- text of an answer */
-
-#define REASON_MAX 200
-
-/* The first line of an HTML page says nothing */
-static int is_text(const char *type)
+/* Who redirects a request has not carried it out, so that what counts is how the last one ends */
+est_err_t *ca_http_do(ca_http_answer_t *out, ca_http_t *http, const ca_http_ask_t *ask, apr_pool_t *pool)
 {
-    if (!type)
-        return 1;
-    if (!strncasecmp(type, "text/html", 9))
-        return 0;
-    return !strncasecmp(type, "text/", 5) || !strncasecmp(type, "application/json", 16) ||
-           !strncasecmp(type, "application/problem+json", 24);
-}
+    ca_http_ask_t hop = *ask;
+    ca_http_redirect_t redirect = {0};
 
-const char *ca_http_reason(const ca_http_answer_t *answer, apr_pool_t *pool)
-{
-    est_slice_t rest = answer->body;
-    char *line = apr_palloc(pool, REASON_MAX + sizeof("..."));
-    apr_size_t n = 0;
+    for (;; redirect.n_before++) {
+        exchange_t *exchange = apr_pcalloc(pool, sizeof(*exchange));
 
-    if (!is_text(answer->content_type))
-        return "";
-    while (rest.n && (*rest.p <= ' ' || *rest.p == 0x7f))
-        rest = est_slice(rest.p + 1, rest.n - 1);
-    while (rest.n && *rest.p != '\r' && *rest.p != '\n') {
-        const unsigned char *start = rest.p;
-        long c = est_utf8_next(&rest);
-        apr_size_t size = c < 0 ? 1 : (apr_size_t)(rest.p - start);
-
-        if (c < 0 && !answer->content_type) /* octets of we know not what */
-            return "";
-        if (c < 0)
-            rest = est_slice(rest.p + 1, rest.n - 1);
-        if (n + size > REASON_MAX) {
-            memcpy(line + n, "...", 3);
-            n += 3;
-            break;
-        }
-        if (c < 0x20 || (c >= 0x7f && c < 0xa0)) /* no character, or one that a terminal obeys */
-            line[n++] = '?';
-        else
-            for (apr_size_t i = 0; i < size; i++)
-                line[n++] = (char)start[i];
+        EST_TRY(do_once(out, exchange, http, &hop, pool));
+        if (!http->follows || !is_redirection(out))
+            return NULL;
+        redirect.url = hop.url;
+        redirect.status = out->status;
+        redirect.location = exchange->location;
+        redirect.n_locations = exchange->n_locations;
+        EST_TRY(ca_http_redirect(&hop.url, &redirect, pool));
+        hop.timeout -= exchange->took;
+        if (hop.timeout <= 0)
+            return EST_FAIL(pool, ca_unavailable, "%s: no time was left to follow its redirection",
+                            ca_http_text_host(hop.url, pool));
     }
-    line[n] = '\0';
-    return line;
 }

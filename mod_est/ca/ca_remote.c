@@ -3,6 +3,7 @@
  * SPDX-License-Identifier: Apache-2.0
  */
 #include "ca_remote.h"
+#include "ca_http_text.h"
 #include "ca_settings.h"
 #include "pki/pki_load.h"
 
@@ -122,6 +123,8 @@ static est_err_t *open_all(ca_remote_t *remote, const ca_config_t *config, const
     EST_TRY(ca_http_make(&remote->http, config, pool));
     ca->n_gates = remote->n_upstreams;
     ca->gates = apr_pcalloc(pool, ca_shared_size(ca)); /* until ca_share */
+    ca->guarded = remote->upstreams;
+    ca->rules = &remote->rules;
     ca->warning = ca_http_warning(remote->http);
     keys[0] = ca_http_client_certificate(remote->http);
     ca->keys = keys;
@@ -322,7 +325,7 @@ est_err_t *ca_remote_try(ca_remote_t *remote, ca_answer_t *answer, const ca_requ
 
 est_err_t *ca_remote_status(const ca_http_answer_t *http, const char *otherwise, apr_pool_t *pool)
 {
-    const char *words = ca_http_reason(http, pool);
+    const char *words = ca_http_text_reason(http, pool);
     int status = http->status;
     est_err_code_t code = status >= 400 && status < 500 ? EST_E_ca_refused : EST_E_ca_answer;
     est_err_t *err;
@@ -333,8 +336,8 @@ est_err_t *ca_remote_status(const ca_http_answer_t *http, const char *otherwise,
         code = EST_E_ca_unavailable;
     else if (status == 504)
         code = EST_E_ca_timeout;
-    else if (status >= 300 && status < 400)
-        words = "redirections are not followed";
+    else if (status >= 300 && status < 400) /* EST's are ca_http_do's, followed or not */
+        words = "redirections are not followed with CMP (RFC 6712 3.3)";
     err = est_err_make(pool, code, __FILE__, __LINE__, "HTTP %d: %s", status, words);
     if (code == EST_E_ca_unavailable)
         err->retry_after = http->retry_after;

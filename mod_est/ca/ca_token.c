@@ -25,7 +25,7 @@
 
 struct ca_token_t {
     ca_t *ca;
-    const char *uri;
+    const char *uri, *guarded[2];
     pki_token_key_t *key;
     pki_signer_t *signer;
     ca_gate_rules_t rules;
@@ -76,6 +76,9 @@ est_err_t *ca_token_open(ca_token_t **out, ca_t *ca, const ca_config_t *config, 
     token->uri = spec.uri;
     ca->n_gates = 2;
     ca->gates = apr_pcalloc(pool, ca_shared_size(ca)); /* until ca_share */
+    token->guarded[0] = token->uri;
+    ca->guarded = token->guarded;
+    ca->rules = &token->rules;
     *out = token;
     return NULL;
 }

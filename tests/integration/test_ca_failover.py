@@ -17,7 +17,7 @@ from cryptography.hazmat.primitives import serialization
 from clients.orders import Asking, check_failed, check_waits, enrol, hurry, lines, one_row, rows
 from harness import run
 from harness.pki import make_csr, make_key
-from harness.upstream import UpstreamEst
+from harness.upstream import MOUNT, MOVED, UpstreamEst
 
 DER = serialization.Encoding.DER
 TIMEOUT = 5 * run.SLOW
@@ -174,6 +174,20 @@ def test_what_was_refused_is_not_asked_of_another(site, servers, expect_log):
     servers[0].mode = "refuse"
     check_failed(enrol(site, device("refused"), "busy"), 502, "ca_refused")
     assert asked(servers) == [1, 0, 0]
+
+
+def test_what_moved_is_sent_there_and_to_no_other_origin(site, servers, expect_log):
+    """RFC 7030 3.2.1. The next upstream is another origin, too, when it is the first that leads there"""
+    first, second = servers[:2]
+    first.mode = "redirect"
+    assert enrol(site, device("moved-within"), "busy").cert() == first.issued[-1]
+    assert [request.path for request in first.enrolments] == [MOUNT + "/simpleenroll", MOVED + MOUNT + "/simpleenroll"]
+    assert len({request.body for request in first.enrolments}) == len({request.password for request in first.enrolments}) == 1
+    expect_log("EST1104")
+    first.mode, first.elsewhere = "redirect-elsewhere", second.url
+    check_failed(enrol(site, device("moved-away"), "busy"), 502, "ca_answer")
+    assert asked(servers) == [3, 0, 0]
+    assert f'to "{second.url}/simpleenroll" is not followed: another port' in one_row(site, "CN=moved-away", "failed").reason
 
 
 def test_words_that_are_no_utf8_are_on_record(site, servers, expect_log):

@@ -7,7 +7,6 @@
 
 #include "store_pg_test.h"
 
-#include <apr_strings.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -132,8 +131,7 @@ void test_what_became_of_an_order_is_recorded(void **state)
                         "failed " UPSTREAM " ca_wrong the key is another's 3000ff");
     o.request.issue.order = forward.order;
     record(&outcome, &o.request);
-    assert_int_equal(outcome.kind, STORE_STALE);
-    assert_string_equal(outcome.rule, "approval");
+    ASSERT_OUTCOME(outcome, STORE_STALE, "approval");
     open_order(&outcome, &o); /* the next one of the same request */
     assert_forward(&outcome, 1, NULL);
     assert_string_not_equal(outcome.order, forward.order);
@@ -199,11 +197,7 @@ void test_an_order_whose_connection_is_ended_is_forwarded_once(void **state)
     c.request.issue.csr = est_slice("\x30\x01\x00", 3);
     c.request.issue.lease = 15;
     call_run(&c);
-    wait_until(WAITING);
-    sql("SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE usename = 'est_module' AND wait_event_type "
-        "= 'Lock'");
-    wait_until(WAITING);
-    PQfinish(holder);
+    cut_off(holder);
     call_end(&c);
     succeed(c.err);
     assert_forward(&c.outcome, 1, NULL);
@@ -225,7 +219,7 @@ static void *APR_THREAD_FUNC end_order(apr_thread_t *thread, void *data)
 
 void test_what_became_of_an_order_is_sent_again_when_the_connection_is_ended(void **state)
 {
-    PGconn *holder = PQconnectdb(apr_psprintf(t.pool, "host=%s user=postgres dbname=est", t.dir));
+    PGconn *holder = connect_as("postgres", "est");
     order_t o;
     caller_t c;
 
@@ -236,11 +230,7 @@ void test_what_became_of_an_order_is_sent_again_when_the_connection_is_ended(voi
     sql_on(holder, "BEGIN");
     sql_on(holder, "SELECT FROM est.enrollment WHERE id = '%s' FOR UPDATE", c.outcome.order);
     assert_int_equal(apr_thread_create(&c.thread, NULL, end_order, &c, t.pool), APR_SUCCESS);
-    wait_until(WAITING);
-    sql("SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE usename = 'est_module' AND wait_event_type "
-        "= 'Lock'");
-    wait_until(WAITING);
-    PQfinish(holder);
+    cut_off(holder);
     call_end(&c);
     succeed(c.err);
     assert_string_equal(row_of(c.outcome.order, "outcome, upstream, busy_until"), "forwarded " UPSTREAM);

@@ -337,6 +337,17 @@ static inline void op_start(void)
     ASSERT_OK(est_lru_make(&op.service.paths, 100, pool));
 }
 
+/* The next call of order_open(), of record_issued() ends so */
+static inline void op_order_says(store_outcome_t outcome)
+{
+    op.store.orders[op.store.n_orders++] = outcome;
+}
+
+static inline void op_record_says(store_outcome_t outcome)
+{
+    op.store.outcomes[op.store.n_outcomes++] = outcome;
+}
+
 /* The policy of the store has changed, and the cache will see it when it asks next */
 static inline void op_policy_changed(void)
 {
@@ -358,6 +369,18 @@ static inline X509 *op_holder(const char *subject, const char *san)
 }
 
 /* ---- requests */
+
+/* A certificate request as it is decoded; its key is op.key when spec names none */
+static inline pki_csr_t *op_csr(const csr_spec_t *spec)
+{
+    csr_spec_t full = *spec;
+    pki_csr_t *csr;
+
+    if (!full.key)
+        full.key = op.key;
+    ASSERT_OK(pki_csr_decode(&csr, make_csr(&full), pool));
+    return csr;
+}
 
 static est_err_t *op_read_body(est_slice_t *out, est_req_t *req)
 {

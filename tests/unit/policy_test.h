@@ -46,15 +46,10 @@
 static inline pki_name_t *name_of(const char *dn)
 {
     X509_NAME *x509 = X509_NAME_new();
-    unsigned char *der = NULL;
     pki_name_t *name;
-    int n;
 
     fill_name(x509, dn);
-    n = i2d_X509_NAME(x509, &der);
-    assert_true(n > 0);
-    ASSERT_OK(pki_name_decode(&name, est_slice_dup(est_slice(der, (apr_size_t)n), pool), pool));
-    OPENSSL_free(der);
+    ASSERT_OK(pki_name_decode(&name, DER_OF(i2d_X509_NAME, x509), pool));
     X509_NAME_free(x509);
     return name;
 }

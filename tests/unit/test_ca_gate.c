@@ -9,6 +9,7 @@
 #include <pthread.h>
 #include <sched.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/mman.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -406,6 +407,95 @@ static void test_it_works_for_ever(void **state)
     assert_int_equal(leave(stays, CA_GATE_BAD), CA_GATE_SAME);
 }
 
+/* ---- a look from outside */
+
+static void assert_look(ca_gate_state_t state, int wait, int inside, int failures)
+{
+    ca_gate_look_t look;
+    char *before = apr_pmemdup(pool, t.gate, ca_gate_size());
+
+    memset(&look, 0xff, sizeof(look));
+    ca_gate_look(&look, t.gate, &t.rules, t.now);
+    assert_int_equal(look.state, state);
+    assert_int_equal(look.wait, wait);
+    assert_int_equal(look.inside, inside);
+    assert_int_equal(look.failures, failures);
+    assert_memory_equal(before, t.gate, ca_gate_size());
+}
+
+static void test_a_look_counts_who_is_there(void **state)
+{
+    (void)state;
+    prepare(3, 3);
+    assert_look(CA_GATE_IS_OPEN, 0, 0, 0);
+    int first = enter();
+    enter();
+    assert_look(CA_GATE_IS_OPEN, 0, 2, 0);
+    leave(first, CA_GATE_GOOD);
+    assert_look(CA_GATE_IS_OPEN, 0, 1, 0);
+    enter();
+    enter();
+    t.rules.places = 1; /* those beyond are there all the same */
+    assert_look(CA_GATE_IS_OPEN, 0, 3, 0);
+    t.now += 16 * SECOND; /* those that died are not, though nobody has taken their places yet */
+    assert_look(CA_GATE_IS_OPEN, 0, 0, 0);
+}
+
+static void test_a_look_at_a_gate_that_closes_and_opens(void **state)
+{
+    (void)state;
+    prepare(8, 2);
+    fail_times(1);
+    assert_look(CA_GATE_IS_OPEN, 0, 0, 1);
+    leave(enter(), CA_GATE_GOOD);
+    assert_look(CA_GATE_IS_OPEN, 0, 0, 0);
+    fail_times(1);
+    int old = enter();
+    leave(enter(), CA_GATE_BAD);
+    assert_look(CA_GATE_IS_CLOSED, 10, 1, 2);
+    leave(old, CA_GATE_BAD);
+    t.now += 7 * SECOND;
+    assert_look(CA_GATE_IS_CLOSED, 3, 0, 2);
+    t.now += 3 * SECOND + SECOND / 8;
+    assert_look(CA_GATE_IS_HALF_OPEN, 0, 0, 2); /* the next one will see */
+    int probe = enter();
+    assert_look(CA_GATE_IS_HALF_OPEN, 0, 1, 2);
+    assert_int_equal(leave(probe, CA_GATE_BAD), CA_GATE_SAME);
+    assert_look(CA_GATE_IS_CLOSED, 20, 0, 2);
+    t.now += 20 * SECOND + SECOND / 8;
+    assert_int_equal(leave(enter(), CA_GATE_GOOD), CA_GATE_CAME_BACK);
+    assert_look(CA_GATE_IS_OPEN, 0, 0, 0);
+}
+
+/* What the next one that comes will find, though nobody has come yet */
+static void test_a_look_after_the_one_that_was_to_see_has_died(void **state)
+{
+    (void)state;
+    prepare(8, 1);
+    leave(enter(), CA_GATE_BAD);
+    t.now += 11 * SECOND;
+    enter();
+    t.now += 14 * SECOND;
+    assert_look(CA_GATE_IS_HALF_OPEN, 0, 1, 1);
+    t.now += 6 * SECOND; /* five of the twenty seconds since its lease ended */
+    assert_look(CA_GATE_IS_CLOSED, 16, 0, 1);
+    assert_verdict(CA_GATE_CLOSED);
+    assert_int_equal(t.wait, 16);
+    t.now += 3600 * SECOND;
+    assert_look(CA_GATE_IS_HALF_OPEN, 0, 0, 1);
+}
+
+static void test_a_look_after_the_clock_was_put_back(void **state)
+{
+    (void)state;
+    prepare(1, 1);
+    t.now += 3600 * SECOND;
+    leave(enter(), CA_GATE_BAD);
+    assert_look(CA_GATE_IS_CLOSED, 10, 0, 1);
+    t.now = NOW;
+    assert_look(CA_GATE_IS_HALF_OPEN, 0, 0, 1);
+}
+
 /* ---- many at once */
 
 #define HAMMERS 8
@@ -651,6 +741,10 @@ int main(void)
         EST_TEST(test_one_that_is_to_see_needs_a_place),
         EST_TEST(test_the_clock_may_be_put_back),
         EST_TEST(test_it_works_for_ever),
+        EST_TEST(test_a_look_counts_who_is_there),
+        EST_TEST(test_a_look_at_a_gate_that_closes_and_opens),
+        EST_TEST(test_a_look_after_the_one_that_was_to_see_has_died),
+        EST_TEST(test_a_look_after_the_clock_was_put_back),
         EST_TEST(test_threads),
         EST_TEST(test_processes),
         EST_TEST(test_exactly_one_is_let_through_to_see),

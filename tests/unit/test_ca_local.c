@@ -377,15 +377,12 @@ static void test_each_type_of_key_signs(void **state)
         ca_answer_t answer = {0};
         const unsigned char *p = csr.p;
         X509_REQ *req = d2i_X509_REQ(NULL, &p, (long)csr.n);
-        unsigned char *spki = NULL, *subject = NULL;
-        int n_spki = i2d_X509_PUBKEY(X509_REQ_get_X509_PUBKEY(req), &spki);
-        int n_subject = i2d_X509_NAME(X509_REQ_get_subject_name(req), &subject);
         ca_t *ca;
 
         ASSERT_OK(open_with(&ca, cert, key, 0, NULL));
         pki_tbs_t tbs = {.serial = {[19] = 1}, .not_before = TEST_NOW, .not_after = TEST_NOW + TEST_DAY};
-        tbs.subject = est_slice(subject, (apr_size_t)n_subject);
-        tbs.spki = est_slice(spki, (apr_size_t)n_spki);
+        tbs.subject = DER_OF(i2d_X509_NAME, X509_REQ_get_subject_name(req));
+        tbs.spki = DER_OF(i2d_X509_PUBKEY, X509_REQ_get_X509_PUBKEY(req));
         tbs.exts = &facts_of(ca)->issuer.aki;
         tbs.n_exts = 1;
         request.tbs = &tbs;
@@ -393,8 +390,6 @@ static void test_each_type_of_key_signs(void **state)
         X509 *issued = parse_cert(answer.der);
         assert_int_equal(X509_verify(issued, key), 1);
         assert_int_equal(X509_check_issued(cert, issued), X509_V_OK);
-        OPENSSL_free(spki);
-        OPENSSL_free(subject);
         X509_REQ_free(req);
     }
 }

@@ -123,8 +123,23 @@ static est_err_t *issue(ca_t *ca)
 
 /* ---- settings */
 
+/* The place of what became of the PIN is no gate to look at */
+static void test_one_gate_is_seen_and_no_pin(void **state)
+{
+    const ca_gate_status_t *gates;
+
+    (void)state;
+    setup();
+    assert_int_equal(ca_status(&gates, open_ca(), t.now, pool), 1);
+    assert_string_equal(gates[0].name, URI ";type=private");
+    assert_int_equal(gates[0].look.state, CA_GATE_IS_OPEN);
+    assert_int_equal(gates[0].places, 2);
+    assert_int_equal(gates[0].failures, 2);
+}
+
 static void test_files_have_no_gate(void **state)
 {
+    const ca_gate_status_t *gates;
     ca_t *ca;
 
     (void)state;
@@ -133,6 +148,7 @@ static void test_files_have_no_gate(void **state)
     t.config.key_module = t.config.passphrase = NULL;
     ca = open_ca();
     assert_int_equal(ca->n_gates, 0);
+    assert_int_equal(ca_status(&gates, ca, t.now, pool), 0);
     assert_int_equal(ca_shared_size(ca), 0);
     ASSERT_OK(ca->driver->start(ca, &t.env, pool));
     ASSERT_OK(issue(ca));
@@ -329,6 +345,7 @@ static void test_what_a_request_is_to_blame_for(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        EST_TEST(test_one_gate_is_seen_and_no_pin),
         EST_TEST(test_files_have_no_gate),
         EST_TEST(test_the_token_need_not_be_there),
         EST_TEST(test_settings_that_are_refused),

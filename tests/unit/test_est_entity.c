@@ -61,16 +61,6 @@ static void start(const char *code_source)
     op.service.guard = &the_guard;
 }
 
-static const pki_csr_t *csr_of(const csr_spec_t *spec)
-{
-    csr_spec_t full = *spec;
-    pki_csr_t *csr;
-
-    full.key = op.key;
-    ASSERT_OK(pki_csr_decode(&csr, make_csr(&full), pool));
-    return csr;
-}
-
 /* ---- codes in requests */
 
 static void test_AUTH_14_a_code_of_every_place_makes_the_entity(void **state)
@@ -92,7 +82,7 @@ static void test_AUTH_14_a_code_of_every_place_makes_the_entity(void **state)
         start(rows[i].source);
         req = op_granted("/simpleenroll", NULL, NULL);
         assert_true(req->identity.code_to_come);
-        csr = csr_of(&rows[i].spec);
+        csr = op_csr(&rows[i].spec);
         ASSERT_OK(est_entity_authenticate(&csr, req, &op.service));
         assert_int_equal(req->identity.kind, POLICY_IDENTITY_ENTITY);
         assert_string_equal(req->identity.name, "dev1");
@@ -129,7 +119,7 @@ static void test_which_name_the_code_is_of(void **state)
         start("challenge-password");
         op.store.aliases[0].entity_from = rows[i].entity_from;
         req = op_granted("/simpleenroll", NULL, NULL);
-        csr = csr_of(&spec);
+        csr = op_csr(&spec);
         ASSERT_OK(est_entity_authenticate(&csr, req, &op.service));
         assert_string_equal(guard.who, rows[i].name);
     }
@@ -164,7 +154,7 @@ static void test_wrong_codes(void **state)
         if (!rows[i].is_there)
             op.store.entity = NULL;
         req = op_granted("/simpleenroll", NULL, NULL);
-        csr = csr_of(&rows[i].spec);
+        csr = op_csr(&rows[i].spec);
         err = est_entity_authenticate(&csr, req, &op.service);
         ASSERT_ROW(err, EST_E_code_refused, rows[i].detail, rows[i].detail);
         assert_null(strstr(err->detail, "correct"));
@@ -190,12 +180,12 @@ static void test_guesses_are_limited_before_anything_is_verified(void **state)
     start("challenge-password");
     guard.limit = 3;
     for (int i = 0; i < 3; i++) {
-        csr = csr_of(&wrong);
+        csr = op_csr(&wrong);
         ASSERT_FAILS(est_entity_authenticate(&csr, op_granted("/simpleenroll", NULL, NULL), &op.service), code_refused,
                      NULL);
     }
     req = op_granted("/simpleenroll", NULL, NULL);
-    csr = csr_of(&good);
+    csr = op_csr(&good);
     ASSERT_FAILS(est_entity_authenticate(&csr, req, &op.service), too_many_failures, NULL);
     assert_int_equal(guard.verified, 3);
     assert_int_equal(req->identity.kind, POLICY_IDENTITY_NONE);
@@ -211,17 +201,17 @@ static void test_trouble_is_no_failure(void **state)
     start("challenge-password");
     req = op_granted("/simpleenroll", NULL, NULL);
     guard.trouble = EST_FAIL(pool, busy, NULL);
-    csr = csr_of(&good);
+    csr = op_csr(&good);
     ASSERT_FAILS(est_entity_authenticate(&csr, req, &op.service), busy, NULL);
     guard.trouble = NULL;
     op_grant(req);
     op.store.down = 1;
-    csr = csr_of(&good);
+    csr = op_csr(&good);
     ASSERT_FAILS(est_entity_authenticate(&csr, req, &op.service), store_unavailable, NULL);
     op.store.down = 0;
     op_grant(req);
     op.service.guard = NULL; /* fails closed */
-    csr = csr_of(&good);
+    csr = op_csr(&good);
     ASSERT_FAILS(est_entity_authenticate(&csr, req, &op.service), internal, NULL);
     assert_int_equal(guard.failures, 0);
 }
@@ -237,15 +227,15 @@ static void test_a_code_beside_a_certificate(void **state)
     (void)state;
     start("challenge-password");
     req = op_granted("/simpleenroll", NULL, op_holder("CN=dev1", NULL));
-    csr = csr_of(&none);
+    csr = op_csr(&none);
     ASSERT_OK(est_entity_authenticate(&csr, req, &op.service));
     assert_int_equal(req->identity.kind, POLICY_IDENTITY_CERTIFICATE);
-    csr = csr_of(&good);
+    csr = op_csr(&good);
     ASSERT_OK(est_entity_authenticate(&csr, req, &op.service));
     assert_int_equal(req->identity.kind, POLICY_IDENTITY_ENTITY);
     assert_non_null(req->identity.cert);
     req = op_granted("/simpleenroll", NULL, op_holder("CN=dev1", NULL));
-    csr = csr_of(&wrong);
+    csr = op_csr(&wrong);
     ASSERT_FAILS(est_entity_authenticate(&csr, req, &op.service), code_refused, NULL);
 }
 
@@ -271,7 +261,7 @@ static void test_places_without_codes(void **state)
         op.store.aliases[0].mode = rows[i].mode;
         op.store.aliases[0].auth_enroll = rows[i].auth;
         req = op_granted(rows[i].path, NULL, op_holder("CN=dev1", NULL));
-        csr = before = csr_of(&spec);
+        csr = before = op_csr(&spec);
         ASSERT_OK(est_entity_authenticate(&csr, req, &op.service));
         assert_ptr_equal(csr, before);
         assert_int_equal(guard.verified, 0);
@@ -291,7 +281,7 @@ static void test_after_a_change_the_code_is_good_while_its_hash_is_the_same(void
     (void)state;
     start("challenge-password");
     req = op_granted("/simpleenroll", NULL, NULL);
-    csr = csr_of(&good);
+    csr = op_csr(&good);
     ASSERT_OK(est_entity_authenticate(&csr, req, &op.service));
     changed.version = 3;
     op.store.entity = &changed;
@@ -314,7 +304,7 @@ static void test_a_code_to_come_is_never_passed_over(void **state)
     start("challenge-password");
     req = op_granted("/simpleenroll", NULL, NULL);
     assert_true(req->identity.code_to_come);
-    ASSERT_FAILS(est_entity_resolve(req, &op.service, csr_of(&spec)), policy_changing, NULL);
+    ASSERT_FAILS(est_entity_resolve(req, &op.service, op_csr(&spec)), policy_changing, NULL);
 }
 
 /* ---- entities that others name */
@@ -368,12 +358,12 @@ static void test_whom_a_certificate_is_for(void **state)
         else if (rows[i].vendor)
             leaf = vendor_leaf(rows[i].vendor, NULL);
         req = op_granted(rows[i].path, rows[i].user, leaf);
-        err = est_entity_resolve(req, &op.service, csr_of(&spec));
+        err = est_entity_resolve(req, &op.service, op_csr(&spec));
         if ((err ? err->code : EST_E__COUNT) != rows[i].code)
             fail_msg("row %d: %s", (int)i, err ? err->detail : "found");
         assert_ptr_equal(req->identity.entity, err || !rows[i].looked ? NULL : op.store.entity);
         op.store.down = 1; /* is it asked? */
-        err = est_entity_resolve(req, &op.service, csr_of(&spec));
+        err = est_entity_resolve(req, &op.service, op_csr(&spec));
         if (!req->identity.entity)
             assert_int_equal(err && err->code == EST_E_store_unavailable, rows[i].looked);
     }
@@ -389,7 +379,7 @@ static void test_in_ra_mode_nobody_is_asked(void **state)
     op.store.aliases[0].mode = "ra";
     req = op_granted("/simpleenroll", "ra", NULL);
     op.store.down = 1;
-    ASSERT_OK(est_entity_resolve(req, &op.service, csr_of(&spec)));
+    ASSERT_OK(est_entity_resolve(req, &op.service, op_csr(&spec)));
     assert_null(req->identity.entity);
 }
 

@@ -8,11 +8,7 @@
 
 static pki_csr_t *csr_of(const char *subject, const char *san, EVP_PKEY *key)
 {
-    csr_spec_t spec = {.subject = subject, .key = key, .exts = {san}};
-    pki_csr_t *csr;
-
-    ASSERT_OK(pki_csr_decode(&csr, make_csr(&spec), pool));
-    return csr;
+    return op_csr(&(csr_spec_t){.subject = subject, .key = key, .exts = {san}});
 }
 
 static est_err_t *issue_to(est_slice_t *der, est_req_t *req, const pki_csr_t *csr)
@@ -32,11 +28,11 @@ static est_err_t *issue(est_slice_t *der)
 
 /* ---- what is recorded */
 
-static est_slice_t sha256_of(const unsigned char *p, int n)
+static est_slice_t sha256_of(est_slice_t octets)
 {
     unsigned char hash[32];
 
-    assert_int_equal(EVP_Digest(p, (size_t)n, hash, NULL, EVP_sha256(), NULL), 1);
+    assert_int_equal(EVP_Digest(octets.p, octets.n, hash, NULL, EVP_sha256(), NULL), 1);
     return est_slice_dup(est_slice(hash, 32), pool);
 }
 
@@ -105,8 +101,6 @@ static void assert_same_names(const pki_sans_t *recorded, const X509 *cert)
 static void assert_row_is_the_certificate(const store_issue_t *row)
 {
     X509 *cert = parse_cert(row->der);
-    unsigned char *der = NULL;
-    int n;
 
     assert_int_equal(X509_verify(cert, op.ca_key), 1);
     assert_same_serial(row->serial, cert);
@@ -115,13 +109,8 @@ static void assert_row_is_the_certificate(const store_issue_t *row)
     assert_string_equal(row->issuer, rfc2253(X509_get_issuer_name(cert)));
     assert_int_equal(row->not_before, seconds_of(X509_get0_notBefore(cert)));
     assert_int_equal(row->not_after, seconds_of(X509_get0_notAfter(cert)));
-    n = i2d_X509_NAME(X509_get_issuer_name(cert), &der);
-    ASSERT_SLICE(est_slice(row->issuer_hash, 32), sha256_of(der, n));
-    OPENSSL_free(der);
-    der = NULL;
-    n = i2d_X509_PUBKEY(X509_get_X509_PUBKEY(cert), &der);
-    ASSERT_SLICE(est_slice(row->spki_hash, 32), sha256_of(der, n));
-    OPENSSL_free(der);
+    ASSERT_SLICE(est_slice(row->issuer_hash, 32), sha256_of(DER_OF(i2d_X509_NAME, X509_get_issuer_name(cert))));
+    ASSERT_SLICE(est_slice(row->spki_hash, 32), sha256_of(DER_OF(i2d_X509_PUBKEY, X509_get_X509_PUBKEY(cert))));
     assert_int_equal(row->modulus_hash != NULL, EVP_PKEY_is_a(X509_get0_pubkey(cert), "RSA")); /* K-11 */
 }
 
@@ -200,8 +189,6 @@ static void test_the_row_names_the_certificate_presented(void **state)
     X509 *leaf;
     est_slice_t der;
     est_req_t *req;
-    unsigned char *name = NULL;
-    int n;
 
     (void)state;
     op_start();
@@ -211,9 +198,7 @@ static void test_the_row_names_the_certificate_presented(void **state)
     ASSERT_OK(issue_to(&der, req, csr_of("CN=dev7", NULL, op.key)));
     assert_string_equal(seen.operation, "simplereenroll");
     assert_ptr_equal(seen.identity->cert, req->cred.cert);
-    n = i2d_X509_NAME(X509_get_issuer_name(leaf), &name);
-    ASSERT_SLICE(est_slice(seen.holder_issuer_hash, 32), sha256_of(name, n));
-    OPENSSL_free(name);
+    ASSERT_SLICE(est_slice(seen.holder_issuer_hash, 32), sha256_of(DER_OF(i2d_X509_NAME, X509_get_issuer_name(leaf))));
 }
 
 static void test_serial_numbers(void **state)
@@ -333,11 +318,6 @@ static void test_without_window_there_is_no_key(void **state)
 
 /* ---- outcomes */
 
-static void will_answer(store_outcome_t outcome)
-{
-    op.store.outcomes[op.store.n_outcomes++] = outcome;
-}
-
 static void test_a_replay_hands_out_what_is_on_record(void **state)
 {
     est_slice_t der, earlier;
@@ -346,7 +326,7 @@ static void test_a_replay_hands_out_what_is_on_record(void **state)
     op_start();
     ASSERT_OK(issue(&earlier));
     op.store.issue_calls = 0;
-    will_answer((store_outcome_t){.kind = STORE_REPLAY, .der = earlier});
+    op_record_says((store_outcome_t){.kind = STORE_REPLAY, .der = earlier});
     ASSERT_OK(issue(&der));
     ASSERT_SLICE(der, earlier);
 }
@@ -357,7 +337,7 @@ static void test_a_replay_of_nothing_hands_out_nothing(void **state)
 
     (void)state;
     op_start();
-    will_answer((store_outcome_t){.kind = STORE_REPLAY});
+    op_record_says((store_outcome_t){.kind = STORE_REPLAY});
     ASSERT_FAILS(issue(&der), store_failed, "replay");
     assert_int_equal(der.n, 0);
 }
@@ -371,7 +351,7 @@ static void test_the_recorded_body_wins(void **state)
     op_start();
     ASSERT_OK(issue(&recorded));
     op.store.issue_calls = 0;
-    will_answer((store_outcome_t){.kind = STORE_ISSUED, .der = recorded});
+    op_record_says((store_outcome_t){.kind = STORE_ISSUED, .der = recorded});
     ASSERT_OK(issue(&der));
     ASSERT_SLICE(der, recorded);
 }
@@ -396,7 +376,7 @@ static void test_refusals_of_the_database(void **state)
         est_err_t *err;
 
         op_start();
-        will_answer((store_outcome_t){.kind = STORE_REFUSED, .rule = rows[i].rule, .detail = rows[i].detail});
+        op_record_says((store_outcome_t){.kind = STORE_REFUSED, .rule = rows[i].rule, .detail = rows[i].detail});
         err = issue(&der);
         ASSERT_ROW(err, rows[i].code, rows[i].detail, rows[i].rule ? rows[i].rule : "none");
         assert_int_equal(der.n, 0);
@@ -479,7 +459,7 @@ static void test_a_changed_policy_judges_anew(void **state)
 
     (void)state;
     op_start();
-    will_answer((store_outcome_t){.kind = STORE_STALE, .rule = "policy"});
+    op_record_says((store_outcome_t){.kind = STORE_STALE, .rule = "policy"});
     op.store.on_issue = shorten_validity;
     req = op_granted("/simpleenroll", "dev7", NULL);
     ASSERT_OK(issue_to(&der, req, csr_of("CN=dev7", NULL, op.key)));
@@ -551,7 +531,7 @@ static void test_what_has_changed_can_refuse(void **state)
 
         op_start();
         op.binding = text("a value");
-        will_answer((store_outcome_t){.kind = STORE_STALE, .rule = rows[i].rule});
+        op_record_says((store_outcome_t){.kind = STORE_STALE, .rule = rows[i].rule});
         op.store.on_issue = rows[i].change;
         ASSERT_ROW(issue(&der), rows[i].code, NULL, rows[i].reason);
         assert_int_equal(op.store.issue_calls, 1);
@@ -566,7 +546,7 @@ static void test_policy_that_never_rests_is_given_up(void **state)
     (void)state;
     op_start();
     for (int i = 0; i < OP_TEST_OUTCOMES; i++)
-        will_answer((store_outcome_t){.kind = STORE_STALE, .rule = i % 2 ? "client" : "policy"});
+        op_record_says((store_outcome_t){.kind = STORE_STALE, .rule = i % 2 ? "client" : "policy"});
     ASSERT_FAILS(issue(&der), policy_changing, "4 times");
     assert_int_equal(op.store.issue_calls, 4);
     assert_int_equal(der.n, 0);

@@ -10,11 +10,7 @@
 
 static pki_csr_t *csr_with(const char *subject, const char *san, EVP_PKEY *key, const char *challenge)
 {
-    csr_spec_t spec = {.subject = subject, .key = key, .exts = {san}, .challenge = challenge};
-    pki_csr_t *csr;
-
-    ASSERT_OK(pki_csr_decode(&csr, make_csr(&spec), pool));
-    return csr;
+    return op_csr(&(csr_spec_t){.subject = subject, .key = key, .exts = {san}, .challenge = challenge});
 }
 
 static pki_csr_t *csr_of(const char *subject, const char *san, EVP_PKEY *key)
@@ -26,16 +22,6 @@ static void wants_approval(void)
 {
     op_start();
     op.store.aliases[0].approval = op.store.aliases[1].approval = "all";
-}
-
-static void order_says(store_outcome_t outcome)
-{
-    op.store.orders[op.store.n_orders++] = outcome;
-}
-
-static void record_says(store_outcome_t outcome)
-{
-    op.store.outcomes[op.store.n_outcomes++] = outcome;
 }
 
 /* dev7 asks for its own name */
@@ -67,7 +53,7 @@ static void test_what_waits_is_not_signed(void **state)
     (void)state;
     wants_approval();
     op.store.on_order = keep;
-    order_says((store_outcome_t){.kind = STORE_PENDING, .retry_after = 45, .order = "an-order"});
+    op_order_says((store_outcome_t){.kind = STORE_PENDING, .retry_after = 45, .order = "an-order"});
     req = op_granted("/simpleenroll", "dev7", NULL);
     ASSERT_OK(est_issue(&issued, req, &op.service, csr_of("CN=dev7", NULL, op.key)));
     assert_int_equal(issued.pending, 45);
@@ -97,7 +83,7 @@ static void test_what_is_approved_is_signed_and_recorded_with_its_order(void **s
     (void)state;
     wants_approval();
     op.store.on_issue = keep;
-    order_says((store_outcome_t){.kind = STORE_GO, .order = ORDER});
+    op_order_says((store_outcome_t){.kind = STORE_GO, .order = ORDER});
     ASSERT_OK(ask(&issued));
     assert_int_equal(issued.pending, 0);
     assert_true(issued.der.n > 0);
@@ -128,13 +114,13 @@ static void test_other_answers_of_an_order(void **state)
     op_start();
     ASSERT_OK(ask(&earlier));
     wants_approval();
-    order_says((store_outcome_t){.kind = STORE_REPLAY, .der = earlier.der});
+    op_order_says((store_outcome_t){.kind = STORE_REPLAY, .der = earlier.der});
     ASSERT_OK(ask(&issued));
     ASSERT_SLICE(issued.der, earlier.der);
-    order_says((store_outcome_t){.kind = STORE_REFUSED, .rule = "approval_denied", .detail = "not bought"});
+    op_order_says((store_outcome_t){.kind = STORE_REFUSED, .rule = "approval_denied", .detail = "not bought"});
     err = ask(&issued);
     ASSERT_ROW(err, EST_E_approval_denied, "not bought", "denied");
-    order_says((store_outcome_t){.kind = STORE_REFUSED, .rule = "too_many_orders", .detail = "10 open"});
+    op_order_says((store_outcome_t){.kind = STORE_REFUSED, .rule = "too_many_orders", .detail = "10 open"});
     ASSERT_ROW(ask(&issued), EST_E_too_many_orders, "10 open", "too many");
     assert_int_equal(op.store.issue_calls, 0);
 }
@@ -146,11 +132,11 @@ static void test_an_order_that_ends_meanwhile(void **state)
 
     (void)state;
     wants_approval();
-    order_says((store_outcome_t){.kind = STORE_GO, .order = ORDER});
-    record_says((store_outcome_t){.kind = STORE_REFUSED, .rule = "approval_denied", .detail = "no"});
+    op_order_says((store_outcome_t){.kind = STORE_GO, .order = ORDER});
+    op_record_says((store_outcome_t){.kind = STORE_REFUSED, .rule = "approval_denied", .detail = "no"});
     ASSERT_ROW(ask(&issued), EST_E_approval_denied, "no", "denied");
-    order_says((store_outcome_t){.kind = STORE_GO, .order = ORDER});
-    record_says((store_outcome_t){.kind = STORE_PENDING, .retry_after = 5});
+    op_order_says((store_outcome_t){.kind = STORE_GO, .order = ORDER});
+    op_record_says((store_outcome_t){.kind = STORE_PENDING, .retry_after = 5});
     ASSERT_OK(ask(&issued));
     assert_int_equal(issued.pending, 5);
     assert_int_equal(issued.der.n, 0);
@@ -164,8 +150,8 @@ static void test_approval_that_is_wanted_now_opens_an_order(void **state)
 
     (void)state;
     op_start();
-    record_says((store_outcome_t){.kind = STORE_STALE, .rule = "approval"});
-    order_says((store_outcome_t){.kind = STORE_PENDING, .retry_after = 60});
+    op_record_says((store_outcome_t){.kind = STORE_STALE, .rule = "approval"});
+    op_order_says((store_outcome_t){.kind = STORE_PENDING, .retry_after = 60});
     ASSERT_OK(ask(&issued));
     assert_int_equal(issued.pending, 60);
     assert_int_equal(op.store.issue_calls, 1);
@@ -192,8 +178,8 @@ static void test_a_stale_order_is_judged_again(void **state)
         est_issued_t issued;
 
         wants_approval();
-        order_says((store_outcome_t){.kind = STORE_STALE, .rule = rules[i]});
-        order_says((store_outcome_t){.kind = STORE_PENDING, .retry_after = 1});
+        op_order_says((store_outcome_t){.kind = STORE_STALE, .rule = rules[i]});
+        op_order_says((store_outcome_t){.kind = STORE_PENDING, .retry_after = 1});
         ASSERT_OK(ask(&issued));
         assert_int_equal(issued.pending, 1);
         assert_int_equal(op.store.order_calls, 2);
@@ -207,7 +193,7 @@ static void test_an_order_that_never_rests_is_given_up(void **state)
     (void)state;
     wants_approval();
     for (int i = 0; i < OP_TEST_OUTCOMES; i++)
-        order_says((store_outcome_t){.kind = STORE_STALE, .rule = "policy"});
+        op_order_says((store_outcome_t){.kind = STORE_STALE, .rule = "policy"});
     ASSERT_FAILS(ask(&issued), policy_changing, "4 times");
     assert_int_equal(op.store.order_calls, 4);
 }
@@ -218,7 +204,7 @@ static void test_record_issued_gives_no_go(void **state)
 
     (void)state;
     op_start();
-    record_says((store_outcome_t){.kind = STORE_GO});
+    op_record_says((store_outcome_t){.kind = STORE_GO});
     ASSERT_FAILS(ask(&issued), store_failed, "order");
     assert_int_equal(issued.der.n, 0);
 }

@@ -7,11 +7,7 @@
 
 static pki_csr_t *csr_of(const char *subject, const char *san)
 {
-    csr_spec_t spec = {.subject = subject, .key = op.key, .exts = {san}};
-    pki_csr_t *csr;
-
-    ASSERT_OK(pki_csr_decode(&csr, make_csr(&spec), pool));
-    return csr;
+    return op_csr(&(csr_spec_t){.subject = subject, .exts = {san}});
 }
 
 static est_err_t *ask_for(const char *subject)
@@ -20,11 +16,6 @@ static est_err_t *ask_for(const char *subject)
 
     return est_issue(&issued, op_granted("/simpleenroll", "dev7", NULL), &op.service,
                      csr_of(subject, "subjectAltName=DNS:dev7"));
-}
-
-static void record_says(store_outcome_t outcome)
-{
-    op.store.outcomes[op.store.n_outcomes++] = outcome;
 }
 
 /* ---- the row */
@@ -70,7 +61,8 @@ static void test_a_refusal_by_the_database_is_named_after_its_error(void **state
     (void)state;
     op_start();
     op.store.on_refusal = keep;
-    record_says((store_outcome_t){.kind = STORE_REFUSED, .rule = "active_limit", .detail = "2; wanted: fewer than 2"});
+    op_record_says(
+        (store_outcome_t){.kind = STORE_REFUSED, .rule = "active_limit", .detail = "2; wanted: fewer than 2"});
     ASSERT_ROW(ask_for("CN=dev7"), EST_E_active_limit, "fewer than 2", "active_limit");
     assert_string_equal(seen.rule, "active_limit");
     assert_string_equal(seen.reason, "2; wanted: fewer than 2");
@@ -96,7 +88,7 @@ static void test_each_rule_of_the_database_is_an_error(void **state)
         est_err_t *err;
 
         op_start();
-        record_says((store_outcome_t){.kind = STORE_REFUSED, .rule = name, .detail = "so", .retry_after = 11});
+        op_record_says((store_outcome_t){.kind = STORE_REFUSED, .rule = name, .detail = "so", .retry_after = 11});
         err = ask_for("CN=dev7");
         ASSERT_ROW(err, rows[i].code, "so", name);
         assert_int_equal(err->retry_after, 11);
@@ -188,7 +180,7 @@ static void test_what_the_database_says_is_remembered(void **state)
 
     (void)state;
     limit_rates();
-    record_says((store_outcome_t){.kind = STORE_REFUSED, .rule = "rate_exceeded", .retry_after = 9});
+    op_record_says((store_outcome_t){.kind = STORE_REFUSED, .rule = "rate_exceeded", .retry_after = 9});
     ASSERT_ROW(ask_for("CN=dev7"), EST_E_rate_exceeded, NULL, "rate");
     assert_int_equal(op.until, op.now + apr_time_from_sec(9));
     est_refusal_key(key, op_granted("/simpleenroll", "dev7", NULL), 0);

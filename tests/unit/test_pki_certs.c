@@ -58,7 +58,6 @@ static void test_our_own_message_and_that_of_openssl(void **state)
 {
     est_slice_t der = cert_der(make_ca("CN=a", NULL, NULL, NULL));
     STACK_OF(X509) *certs;
-    unsigned char *octets = NULL;
 
     (void)state;
     ASSERT_OK(read_certs(&certs, pki_certs_only(&der, 1, pool)));
@@ -68,11 +67,8 @@ static void test_our_own_message_and_that_of_openssl(void **state)
     ASN1_OCTET_STRING_free(p7->d.sign->contents->d.data);
     p7->d.sign->contents->d.data = NULL;
     assert_true(PKCS7_add_certificate(p7, sk_X509_value(certs, 0)));
-    int n = i2d_PKCS7(p7, &octets);
-    assert_true(n > 0);
-    ASSERT_OK(read_certs(&certs, est_slice(octets, (apr_size_t)n)));
+    ASSERT_OK(read_certs(&certs, DER_OF(i2d_PKCS7, p7)));
     assert_int_equal(sk_X509_num(certs), 1);
-    OPENSSL_free(octets);
     PKCS7_free(p7);
 }
 
@@ -110,21 +106,17 @@ static void test_crls_are_passed_over(void **state)
     X509_CRL *crl = X509_CRL_new();
     ASN1_TIME *now = X509_gmtime_adj(NULL, 0);
     STACK_OF(X509) *certs;
-    unsigned char *der = NULL;
 
     (void)state;
     X509_CRL_set_issuer_name(crl, X509_get_subject_name(ca));
     X509_CRL_set1_lastUpdate(crl, now);
     X509_CRL_set1_nextUpdate(crl, now);
     assert_true(X509_CRL_sign(crl, key, EVP_sha256()) > 0);
-    int n = i2d_X509_CRL(crl, &der);
-    assert_true(n > 0);
-    est_slice_t crls = tlv(0xa1, est_slice(der, (apr_size_t)n));
+    est_slice_t crls = tlv(0xa1, DER_OF(i2d_X509_CRL, crl));
     ASSERT_OK(read_certs(&certs, message_of(DATA, text(""), cert_der(ca), join(2, crls, set(text(""))))));
     assert_int_equal(sk_X509_num(certs), 1);
     ASSERT_FAILS(read_certs(&certs, message_of(DATA, text(""), text(""), join(2, crls, set(text(""))))), ca_answer,
                  "holds no certificate");
-    OPENSSL_free(der);
     ASN1_TIME_free(now);
     X509_CRL_free(crl);
 }
@@ -135,16 +127,13 @@ static void test_a_signed_message_is_refused(void **state)
     X509 *cert = make_ca("CN=a", key, NULL, NULL);
     BIO *nothing = BIO_new(BIO_s_mem());
     STACK_OF(X509) *certs;
-    unsigned char *der = NULL;
 
     (void)state;
     CMS_ContentInfo *cms = CMS_sign(cert, key, NULL, nothing, CMS_BINARY | CMS_DETACHED);
     assert_non_null(cms);
-    int n = i2d_CMS_ContentInfo(cms, &der);
-    assert_true(n > 0);
+    est_slice_t der = DER_OF(i2d_CMS_ContentInfo, cms);
     ERR_clear_error();
-    ASSERT_FAILS(read_certs(&certs, est_slice(der, (apr_size_t)n)), ca_answer, "is signed");
-    OPENSSL_free(der);
+    ASSERT_FAILS(read_certs(&certs, der), ca_answer, "is signed");
     CMS_ContentInfo_free(cms);
     BIO_free(nothing);
 }

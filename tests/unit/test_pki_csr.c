@@ -114,10 +114,7 @@ static void test_request_made_by_openssl(void **state)
     X509_REQ_add_extensions(req, exts);
     X509_REQ_add1_attr_by_NID(req, NID_pkcs9_challengePassword, MBSTRING_UTF8, (const unsigned char *)"secret", -1);
     assert_true(X509_REQ_sign(req, ec_key, EVP_sha256()) > 0);
-    unsigned char *buf = NULL;
-    int n = i2d_X509_REQ(req, &buf);
-    est_slice_t der = est_slice_dup(est_slice(buf, (apr_size_t)n), pool);
-    OPENSSL_free(buf);
+    est_slice_t der = DER_OF(i2d_X509_REQ, req);
     sk_X509_EXTENSION_pop_free(exts, X509_EXTENSION_free);
     X509_REQ_free(req);
 

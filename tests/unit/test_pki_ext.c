@@ -2,14 +2,12 @@
  * Copyright 2026 The mod_est authors
  * SPDX-License-Identifier: Apache-2.0
  */
-#include "est_test.h"
+#include "x509_test.h"
 
 #include "pki/pki_der.h"
 #include "pki/pki_ext.h"
 
 #include <openssl/err.h>
-#include <openssl/x509v3.h>
-#include <stdlib.h>
 
 static est_slice_t built(const char *name, int critical, const char *value, const pki_ext_section_t *sections, int n)
 {
@@ -44,11 +42,8 @@ static void test_subject_key_identifier(void **state)
     X509_PUBKEY_get0_param(NULL, &bits, &n, NULL, pubkey);
     unsigned char digest[20];
     EVP_Digest(bits, (size_t)n, digest, NULL, EVP_sha1(), NULL);
-    unsigned char *spki = NULL;
-    int spki_len = i2d_X509_PUBKEY(pubkey, &spki);
-    ASSERT_SLICE(pki_ext_ski(est_slice(spki, (apr_size_t)spki_len), pool),
+    ASSERT_SLICE(pki_ext_ski(DER_OF(i2d_X509_PUBKEY, pubkey), pool),
                  tlv(0x30, join(2, hex("0603551d0e"), tlv(0x04, tlv(0x04, est_slice(digest, 20))))));
-    OPENSSL_free(spki);
     X509_PUBKEY_free(pubkey);
     EVP_PKEY_free(key);
 }

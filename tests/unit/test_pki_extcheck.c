@@ -10,14 +10,7 @@ static est_slice_t extension(const char *text)
 {
     X509V3_CTX ctx;
     X509V3_set_ctx(&ctx, NULL, NULL, NULL, NULL, 0);
-    X509_EXTENSION *ext = make_ext(&ctx, text);
-    unsigned char *buf = NULL;
-    int n = i2d_X509_EXTENSION(ext, &buf);
-    est_slice_t der = est_slice_dup(est_slice(buf, (apr_size_t)n), pool);
-
-    OPENSSL_free(buf);
-    X509_EXTENSION_free(ext);
-    return der;
+    return ext_der(&ctx, text);
 }
 
 /* CP-09, CP-11, CP-12, CP-13, CP-24: one extension, or two of which the second is judged beside the first */

@@ -2,12 +2,9 @@
  * Copyright 2026 The mod_est authors
  * SPDX-License-Identifier: Apache-2.0
  */
-#include "est_test.h"
+#include "x509_test.h"
 
 #include "pki/pki_sigalg.h"
-
-#include <openssl/objects.h>
-#include <openssl/x509.h>
 
 static const struct {
     pki_key_type_t type;
@@ -28,15 +25,11 @@ static const struct {
 static est_slice_t encoded(int nid, int parameters)
 {
     X509_ALGOR *algorithm = X509_ALGOR_new();
-    unsigned char *der = NULL;
 
     assert_int_equal(X509_ALGOR_set0(algorithm, OBJ_nid2obj(nid), parameters, NULL), 1);
-    int n = i2d_X509_ALGOR(algorithm, &der);
-    assert_true(n > 0);
-    est_slice_t copy = est_slice_dup(est_slice(der, (apr_size_t)n), pool);
-    OPENSSL_free(der);
+    est_slice_t der = DER_OF(i2d_X509_ALGOR, algorithm);
     X509_ALGOR_free(algorithm);
-    return copy;
+    return der;
 }
 
 static void test_every_algorithm_is_encoded_as_openssl_does(void **state)

@@ -23,6 +23,24 @@
 #define TEST_DAY apr_time_from_sec(86400)
 #define X509_TEST_EXTS 14
 
+/* What one of OpenSSL's i2d functions has written */
+static inline est_slice_t x509_test_taken(unsigned char *der, int n)
+{
+    est_slice_t copy;
+
+    assert_true(n > 0);
+    copy = est_slice_dup(est_slice(der, (apr_size_t)n), pool);
+    OPENSSL_free(der);
+    return copy;
+}
+/* DER_OF(i2d_X509, cert) */
+#define DER_OF(i2d, object)                                                                                            \
+    ({                                                                                                                 \
+        unsigned char *der_of_ = NULL;                                                                                 \
+        int n_der_of_ = i2d((object), &der_of_);                                                                       \
+        x509_test_taken(der_of_, n_der_of_);                                                                           \
+    })
+
 static inline apr_status_t x509_test_free_key(void *key)
 {
     EVP_PKEY_free(key);
@@ -35,15 +53,15 @@ static inline apr_status_t x509_test_free_cert(void *cert)
     return APR_SUCCESS;
 }
 
-/* kind: "RSA" (2048), "Ed25519", or a curve ("P-256") */
+/* kind: "RSA" (2048), "RSA 3072", "Ed25519", "Ed448", or a curve ("P-256") */
 static inline EVP_PKEY *make_key(const char *kind)
 {
     EVP_PKEY *key;
 
-    if (!strcmp(kind, "RSA"))
-        key = EVP_PKEY_Q_keygen(NULL, NULL, "RSA", (size_t)2048);
-    else if (!strcmp(kind, "Ed25519"))
-        key = EVP_PKEY_Q_keygen(NULL, NULL, "ED25519");
+    if (!strncmp(kind, "RSA", 3))
+        key = EVP_PKEY_Q_keygen(NULL, NULL, "RSA", kind[3] ? (size_t)atoi(kind + 3) : (size_t)2048);
+    else if (!strncmp(kind, "Ed", 2))
+        key = EVP_PKEY_Q_keygen(NULL, NULL, kind);
     else
         key = EVP_PKEY_Q_keygen(NULL, NULL, "EC", kind);
     assert_non_null(key);
@@ -82,9 +100,18 @@ static inline X509_EXTENSION *make_ext(X509V3_CTX *ctx, const char *ext)
     return made;
 }
 
+static inline est_slice_t ext_der(X509V3_CTX *ctx, const char *ext)
+{
+    X509_EXTENSION *made = make_ext(ctx, ext);
+    est_slice_t der = DER_OF(i2d_X509_EXTENSION, made);
+
+    X509_EXTENSION_free(made);
+    return der;
+}
+
 static inline const EVP_MD *digest_for(EVP_PKEY *key)
 {
-    return EVP_PKEY_is_a(key, "ED25519") ? NULL : EVP_sha256();
+    return EVP_PKEY_is_a(key, "ED25519") || EVP_PKEY_is_a(key, "ED448") ? NULL : EVP_sha256();
 }
 
 /* What makes a certificate. Members left out: a new P-256 key, self-signed, valid from 2020 to 2049 */
@@ -142,27 +169,13 @@ static inline X509 *make_ca(const char *subject, EVP_PKEY *key, X509 *issuer, EV
 
 static inline est_slice_t cert_der(X509 *cert)
 {
-    unsigned char *der = NULL;
-    int n = i2d_X509(cert, &der);
-    est_slice_t copy;
-
-    assert_true(n > 0);
-    copy = est_slice_dup(est_slice(der, (apr_size_t)n), pool);
-    OPENSSL_free(der);
-    return copy;
+    return DER_OF(i2d_X509, cert);
 }
 
 /* SubjectPublicKeyInfo */
 static inline est_slice_t spki_of(EVP_PKEY *key)
 {
-    unsigned char *der = NULL;
-    int n = i2d_PUBKEY(key, &der);
-    est_slice_t copy;
-
-    assert_true(n > 0);
-    copy = est_slice_dup(est_slice(der, (apr_size_t)n), pool);
-    OPENSSL_free(der);
-    return copy;
+    return DER_OF(i2d_PUBKEY, key);
 }
 
 static inline X509 *parse_cert(est_slice_t der)
@@ -189,10 +202,8 @@ static inline est_slice_t make_csr(const csr_spec_t *spec)
     X509_REQ *req = X509_REQ_new();
     EVP_PKEY *key = spec->key ? spec->key : make_key("P-256");
     STACK_OF(X509_EXTENSION) *exts = sk_X509_EXTENSION_new_null();
-    unsigned char *der = NULL;
-    est_slice_t copy;
+    est_slice_t der;
     X509V3_CTX ctx;
-    int n;
 
     assert_non_null(req);
     fill_name(X509_REQ_get_subject_name(req), spec->subject);
@@ -210,12 +221,9 @@ static inline est_slice_t make_csr(const csr_spec_t *spec)
         assert_true(X509_REQ_add1_attr_by_txt(req, "1.2.840.113549.1.9.16.2.56", MBSTRING_UTF8,
                                               (const unsigned char *)spec->otp, -1));
     assert_true(X509_REQ_sign(req, key, digest_for(key)) > 0);
-    n = i2d_X509_REQ(req, &der);
-    assert_true(n > 0);
-    copy = est_slice_dup(est_slice(der, (apr_size_t)n), pool);
-    OPENSSL_free(der);
+    der = DER_OF(i2d_X509_REQ, req);
     X509_REQ_free(req);
-    return copy;
+    return der;
 }
 
 /* ---- files */

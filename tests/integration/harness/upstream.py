@@ -33,6 +33,7 @@ from . import der, pki, run
 from .client import ENROLLED
 
 MOUNT = "/.well-known/est"
+MOVED = "/moved"  # in front of it: where mode "redirect" leads to
 LOOPBACK = ipaddress.ip_address("127.0.0.1")
 OCSP_NO_CHECK = x509.ObjectIdentifier("1.3.6.1.5.5.7.48.1.5")
 
@@ -66,7 +67,8 @@ MODES = {
     "only-chain": "a message with the CA's certificates alone",
     "http-204": "204", "http-404": "404", "http-500": "500", "http-502": "502", "http-504": "504, and signs",
     "http-429": "429 with Retry-After: retry_after", "http-503": "503 with Retry-After: retry_after",
-    "redirect": "302 to the same path at another host",
+    "redirect": "302 to another path of this server, where it issues",
+    "redirect-elsewhere": "307 to the same path at the URL elsewhere",
     "huge": "200 and more octets than anybody wants (4 MiB)",
     "demand-binding": "400; csrattrs lists challengePassword",
 }
@@ -181,7 +183,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
         self.close_connection |= cut_short is not None
 
     def received(self, body):
-        label, _, operation = self.path.removeprefix(self.server.upstream.mount).strip("/").rpartition("/")
+        path = self.path.removeprefix(MOVED)
+        label, _, operation = path.removeprefix(self.server.upstream.mount).strip("/").rpartition("/")
         user = password = client = None
         scheme, _, value = (self.headers.get("Authorization") or "").partition(" ")
         if scheme == "Basic":
@@ -221,6 +224,7 @@ class UpstreamEst:
         self.csrattrs = None         # DER; None: 204 (but mode demand-binding)
         self.latency = 0             # seconds between a request for a certificate and its answer
         self.idempotent = True
+        self.elsewhere = None        # a URL like that of url
         self.retry_after = 7         # a number, another text, or None: no such header
         self.refuse_status, self.refuse_text = 403, "the registration authority is not entitled to this name"
         self.credentials = None      # (user, password) that Basic must have; None: not looked at
@@ -426,7 +430,7 @@ class UpstreamEst:
         fixed = {
             "refuse": lambda: text(self.refuse_status, self.refuse_text),
             "demand-binding": lambda: text(400, "challengePassword is missing"),
-            "redirect": lambda: text(302, "elsewhere", Location=f"https://127.0.0.1:{self.port}/elsewhere{request.path}"),
+            "redirect-elsewhere": lambda: text(307, "elsewhere", Location=self.elsewhere + "/simpleenroll"),
             "garbage": lambda: self.certificates(b"\x30\x82\x01garbage"),
             "not-base64": lambda: Reply(200, {"Content-Type": "text/html"}, b"<html>Welcome</html>"),
             "latin-1": lambda: Reply(200, {"Content-Type": "text/pl\xe4in"}, "schön".encode("latin-1")),
@@ -439,6 +443,8 @@ class UpstreamEst:
             "http-500": lambda: text(500, "internal error"), "http-502": lambda: text(502, "bad gateway"),
             "http-503": lambda: text(503, "out of service", **retry),
         }
+        if mode == "redirect" and not request.path.startswith(MOVED):
+            return text(302, "moved", Location=MOVED + request.path)
         if mode in fixed:
             return fixed[mode]()
         if mode == "pend":
