@@ -53,7 +53,8 @@ typedef enum {
     STORE_FORWARD_WAITS,  /* upstream has it, and is asked again after retry_after */
     STORE_FORWARD_UNSURE, /* upstream may have it: it is asked again when the client comes again */
     STORE_FORWARD_UNSENT, /* nobody has it */
-    STORE_FORWARD_FAILED  /* it is over: rule and reason say why */
+    STORE_FORWARD_FAILED, /* it is over: rule and reason say why */
+    STORE_FORWARD_KEPT    /* upstream has it, and the exchange goes on: who takes it over after the lease needs state */
 } store_forward_kind_t;
 
 typedef struct {

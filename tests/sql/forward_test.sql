@@ -35,7 +35,7 @@ SELECT pg_temp.later('10 seconds');
 -- Nobody says what became of it: who comes next takes it over, and sends what was sent first
 SELECT results_eq($$SELECT outcome, order_id, attempt, csr_sent FROM pg_temp.forward('k1', id => pg_temp.uuid('12'), entity => 'another name', csr => '\x3002')$$, $$VALUES ('forward', pg_temp.uuid('11'), 2, '\x3001'::bytea)$$, 'a lease that is over: taken over');
 SELECT is(pg_temp.state_of('11'), 'forwarded 2 busy', 'and is busy again');
-SELECT is(pg_temp.ended('11', 1, kind, 'https://late', '\x01', rule => 'x'), false, 'the one before is not heard any more: ' || kind) FROM unnest(ARRAY['waits', 'unsure', 'unsent', 'failed']) AS kind;
+SELECT is(pg_temp.ended('11', 1, kind, 'https://late', '\x01', rule => 'x'), false, 'the one before is not heard any more: ' || kind) FROM unnest(ARRAY['waits', 'kept', 'unsure', 'unsent', 'failed']) AS kind;
 SELECT is(pg_temp.ended('99', 1, 'unsent'), false, 'nor is one of an order that there is not');
 SELECT is(pg_temp.state_of('11'), 'forwarded 2 busy', 'and nothing has changed');
 SELECT throws_like($$SELECT pg_temp.ended('11', 2, 'lost')$$, 'order_forwarded: there is no kind lost', 'a kind that there is not');
@@ -51,6 +51,12 @@ SELECT results_eq($$SELECT outcome, attempt, upstream FROM pg_temp.forward('k1',
 SELECT is(pg_temp.ended('11', 3, 'unsure', 'https://one'), true, 'unsure');
 SELECT is(pg_temp.state_of('11'), 'forwarded 3 https://one', 'the upstream that may have it is on record');
 SELECT results_eq($$SELECT outcome, attempt, upstream FROM pg_temp.forward('k1', id => pg_temp.uuid('14'), entity => 'e1')$$, $$VALUES ('forward', 4, 'https://one')$$, 'and told to who comes next');
+
+-- kept
+SELECT is(pg_temp.ended('11', 4, 'kept', 'https://half', '\x0a', 30), true, 'kept');
+SELECT is(pg_temp.state_of('11'), 'forwarded 4 https://half 0a busy', 'with its state, and still somebody''s');
+SELECT results_eq($$SELECT outcome, order_id, retry_after FROM pg_temp.forward('k1', entity => 'e1')$$, $$VALUES ('pending', pg_temp.uuid('11'), 5)$$, 'so that others wait');
+SELECT results_eq($$SELECT outcome, attempt, upstream, state FROM pg_temp.forward('k1', id => pg_temp.uuid('14'), entity => 'e1')$$, $$VALUES ('forward', 4, 'https://half', '\x0a'::bytea)$$, 'its own request does not, and has the state');
 
 -- waits
 SELECT is(pg_temp.ended('11', 4, 'waits', 'https://two', '\x0a0b', 30), true, 'waits');
