@@ -108,8 +108,8 @@ static void http_unconfirmed(ca_cmp_wire_t *wire, est_slice_t der, const char *w
     const http_wire_t *http = (const http_wire_t *)wire;
 
     est_env_log(http->remote->env, EST_LOG_WARNING,
-                "upstream %s of <EstCA %s> has not acknowledged the confirmation of %s: certConf is sent again when the "
-                "client comes again: %s",
+                "upstream %s of <EstCA %s> has not acknowledged the confirmation of %s: certConf is sent again when "
+                "the client comes again: %s",
                 http->upstream, http->remote->ca.name, certificate_text(der, pool), why);
 }
 

@@ -386,8 +386,8 @@ static void waits(ca_answer_t *answer, const session_t *s, int retry_after)
     answer->state = ca_cmp_state_encode(&s->now, s->pool);
 }
 
-/* It has the request, and may have issued. To the client that is like any other waiting; whoever runs this has to know that
- * it is not the CA who wants it so */
+/* It has the request, and may have issued. To the client that is like any other waiting; whoever runs this has to know
+ * that it is not the CA who wants it so */
 static void put_off(ca_answer_t *answer, const session_t *s, int retry_after, const char *why)
 {
     waits(answer, s, retry_after);

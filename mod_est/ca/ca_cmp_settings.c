@@ -48,7 +48,8 @@ static est_err_t *read_messages(ca_cmp_settings_t *settings, const ca_config_t *
     is_p10cr = settings->request == OSSL_CMP_P10CR;
     EST_TRY(read_choice(&settings->updates, "EstCACmpRenewal", config->cmp_renewal, renewals, pool));
     if (is_p10cr && config->cmp_renewal && settings->updates)
-        return EST_FAIL(pool, config, "EstCACmpRenewal kur needs EstCACmpRequest ir or cr (here it is p10cr, the default)");
+        return EST_FAIL(pool, config,
+                        "EstCACmpRenewal kur needs EstCACmpRequest ir or cr (here it is p10cr, the default)");
     settings->updates &= !is_p10cr;
     EST_TRY(read_choice(&is_implicit, "EstCACmpConfirm", config->cmp_confirm, confirmations, pool));
     settings->confirms = !is_implicit;

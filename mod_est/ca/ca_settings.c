@@ -65,8 +65,8 @@ est_err_t *ca_settings_check(const ca_config_t *config, const char *driver, apr_
         const void *value = *(const void *const *)((const char *)config + members[i].offset);
 
         if (value && !(members[i].drivers & own))
-            return EST_FAIL(pool, config, "%s makes no sense with EstCADriver %s: it is for %s", members[i].directive, driver,
-                            names_of(members[i].drivers));
+            return EST_FAIL(pool, config, "%s makes no sense with EstCADriver %s: it is for %s", members[i].directive,
+                            driver, names_of(members[i].drivers));
     }
     return NULL;
 }

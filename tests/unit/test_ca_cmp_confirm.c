@@ -208,8 +208,8 @@ static void test_the_state_is_kept_before_the_confirmation_is_sent(void **state)
     }
 }
 
-/* What a server in front of the CA says, or nobody, ends no order: the CA may have had the confirmation. Whoever runs this
- * hears of it, for nobody else does. */
+/* What a server in front of the CA says, or nobody, ends no order: the CA may have had the confirmation. Whoever runs
+ * this hears of it, for nobody else does. */
 static void test_a_confirmation_is_sent_until_the_ca_itself_answers(void **state)
 {
     static const est_err_code_t codes[] = {EST_E_ca_answer, EST_E_ca_refused};
