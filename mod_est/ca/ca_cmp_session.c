@@ -353,7 +353,7 @@ static int is_confirmed_already(const session_t *s, const OSSL_CMP_CTX *ctx)
 }
 
 /* The CA takes back what was rejected to it; of anything else somebody else has to see to that */
-static est_err_t *wrong(session_t *s, const OSSL_CMP_CTX *ctx)
+static est_err_t *wrong(const session_t *s, const OSSL_CMP_CTX *ctx)
 {
     int matters;
     const char *reasons = take_reasons(&matters, s->pool), *why;
@@ -366,8 +366,9 @@ static est_err_t *wrong(session_t *s, const OSSL_CMP_CTX *ctx)
         why = matters & IN_ERROR ? said(ctx, reasons, s->pool) : reasons;
     else
         return s->wrong; /* acknowledged by pkiConf */
-    s->wrong->detail = apr_psprintf(s->pool, "%s; that the CA revokes it is not sure: %s", est_err_text(s->wrong), why);
-    return s->wrong;
+    /* Made anew, which defuses the CA's words */
+    return est_err_make(s->pool, s->wrong->code, __FILE__, __LINE__, "%s; that the CA revokes it is not sure: %s",
+                        est_err_text(s->wrong), why);
 }
 
 static void waits(ca_answer_t *answer, const session_t *s, int retry_after)
@@ -402,6 +403,8 @@ static est_err_t *conclude(ca_answer_t *answer, session_t *s, const OSSL_CMP_CTX
     }
     if (s->before.n)
         waits(answer, s, s->broken->retry_after);
+    if (s->broken->code == EST_E_ca_refused || s->broken->code == EST_E_ca_answer) /* it ends here */
+        answer->der = s->checked.der;
     return s->broken;
 }
 

@@ -85,17 +85,16 @@ static est_err_t *check(const ca_request_t *request, est_slice_t der, apr_pool_t
     return est_forward_check_again(exchange->what, der, pool);
 }
 
-/* ca_keep_t. Nobody else resumes the order before this exchange must be over. */
+/* ca_keep_t */
 static est_err_t *keep(const ca_request_t *request, const char *upstream, est_slice_t state, apr_pool_t *pool)
 {
     const exchange_t *exchange = request->granted;
     store_t *store = exchange->service->store;
     store_forward_t so_far = {.order = exchange->order->order,
                               .attempt = exchange->order->attempt,
-                              .kind = STORE_FORWARD_WAITS,
+                              .kind = STORE_FORWARD_KEPT,
                               .upstream = upstream,
-                              .state = state,
-                              .retry_after = exchange->what->ca->lease};
+                              .state = state};
 
     return store->vt->order_forwarded(store, &so_far, pool);
 }

@@ -50,6 +50,7 @@ typedef struct {
 
 /* What became of an order that was forwarded, when it was not a certificate */
 typedef enum {
+    STORE_FORWARD_KEPT,   /* nothing yet: upstream has it with state, and it is ours until the lease is over */
     STORE_FORWARD_WAITS,  /* upstream has it, and is asked again after retry_after */
     STORE_FORWARD_UNSURE, /* upstream may have it: it is asked again when the client comes again */
     STORE_FORWARD_UNSENT, /* nobody has it */
@@ -128,7 +129,8 @@ typedef struct {
     /* Where a certificate needs approval: finds or opens the order of issue->order_key, before anything is signed. GO,
      * PENDING, REFUSED, REPLAY, STALE */
     est_err_t *(*order_open)(store_t *store, store_outcome_t *out, const store_issue_t *issue, apr_pool_t *pool);
-    /* After order_open said FORWARD: what became of it, unless record_issued has it */
+    /* After order_open said FORWARD: what became of it, unless record_issued has it. Of an order that is over, or another
+     * process's, nothing is recorded: with KEPT that is an error, store_failed */
     est_err_t *(*order_forwarded)(store_t *store, const store_forward_t *forward, apr_pool_t *pool);
     /* *retry_after: seconds that the client has to wait by its rate; 0 = none */
     est_err_t *(*record_refused)(store_t *store, int *retry_after, const store_refusal_t *refusal, apr_pool_t *pool);

@@ -52,6 +52,14 @@ SELECT is(pg_temp.ended('11', 3, 'unsure', 'https://one'), true, 'unsure');
 SELECT is(pg_temp.state_of('11'), 'forwarded 3 https://one', 'the upstream that may have it is on record');
 SELECT results_eq($$SELECT outcome, attempt, upstream FROM pg_temp.forward('k1', id => pg_temp.uuid('14'), entity => 'e1')$$, $$VALUES ('forward', 4, 'https://one')$$, 'and told to who comes next');
 
+-- kept, in the midst of an exchange: it is still that one's, also when the order's time is over meanwhile
+SELECT is(pg_temp.ended('11', 4, 'kept', 'https://two', '\x0a'), true, 'kept');
+SELECT is(pg_temp.state_of('11'), 'forwarded 4 https://two 0a busy', 'with its state, and nobody else''s');
+SELECT is(pg_temp.ended('11', 3, 'kept', 'https://three', '\x0c'), false, 'not by one that was taken over');
+UPDATE enrollment SET expires_at = now() WHERE id = pg_temp.uuid('11');
+SELECT results_eq($$SELECT outcome, order_id, retry_after, waits_for_ca FROM pg_temp.forward('k1', entity => 'e1')$$, $$VALUES ('pending', pg_temp.uuid('11'), 5, true)$$, 'whoever comes waits, for the same order');
+UPDATE enrollment SET expires_at = at + interval '7 days' WHERE id = pg_temp.uuid('11');
+
 -- waits
 SELECT is(pg_temp.ended('11', 4, 'waits', 'https://two', '\x0a0b', 30), true, 'waits');
 SELECT is(pg_temp.state_of('11'), 'forwarded 4 https://two 0a0b 00:00:30', 'with its state, and not to be asked before');

@@ -267,6 +267,34 @@ static void test_a_confirmation_that_is_not_taken(void **state)
     }
 }
 
+/* Nor by who stands before the CA, so that the order ends: the certificate may count, and is on record. Where the order
+ * goes on nothing is said of it yet. */
+static void test_a_confirmation_that_something_before_the_ca_refuses(void **state)
+{
+    static const struct {
+        est_err_code_t code;
+        int is_over;
+    } rows[] = {{EST_E_ca_refused, 1}, {EST_E_ca_answer, 1}, {EST_E_ca_timeout, 0}, {EST_E_ca_unavailable, 0}};
+
+    (void)state;
+    for (apr_size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        cmp_test_t *ca = cmp_test_make();
+        ca_config_t config = explicit_config(ca);
+        ca_answer_t answer;
+
+        ca->break_at = 2;
+        ca->break_after = 1;
+        ca->broken = EST_E_ca_timeout;
+        ASSERT_OK(run_new(&answer, ca, &config));
+        assert_int_equal(answer.der.n, 0);
+        ca->break_at = 3;
+        ca->broken = rows[i].code;
+        ASSERT_ROW(run(&answer, ca->kept, ca, &config, NULL), rows[i].code, "the wire broke", "second");
+        assert_int_equal(answer.der.n > 0, rows[i].is_over);
+        assert_int_equal(ca->n_issued, 1);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -281,6 +309,7 @@ int main(void)
         EST_TEST(test_what_cannot_be_kept_is_not_confirmed),
         EST_TEST(test_a_certificate_of_which_the_ca_knows_nothing_any_more_is_not_forgotten),
         EST_TEST(test_a_confirmation_that_is_not_taken),
+        EST_TEST(test_a_confirmation_that_something_before_the_ca_refuses),
     };
     return EST_TEST_RUN(tests);
 }

@@ -111,10 +111,11 @@ BEGIN
 END $$;
 
 -- What became of an order that order_open() said to forward, when it was not a certificate that record_issued() took. The
--- order is nobody's from now on. p_attempt: as order_open() said; where another request has taken over since, nothing is
+-- order is nobody's from now on, unless it is kept. p_attempt: as order_open() said; where another request has taken over since, nothing is
 -- done. Returns whether something was
 --
 -- p_kind    meaning
+-- kept      p_upstream has it with p_state, and the exchange goes on: the order stays the caller's until the lease is over
 -- waits     p_upstream has it, and is not asked again before p_retry_after seconds; 0: before the alias's retry_after
 -- unsure    p_upstream may have it: it is asked again when the client comes again
 -- unsent    nobody has it: who comes next sends it
@@ -128,7 +129,7 @@ CREATE FUNCTION est.order_forwarded(
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, est, pg_temp SET enable_seqscan = off AS $$
 BEGIN
     PERFORM est.commit_surely();
-    IF (p_kind IN ('waits', 'unsure', 'unsent', 'failed')) IS NOT TRUE THEN
+    IF (p_kind IN ('kept', 'waits', 'unsure', 'unsent', 'failed')) IS NOT TRUE THEN
         RAISE EXCEPTION 'order_forwarded: there is no kind %', coalesce(p_kind, 'NULL') USING ERRCODE = 'invalid_parameter_value';
     ELSIF p_kind = 'failed' THEN
         UPDATE est.enrollment e
@@ -143,7 +144,8 @@ BEGIN
     ELSE
         UPDATE est.enrollment e
             SET upstream = CASE WHEN p_kind <> 'unsent' THEN coalesce(p_upstream, e.upstream) ELSE e.upstream END,
-                state = CASE WHEN p_kind = 'waits' THEN coalesce(p_state, e.state) ELSE e.state END, busy_until = NULL,
+                state = CASE WHEN p_kind IN ('kept', 'waits') THEN coalesce(p_state, e.state) ELSE e.state END,
+                busy_until = CASE WHEN p_kind = 'kept' THEN e.busy_until END,
                 ask_at = CASE WHEN p_kind = 'waits' THEN
                     least(e.expires_at, now() + coalesce(make_interval(secs => nullif(p_retry_after, 0)),
                                                          (SELECT a.retry_after FROM est.alias a WHERE a.id = e.alias_id),
