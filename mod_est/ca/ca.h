@@ -123,6 +123,10 @@ typedef struct {
      *   alias_broken    requests of this kind cannot be forwarded
      */
     est_err_t *(*issue)(ca_t *ca, ca_answer_t *answer, const ca_request_t *request, apr_pool_t *pool);
+    /* NULL, or: looks again at what facts says when it is time to, so that no request has to wait for that. Called every
+     * second or so, by one thread of a process that has started; returns at once when nothing is due, else within
+     * ca_t.lease. What fails is logged and tried again later. pool is for the call alone. */
+    void (*refresh)(ca_t *ca, apr_pool_t *pool);
 } ca_driver_t;
 
 /* Drivers put this first in their own struct. Shared by threads; what changes is the driver's to guard. */

@@ -172,4 +172,4 @@ static est_err_t *cmp_issue(ca_t *ca, ca_answer_t *answer, const ca_request_t *r
     return ca_remote_try((ca_remote_t *)ca, answer, request, attempt, pool);
 }
 
-const ca_driver_t ca_cmp_driver = {"cmp", 1, cmp_open, cmp_start, cmp_facts, cmp_issue};
+const ca_driver_t ca_cmp_driver = {"cmp", 1, cmp_open, cmp_start, cmp_facts, cmp_issue, NULL};

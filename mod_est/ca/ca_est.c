@@ -288,4 +288,9 @@ static est_err_t *est_issue(ca_t *ca, ca_answer_t *answer, const ca_request_t *r
     return ca_remote_try(&((ca_est_t *)ca)->remote, answer, request, attempt, pool);
 }
 
-const ca_driver_t ca_est_driver = {"est", 1, est_open, est_start, est_facts, est_issue};
+static void est_refresh(ca_t *ca, apr_pool_t *pool)
+{
+    ca_est_certs_refresh(((ca_est_t *)ca)->certs, pool);
+}
+
+const ca_driver_t ca_est_driver = {"est", 1, est_open, est_start, est_facts, est_issue, est_refresh};

@@ -25,6 +25,11 @@
 /* After a look in vain */
 #define PAUSE apr_time_from_sec(30)
 #define PAUSE_WITHOUT_ANY apr_time_from_sec(1)
+/* Children that begin together do not ask together, and so fill no gate: each is late by a time of its own */
+#define SPREAD_MAX apr_time_from_sec(5)
+#define SPREAD_PART 8 /* of EstCARefresh, at most */
+/* Since ca_est_certs_refresh was called last, after which requests look themselves */
+#define ATTENDED apr_time_from_sec(60)
 #define REASON_MAX 512
 #define CACHE_MAX ((apr_size_t)2 * CA_HTTP_MAX) /* octets of the file: PEM of what fits into an answer */
 #define GENERATIONS_MAX 64
@@ -43,6 +48,8 @@ struct ca_est_certs_t {
     apr_interval_time_t refresh;
     _Atomic(const ca_facts_t *) current; /* NULL: none yet */
     _Atomic apr_time_t next_look;
+    _Atomic apr_time_t attended;   /* when ca_est_certs_refresh was called last; 0: never */
+    apr_interval_time_t spread;    /* that it is late by */
     apr_thread_mutex_t *flight; /* held by the one that asks */
     int failing;                /* with flight: that it fails has been said */
     char reason[REASON_MAX];    /* with flight: why there are none */
@@ -250,11 +257,19 @@ static est_err_t *take(ca_est_certs_t *certs, const ca_facts_t **out, est_slice_
 
 /* ---- those of now */
 
-static int is_due(ca_est_certs_t *certs, apr_time_t now)
+static int is_due(ca_est_certs_t *certs, apr_interval_time_t late, apr_time_t now)
 {
     apr_time_t next = atomic_load(&certs->next_look);
 
-    return now >= next || next - now > certs->refresh; /* the clock was set back */
+    return now >= next + late || next - now > certs->refresh; /* the clock was set back */
+}
+
+/* By somebody who is no request */
+static int is_attended(ca_est_certs_t *certs, apr_time_t now)
+{
+    apr_time_t last = atomic_load(&certs->attended);
+
+    return last && now - last < ATTENDED && last - now < ATTENDED;
 }
 
 static void failed(ca_est_certs_t *certs, const est_err_t *err, const ca_facts_t *known, apr_time_t now)
@@ -281,7 +296,7 @@ static est_err_t *look(ca_est_certs_t *certs, const ca_facts_t **out, apr_pool_t
     est_err_t *err;
 
     *out = known;
-    if (!is_due(certs, request.now)) /* another one has looked meanwhile */
+    if (!is_due(certs, 0, request.now)) /* another one has looked meanwhile */
         return known ? NULL : EST_FAIL(pool, ca_unavailable, "%s", certs->reason);
     err = ca_remote_try(certs->remote, &answer, &request, attempt, pool);
     if (!err)
@@ -305,10 +320,11 @@ static est_err_t *look(ca_est_certs_t *certs, const ca_facts_t **out, apr_pool_t
 est_err_t *ca_est_certs_get(ca_est_certs_t *certs, const ca_facts_t **out, apr_pool_t *pool)
 {
     const est_env_t *env = certs->remote->env;
+    apr_time_t now = env ? env->now(env) : 0;
     est_err_t *err;
 
     *out = certs->pinned ? certs->pinned : atomic_load(&certs->current);
-    if (certs->pinned || (*out && (!env || !is_due(certs, env->now(env)))))
+    if (certs->pinned || (*out && (!env || !is_due(certs, 0, now) || is_attended(certs, now))))
         return NULL;
     if (!env || !certs->flight)
         return EST_FAIL(pool, ca_unavailable, "the certificates of <EstCA %s> are not known yet", certs->name);
@@ -319,6 +335,25 @@ est_err_t *ca_est_certs_get(ca_est_certs_t *certs, const ca_facts_t **out, apr_p
     err = look(certs, out, pool);
     apr_thread_mutex_unlock(certs->flight);
     return err;
+}
+
+/* No request waits for flight meanwhile: there are certificates, and who has any only tries to take it */
+void ca_est_certs_refresh(ca_est_certs_t *certs, apr_pool_t *pool)
+{
+    const est_env_t *env = certs->remote->env;
+    const ca_facts_t *facts;
+    apr_time_t now;
+
+    if (certs->pinned || !env || !certs->flight)
+        return;
+    now = env->now(env);
+    atomic_store(&certs->attended, now);
+    if (!atomic_load(&certs->current) || !is_due(certs, certs->spread, now) ||
+        apr_thread_mutex_trylock(certs->flight) != APR_SUCCESS)
+        return;
+    (void)look(certs, &facts, pool); /* what failed is in the log */
+    apr_thread_mutex_unlock(certs->flight);
+    atomic_store(&certs->attended, env->now(env));
 }
 
 est_err_t *ca_est_certs_renew(ca_est_certs_t *certs, const ca_facts_t **out, const ca_facts_t *before,
@@ -393,6 +428,14 @@ est_err_t *ca_est_certs_open(ca_est_certs_t **out, const char **warning, ca_remo
     return NULL;
 }
 
+/* Numbers of processes that begin together are close to each other, their products are not */
+static apr_interval_time_t spread_of(apr_interval_time_t refresh)
+{
+    apr_interval_time_t most = refresh / SPREAD_PART < SPREAD_MAX ? refresh / SPREAD_PART : SPREAD_MAX;
+
+    return (apr_interval_time_t)((unsigned)getpid() * 2654435761u) % most;
+}
+
 est_err_t *ca_est_certs_start(ca_est_certs_t *certs, apr_pool_t *pool)
 {
     apr_allocator_t *allocator;
@@ -408,6 +451,8 @@ est_err_t *ca_est_certs_start(ca_est_certs_t *certs, apr_pool_t *pool)
         apr_thread_mutex_create(&certs->flight, APR_THREAD_MUTEX_DEFAULT, pool) != APR_SUCCESS)
         return EST_FAIL(pool, internal, "no lock");
     certs->pool = own;
+    certs->spread = spread_of(certs->refresh);
+    atomic_store(&certs->next_look, certs->remote->env->now(certs->remote->env));
     /* Another process may have written it since the parent has read it. What is wrong with it, the parent has said. */
     apr_pool_create(&scratch, pool);
     (void)read_cache(certs, scratch);

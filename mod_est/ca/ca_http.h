@@ -5,8 +5,8 @@
 #ifndef CA_HTTP_H
 #define CA_HTTP_H
 
-/* HTTP requests to upstreams, by libcurl: TLS with explicit trust anchors, client certificate, Basic, a limit of time and
- * of size on everything. No file sees libcurl but those of this name, ca_http*. */
+/* HTTP requests to upstreams, by libcurl: TLS with explicit trust anchors, client certificate, Basic, a limit of time
+ * and of size on everything. No file sees libcurl but those of this name, ca_http*. */
 
 #include "ca.h"
 
@@ -15,9 +15,9 @@
 /* The settings of an <EstCA> block, and its connections, which are kept for the next request. Shared by threads. */
 typedef struct ca_http_t ca_http_t;
 
-/* In the parent, at configuration check: reads trust, client certificate and key, password (the children may not be able
- * to), opens nothing. Wants an https: URL to have EstCATrust, and a password to go to https: URLs alone. Fails with config
- * or file. */
+/* In the parent, at configuration check: reads trust, client certificate and key, password (the children may not be
+ * able to), opens nothing. Wants an https: URL to have EstCATrust, and a password to go to https: URLs alone. Fails
+ * with config or file. */
 est_err_t *ca_http_make(ca_http_t **out, const ca_config_t *config, apr_pool_t *pool);
 /* Redirections to the same origin are followed from now on (RFC 7030 3.2.1); before ca_http_start */
 void ca_http_follow(ca_http_t *http);
@@ -30,10 +30,10 @@ est_err_t *ca_http_start(ca_http_t *http, apr_pool_t *pool);
 
 typedef struct {
     const char *url;
-    est_slice_t body;         /* with content_type */
-    const char *content_type; /* NULL: GET, else POST */
-    const char *accept;       /* NULL: none */
-    apr_interval_time_t timeout;  /* of all of it, connecting included; > 0 */
+    est_slice_t body;            /* with content_type */
+    const char *content_type;    /* NULL: GET, else POST */
+    const char *accept;          /* NULL: none */
+    apr_interval_time_t timeout; /* of all of it, connecting included; > 0 */
 } ca_http_ask_t;
 
 typedef struct {
@@ -44,10 +44,11 @@ typedef struct {
 } ca_http_answer_t;
 
 /* Any HTTP status is an answer, 1xx are passed over. Fails with ca_unavailable (nothing was sent: no address, no
- * connection, TLS refused), ca_timeout (sent, perhaps in part, and no whole answer), ca_answer (no HTTP, or too long). A
- * request that was sent by a connection of before, which the peer then closed without a word, is sent once more by a new
- * one. With ca_http_follow, 3xx is no answer: the same request is sent again, in what is left of the time, or it fails with
- * ca_answer (ca_http_redirect.h). The details name the host and libcurl's reason, never a password. Everything in pool. */
+ * connection, TLS refused), ca_timeout (sent, perhaps in part, and no whole answer), ca_answer (no HTTP, or too long).
+ * A request that was sent by a connection of before, which the peer then closed without a word, is sent once more by a
+ * new one. With ca_http_follow, 3xx is no answer: the same request is sent again, in what is left of the time, or it
+ * fails with ca_answer (ca_http_redirect.h). The details name the host and libcurl's reason, never a password.
+ * Everything in pool. */
 est_err_t *ca_http_do(ca_http_answer_t *out, ca_http_t *http, const ca_http_ask_t *ask, apr_pool_t *pool);
 
 #endif

@@ -12,9 +12,10 @@
 #include <curl/curl.h>
 
 /*
- * 307 and 308 have the same request sent again (RFC 9110 15.4.8, 15.4.9). 301 and 302 let a client make a GET of a POST, as
- * browsers do (15.4.2, 15.4.3), and do not ask for it: an enrolment is a POST or it is none (RFC 7030 4.2), so that who
- * redirects one can only want the POST. 303 has the client fetch something else than it asked for, by GET (15.4.4).
+ * 307 and 308 have the same request sent again (RFC 9110 15.4.8, 15.4.9). 301 and 302 let a client make a GET of a
+ * POST, as browsers do (15.4.2, 15.4.3), and do not ask for it: an enrolment is a POST or it is none (RFC 7030 4.2), so
+ * that who redirects one can only want the POST. 303 has the client fetch something else than it asked for, by GET
+ * (15.4.4).
  */
 static int keeps_the_request(int status)
 {
@@ -70,8 +71,8 @@ static CURLU *parse(const char *text)
     return url;
 }
 
-/* Relative to what was asked (RFC 9110 10.2.2). The fragment is not sent, and libcurl resolves one that is alone to another
- * document. NULL: that is no URL */
+/* Relative to what was asked (RFC 9110 10.2.2). The fragment is not sent, and libcurl resolves one that is alone to
+ * another document. NULL: that is no URL */
 static CURLU *resolve(const char *location, const char *asked, apr_pool_t *pool)
 {
     const char *reference = apr_pstrmemdup(pool, location, strcspn(location, "#"));

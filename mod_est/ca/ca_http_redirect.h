@@ -5,8 +5,8 @@
 #ifndef CA_HTTP_REDIRECT_H
 #define CA_HTTP_REDIRECT_H
 
-/* Where an upstream sends us, and whether we go there. RFC 7030 3.2.1: a client follows a redirection to the same origin
- * by itself; to follow one to another origin is for its user to decide, and there is none. */
+/* Where an upstream sends us, and whether we go there. RFC 7030 3.2.1: a client follows a redirection to the same
+ * origin by itself; to follow one to another origin is for its user to decide, and there is none. */
 
 #include "base/est_err.h"
 
@@ -21,9 +21,9 @@ typedef struct {
     int n_before;         /* redirections of this request that were followed */
 } ca_http_redirect_t;
 
-/* *out: the URL that the same request goes to next, with the scheme, host and port of url, and without a fragment. Fails
- * with ca_answer for a redirection that is not followed: the text says whose it is, whereto (printable, cut, no password)
- * and why not. Everything in pool. */
+/* *out: the URL that the same request goes to next, with the scheme, host and port of url, and without a fragment.
+ * Fails with ca_answer for a redirection that is not followed: the text says whose it is, whereto (printable, cut, no
+ * password) and why not. Everything in pool. */
 est_err_t *ca_http_redirect(const char **out, const ca_http_redirect_t *redirect, apr_pool_t *pool);
 
 #endif

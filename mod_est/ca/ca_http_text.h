@@ -11,8 +11,8 @@
 
 #define CA_HTTP_TEXT_MAX 200 /* octets of a line; "..." comes after that many */
 
-/* The first line that is not blank, cut, without control characters; "" when there is none. What is no UTF-8 becomes "?",
- * as does what a terminal obeys. In pool */
+/* The first line that is not blank, cut, without control characters; "" when there is none. What is no UTF-8 becomes
+ * "?", as does what a terminal obeys. In pool */
 const char *ca_http_text_line(const char *text, apr_pool_t *pool);
 
 /* The same of the body of an answer; "" also when that is no text to read. In pool */

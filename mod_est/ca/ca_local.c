@@ -91,4 +91,4 @@ static est_err_t *local_issue(ca_t *ca, ca_answer_t *answer, const ca_request_t 
                         : pki_cert_sign(&answer->der, request->tbs, local->signer, pool);
 }
 
-const ca_driver_t ca_local_driver = {"local", 0, local_open, local_start, local_facts, local_issue};
+const ca_driver_t ca_local_driver = {"local", 0, local_open, local_start, local_facts, local_issue, NULL};

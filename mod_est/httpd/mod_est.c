@@ -15,6 +15,7 @@
 #include "est_maintain.h"
 #include "est_password.h"
 #include "est_proxy.h"
+#include "est_refresh.h"
 #include "est_refusals.h"
 #include "est_status.h"
 #include "est_tls.h"
@@ -105,6 +106,7 @@ static int post_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp, s
         est_log_error(s, EST_LOG_ERROR, err, "rows of refusals are not limited");
     est_cas_share(global, pconf, s);
     est_maintain_start(&config, make_env(s, pconf), s, pconf);
+    est_refresh_register(global, pconf);
     apr_pool_create(&snapshot_pool, pconf);
     err = store_pg_probe(&snapshot, &config, snapshot_pool, ptemp);
     est_tls_clear_errors();
@@ -167,6 +169,7 @@ static est_err_t *open_service(est_service_t **out, server_rec *s, apr_pool_t *p
     est_password_guard();
     service->guard = &est_guard;
     est_cas_start(global, service->env, pchild, s);
+    est_refresh_begin();
     *out = service;
     return NULL;
 }

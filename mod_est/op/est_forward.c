@@ -85,7 +85,7 @@ static est_err_t *check(const ca_request_t *request, est_slice_t der, apr_pool_t
     return est_forward_check_again(exchange->what, der, pool);
 }
 
-/* ca_keep_t */
+/* ca_keep_t. Nobody else resumes the order before the lease is over. */
 static est_err_t *keep(const ca_request_t *request, const char *upstream, est_slice_t state, apr_pool_t *pool)
 {
     const exchange_t *exchange = request->granted;

@@ -50,11 +50,11 @@ typedef struct {
 
 /* What became of an order that was forwarded, when it was not a certificate */
 typedef enum {
-    STORE_FORWARD_KEPT,   /* nothing yet: upstream has it with state, and it is ours until the lease is over */
     STORE_FORWARD_WAITS,  /* upstream has it, and is asked again after retry_after */
     STORE_FORWARD_UNSURE, /* upstream may have it: it is asked again when the client comes again */
     STORE_FORWARD_UNSENT, /* nobody has it */
-    STORE_FORWARD_FAILED  /* it is over: rule and reason say why */
+    STORE_FORWARD_FAILED, /* it is over: rule and reason say why */
+    STORE_FORWARD_KEPT    /* upstream has it, and the exchange goes on: who takes it over after the lease needs state */
 } store_forward_kind_t;
 
 typedef struct {

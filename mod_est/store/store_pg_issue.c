@@ -149,7 +149,7 @@ void store_pg_issue_order_params(store_pg_params_t *params, const store_issue_t 
 
 void store_pg_issue_forwarded_params(store_pg_params_t *params, const store_forward_t *forward, apr_pool_t *pool)
 {
-    static const char *const kinds[] = {"kept", "waits", "unsure", "unsent", "failed"};
+    static const char *const kinds[] = {"waits", "unsure", "unsent", "failed", "kept"};
 
     store_pg_params_text(params, forward->order);
     store_pg_params_text(params, number(forward->attempt, pool));

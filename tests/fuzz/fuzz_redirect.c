@@ -11,8 +11,8 @@
 
 #define ORIGIN "https://ca.example:8443/"
 
-/* However an upstream words its Location: we stay where we are, or go nowhere, and no message is long or has controls. A
- * target that was found leads to itself. */
+/* However an upstream words its Location: we stay where we are, or go nowhere, and no message is long or has controls.
+ * A target that was found leads to itself. */
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     apr_pool_t *pool = fuzz_pool();

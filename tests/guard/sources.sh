@@ -27,7 +27,7 @@ findings=$(find mod_est sql tests build-aux conf quickstart runtests .ci configu
 tap "every source file names its copyright and licence" "$findings"
 
 # tests/guard/long-files.txt: path, then why
-findings=$(wc -l mod_est/*/*.[ch] | awk '$2 != "total" && $1 > 600 { print $2 }' | while read -r file; do
+findings=$(find mod_est tests -name '*.[ch]' -o -name '*.py' | xargs wc -l | awk '$2 != "total" && $1 > 600 { print $2 }' | while read -r file; do
     grep -q "^$file " tests/guard/long-files.txt || wc -l "$file"
 done)
 tap "a file of more than 600 lines has its reason in tests/guard/long-files.txt" "$findings"

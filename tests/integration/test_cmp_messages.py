@@ -224,7 +224,7 @@ def test_a_process_that_ends_between_confirmation_and_acknowledgement(site, driv
     asking, before = Asking(site, csr, driver.label), set(site.httpd.children())
     run.wait_until(lambda: upstream.confirmed, what="the confirmation")
     row = one_row(site, subject, "forwarded")
-    assert row.state and row.upstream == upstream.url
+    assert row.state and row.upstream == upstream.url and row.busy
     check_waits(enrol(site, csr, driver.label))  # it is in the first one's hands
     for pid in before:
         os.kill(pid, signal.SIGKILL)

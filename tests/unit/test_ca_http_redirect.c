@@ -48,8 +48,8 @@ static void test_where_redirections_lead(void **state)
 
 static void test_redirections_that_are_not_followed(void **state)
 {
-    static const char host[] = "another host", port[] = "another port", scheme[] = "another scheme", none[] = "that is no URL",
-                      user[] = "it has a user name";
+    static const char host[] = "another host", port[] = "another port", scheme[] = "another scheme",
+                      none[] = "that is no URL", user[] = "it has a user name";
     static const struct {
         const char *location, *reason;
     } rows[] = {
@@ -135,15 +135,18 @@ static void test_other_reasons_not_to_follow(void **state)
         ca_http_redirect_t redirect;
         const char *reason;
     } rows[] = {
-        {{URL, 300, "/x", 1, 0}, "HTTP 300: the redirection to \"https://ca.example:8443/x\" is not followed: only 301, 302"},
-        {{URL, 303, "/x", 1, 0}, "HTTP 303: the redirection to \"https://ca.example:8443/x\" is not followed: only 301, 302"},
+        {{URL, 300, "/x", 1, 0},
+         "HTTP 300: the redirection to \"https://ca.example:8443/x\" is not followed: only 301, 302"},
+        {{URL, 303, "/x", 1, 0},
+         "HTTP 303: the redirection to \"https://ca.example:8443/x\" is not followed: only 301, 302"},
         {{URL, 304, NULL, 0, 0}, "HTTP 304: the redirection is not followed: only 301, 302"},
         {{URL, 305, "/x", 1, 0}, "only 301, 302"},
         {{URL, 306, "/x", 1, 0}, "only 301, 302"},
         {{URL, 309, "/x", 1, 0}, "only 301, 302"},
         {{URL, 302, NULL, 0, 0}, "HTTP 302: the redirection is not followed: it has no Location"},
         {{URL, 302, "/x", 2, 0}, "it has several Locations"},
-        {{URL, 302, "/x", 1, CA_HTTP_REDIRECT_MAX}, "to \"https://ca.example:8443/x\" is not followed: too many in a row"},
+        {{URL, 302, "/x", 1, CA_HTTP_REDIRECT_MAX},
+         "to \"https://ca.example:8443/x\" is not followed: too many in a row"},
         {{URL, 302, "//other.example", 1, CA_HTTP_REDIRECT_MAX}, "another host"},
         {{"https://[fe80::1%25eth0]/x", 302, "https://[fe80::1%25eth1]/x", 1, 0}, "another network"},
         {{"https://[fe80::1%25eth0]/x", 302, "https://[fe80::1]/x", 1, 0}, "another network"},
@@ -209,10 +212,11 @@ static void test_the_same_request_is_sent_again(void **state)
                                        "Content-Type: application/pkcs10\r\nContent-Length: 9\r\n\r\na request",
                                        server->port)));
         ASSERT_OK(ca_http_do(&answer, http, &get, pool));
-        ASSERT_SLICE(answer.body, text(apr_psprintf(pool,
-                                                    "GET /echo HTTP/1.1\r\nHost: 127.0.0.1:%d\r\nUser-Agent: mod_est\r\n"
-                                                    "Accept: */*\r\n\r\n",
-                                                    server->port)));
+        ASSERT_SLICE(answer.body,
+                     text(apr_psprintf(pool,
+                                       "GET /echo HTTP/1.1\r\nHost: 127.0.0.1:%d\r\nUser-Agent: mod_est\r\n"
+                                       "Accept: */*\r\n\r\n",
+                                       server->port)));
     }
     assert_int_equal(http_count(&server->n_connections), 1);
     /* any answer at its end is one */
@@ -245,8 +249,9 @@ static void test_three_in_a_row_are_enough(void **state)
     http_server_t *server = http_start(redirect_by_path, NULL);
     ca_http_t *http = make_follower();
     ASSERT_FAILS(ask(&answer, http, url_of(server, "/307/302/307/302/ok")), ca_answer,
-                 apr_psprintf(pool, "127.0.0.1:%d: HTTP 302: the redirection to \"http://127.0.0.1:%d/ok\" is not followed: "
-                                    "too many in a row",
+                 apr_psprintf(pool,
+                              "127.0.0.1:%d: HTTP 302: the redirection to \"http://127.0.0.1:%d/ok\" is not followed: "
+                              "too many in a row",
                               server->port, server->port));
     assert_int_equal(http_count(&server->n_requests), 4);
     ASSERT_FAILS(ask(&answer, http, url_of(server, "/303/ok")), ca_answer, "only 301, 302, 307 and 308");

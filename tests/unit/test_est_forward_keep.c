@@ -56,7 +56,7 @@ static est_err_t *ask(void)
     return est_issue(&issued, op_granted("/simpleenroll", "dev7", NULL), &op.service, csr);
 }
 
-/* The order stays this exchange's, and whoever takes it when that must be over goes on from there */
+/* The order stays this process's, and whoever takes it over goes on from there */
 static void test_what_a_driver_has_kept_is_in_the_row_before_the_exchange_goes_on(void **state)
 {
     (void)state;

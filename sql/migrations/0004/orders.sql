@@ -111,12 +111,13 @@ BEGIN
 END $$;
 
 -- What became of an order that order_open() said to forward, when it was not a certificate that record_issued() took. The
--- order is nobody's from now on, unless it is kept. p_attempt: as order_open() said; where another request has taken over since, nothing is
+-- order is nobody's from now on, but for kept. p_attempt: as order_open() said; where another request has taken over since, nothing is
 -- done. Returns whether something was
 --
 -- p_kind    meaning
--- kept      p_upstream has it with p_state, and the exchange goes on: the order stays the caller's until the lease is over
 -- waits     p_upstream has it, and is not asked again before p_retry_after seconds; 0: before the alias's retry_after
+-- kept      p_upstream has it, and the exchange goes on: it stays the caller's until the lease is over, and whoever takes it
+--           over then needs p_state
 -- unsure    p_upstream may have it: it is asked again when the client comes again
 -- unsent    nobody has it: who comes next sends it
 -- failed    it is over, and the same request opens another one. p_rule and p_reason: why; p_answer: the certificate that
@@ -129,7 +130,7 @@ CREATE FUNCTION est.order_forwarded(
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER SET search_path = pg_catalog, est, pg_temp SET enable_seqscan = off AS $$
 BEGIN
     PERFORM est.commit_surely();
-    IF (p_kind IN ('kept', 'waits', 'unsure', 'unsent', 'failed')) IS NOT TRUE THEN
+    IF (p_kind IN ('waits', 'kept', 'unsure', 'unsent', 'failed')) IS NOT TRUE THEN
         RAISE EXCEPTION 'order_forwarded: there is no kind %', coalesce(p_kind, 'NULL') USING ERRCODE = 'invalid_parameter_value';
     ELSIF p_kind = 'failed' THEN
         UPDATE est.enrollment e
@@ -144,7 +145,7 @@ BEGIN
     ELSE
         UPDATE est.enrollment e
             SET upstream = CASE WHEN p_kind <> 'unsent' THEN coalesce(p_upstream, e.upstream) ELSE e.upstream END,
-                state = CASE WHEN p_kind IN ('kept', 'waits') THEN coalesce(p_state, e.state) ELSE e.state END,
+                state = CASE WHEN p_kind IN ('waits', 'kept') THEN coalesce(p_state, e.state) ELSE e.state END,
                 busy_until = CASE WHEN p_kind = 'kept' THEN e.busy_until END,
                 ask_at = CASE WHEN p_kind = 'waits' THEN
                     least(e.expires_at, now() + coalesce(make_interval(secs => nullif(p_retry_after, 0)),
