@@ -11,12 +11,9 @@ from harness.pki import make_csr, make_key
 
 
 @pytest.fixture(scope="module")
-def other(make_site, site):
+def other(site):
     """Another httpd with the database of site"""
-    made = make_site("other", start=False)
-    made.config.database = site.db.url("est_module")
-    made.ledger, made.user = site.ledger, site.user
-    return made.start()
+    return site.node().start()
 
 
 def ask(site, user, label, subject=None):

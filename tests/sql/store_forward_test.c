@@ -73,6 +73,12 @@ void test_an_order_is_forwarded_and_its_certificate_recorded(void **state)
     assert_true(outcome.waits_for_ca);
     assert_in_range(outcome.retry_after, 1, 5);
 
+    ended(&(store_forward_t){order, 1, STORE_FORWARD_KEPT, UPSTREAM, est_slice("so far", 6), 0, NULL, NULL, {NULL, 0}});
+    assert_string_equal(row_of(order, "outcome, upstream, state = 'so far', ask_at, round(extract(epoch FROM busy_until - at))"),
+                        "forwarded " UPSTREAM " t 15");
+    open_order(&outcome, &o);
+    assert_int_equal(outcome.kind, STORE_PENDING);
+
     ended(&(store_forward_t){order, 1, STORE_FORWARD_WAITS, UPSTREAM, said, 0, NULL, NULL, {NULL, 0}});
     open_order(&outcome, &o);
     assert_int_equal(outcome.kind, STORE_PENDING);

@@ -111,8 +111,8 @@ BEGIN
 END $$;
 
 -- What became of an order that order_open() said to forward, when it was not a certificate that record_issued() took. The
--- order is nobody's from now on, but for kept. p_attempt: as order_open() said; where another request has taken over since, nothing is
--- done. Returns whether something was
+-- order is nobody's from now on, but for kept. p_attempt: as order_open() said; where another request has taken over
+-- since, nothing is done. Returns whether something was
 --
 -- p_kind    meaning
 -- waits     p_upstream has it, and is not asked again before p_retry_after seconds; 0: before the alias's retry_after

@@ -6,6 +6,7 @@ import glob
 import os
 import signal
 import subprocess
+import threading
 
 import psycopg
 
@@ -97,16 +98,17 @@ class Database:
 
     def __init__(self, server, name):
         self.server, self.name = server, name
-        self.connections = {}
+        self.connections, self.lock = {}, threading.Lock()
 
     def url(self, user="est_module"):
         return self.server.url(self.name, user)
 
     def connection(self, user="admin"):
-        connection = self.connections.get(user)
-        if connection is None or connection.closed:
-            connection = self.connections[user] = psycopg.connect(self.url(user), autocommit=True)
-        return connection
+        with self.lock:  # threads of a test may be the first together
+            connection = self.connections.get(user)
+            if connection is None or connection.closed:
+                connection = self.connections[user] = psycopg.connect(self.url(user), autocommit=True)
+            return connection
 
     def execute(self, sql, *params, user="admin"):
         return self.connection(user).execute(sql, params or None)
