@@ -363,7 +363,7 @@ static int is_confirmed_already(const session_t *s, const OSSL_CMP_CTX *ctx)
 }
 
 /* The CA takes back what was rejected to it; of anything else somebody else has to see to that */
-static est_err_t *wrong(session_t *s, const OSSL_CMP_CTX *ctx)
+static est_err_t *wrong(const session_t *s, const OSSL_CMP_CTX *ctx)
 {
     int matters;
     const char *reasons = take_reasons(&matters, s->pool), *why;
@@ -376,8 +376,9 @@ static est_err_t *wrong(session_t *s, const OSSL_CMP_CTX *ctx)
         why = matters & IN_ERROR ? said(ctx, reasons, s->pool) : reasons;
     else
         return s->wrong; /* acknowledged by pkiConf */
-    s->wrong->detail = apr_psprintf(s->pool, "%s; that the CA revokes it is not sure: %s", est_err_text(s->wrong), why);
-    return s->wrong;
+    /* Made anew, which defuses the CA's words */
+    return est_err_make(s->pool, s->wrong->code, __FILE__, __LINE__, "%s; that the CA revokes it is not sure: %s",
+                        est_err_text(s->wrong), why);
 }
 
 static void waits(ca_answer_t *answer, const session_t *s, int retry_after)
@@ -388,11 +389,11 @@ static void waits(ca_answer_t *answer, const session_t *s, int retry_after)
 
 /* It has the request, and may have issued. To the client that is like any other waiting; whoever runs this has to know
  * that it is not the CA who wants it so */
-static void put_off(ca_answer_t *answer, const session_t *s, int retry_after, const char *why)
+static void put_off(ca_answer_t *answer, const session_t *s, const est_err_t *why)
 {
-    waits(answer, s, retry_after);
+    waits(answer, s, why->retry_after);
     if (s->checked.der.n && !s->is_unkept)
-        s->wire->unconfirmed(s->wire, s->checked.der, why, s->pool);
+        s->wire->unconfirmed(s->wire, s->checked.der, est_err_text(why), s->pool);
 }
 
 /* What is no message of the CA's ends no order whose certificate may count */
@@ -414,7 +415,7 @@ static est_err_t *conclude(ca_answer_t *answer, session_t *s, const OSSL_CMP_CTX
         return NULL;
     }
     if (!s->broken && s->now.n && has_fail_info(ctx, 1 << OSSL_CMP_PKIFAILUREINFO_systemUnavail)) {
-        put_off(answer, s, 0, said(ctx, "systemUnavail", s->pool));
+        put_off(answer, s, EST_FAIL(s->pool, ca_unavailable, "%s", said(ctx, "systemUnavail", s->pool)));
         return NULL;
     }
     if (!s->broken) {
@@ -422,7 +423,7 @@ static est_err_t *conclude(ca_answer_t *answer, session_t *s, const OSSL_CMP_CTX
         return ended(s, ctx);
     }
     if (s->progress || is_to_be_confirmed(s)) {
-        put_off(answer, s, s->broken->retry_after, est_err_text(s->broken));
+        put_off(answer, s, s->broken);
         return NULL;
     }
     if (s->before.n)

@@ -43,10 +43,10 @@ static int is_same(CURLU *target, CURLU *asked, CURLUPart part)
     return same;
 }
 
-/* Takes user and password out, for they are not for the log; 0: there were none */
+/* Takes out what stands before an "@", for it is not for the log; 0: there was nothing */
 static int take_user(CURLU *target)
 {
-    static const CURLUPart parts[] = {CURLUPART_USER, CURLUPART_PASSWORD};
+    static const CURLUPart parts[] = {CURLUPART_USER, CURLUPART_PASSWORD, CURLUPART_OPTIONS};
     int found = 0;
 
     for (apr_size_t i = 0; i < sizeof(parts) / sizeof(parts[0]); i++) {
@@ -95,6 +95,14 @@ static const char *url_of(CURLU *target, apr_pool_t *pool)
     return url;
 }
 
+/* What nobody could take apart: before an "@" there may be a password */
+static const char *without_user(const char *location, apr_pool_t *pool)
+{
+    const char *at = strrchr(location, '@');
+
+    return at ? apr_pstrcat(pool, "...", at, NULL) : location;
+}
+
 /* Why we do not go there; NULL: we do */
 static const char *objection(CURLU *target, CURLU *asked, int has_user, const ca_http_redirect_t *redirect)
 {
@@ -138,6 +146,8 @@ est_err_t *ca_http_redirect(const char **out, const ca_http_redirect_t *redirect
     if (target) {
         has_user = take_user(target);
         words = *out = url_of(target, pool);
+    } else if (words) {
+        words = without_user(words, pool);
     }
     reason = objection(target, asked, has_user, redirect);
     curl_url_cleanup(target);

@@ -36,7 +36,6 @@ struct est_password_t {
     const est_env_t *env;
     unsigned char key[32]; /* of this process; what it makes is worth nothing elsewhere */
     est_lru_t *verdicts;
-    int hashing_max; /* passwords at a time */
     est_once_t *hashing;
 };
 
@@ -54,12 +53,13 @@ est_err_t *est_password_make(est_password_t **out, const est_env_t *env, int thr
     est_password_t *passwords = apr_pcalloc(pool, sizeof(*passwords));
 
     passwords->env = env;
-    passwords->hashing_max = threads >= 8 ? threads / 4 : 1;
     if (!env->random(env, passwords->key, sizeof(passwords->key)))
         return EST_FAIL(pool, internal, "no random numbers");
     apr_pool_cleanup_register(pool, passwords, cleanse, apr_pool_cleanup_null);
     EST_TRY(est_lru_make(&passwords->verdicts, VERDICTS_MAX, pool));
-    EST_TRY(est_once_make(&passwords->hashing, passwords->hashing_max, pool));
+    /* A quarter of the threads hash at most, and a quarter is left to requests that have no password to verify */
+    EST_TRY(est_once_make(&passwords->hashing, threads >= 8 ? threads / 4 : 1,
+                          threads >= 2 ? threads - (threads + 3) / 4 : 1, pool));
     *out = passwords;
     return NULL;
 }
@@ -190,7 +190,7 @@ static int verdict_key(unsigned char key[32], const char *user, const char *pass
 
 static est_err_t *busy_error(const est_req_t *req)
 {
-    est_err_t *err = EST_FAIL(req->pool, busy, "%d passwords are being verified already", the_passwords->hashing_max);
+    est_err_t *err = EST_FAIL(req->pool, busy, "as many passwords are being verified, or waited for, as may be");
 
     err->retry_after = BUSY_RETRY;
     return err;

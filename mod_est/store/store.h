@@ -129,7 +129,8 @@ typedef struct {
     /* Where a certificate needs approval: finds or opens the order of issue->order_key, before anything is signed. GO,
      * PENDING, REFUSED, REPLAY, STALE */
     est_err_t *(*order_open)(store_t *store, store_outcome_t *out, const store_issue_t *issue, apr_pool_t *pool);
-    /* After order_open said FORWARD: what became of it, unless record_issued has it */
+    /* After order_open said FORWARD: what became of it, unless record_issued has it. Of an order that is over, or another
+     * process's, nothing is recorded: with KEPT that is an error, store_failed */
     est_err_t *(*order_forwarded)(store_t *store, const store_forward_t *forward, apr_pool_t *pool);
     /* *retry_after: seconds that the client has to wait by its rate; 0 = none */
     est_err_t *(*record_refused)(store_t *store, int *retry_after, const store_refusal_t *refusal, apr_pool_t *pool);

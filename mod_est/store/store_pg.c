@@ -255,9 +255,14 @@ static est_err_t *order_forwarded(store_t *store, const store_forward_t *forward
 {
     store_pg_params_t params = {0};
     PGresult *result;
+    const char *done;
 
     store_pg_issue_forwarded_params(&params, forward, pool);
-    return call(&result, store, STORE_PG_STMT_ORDER_FORWARDED, &params, pool);
+    EST_TRY(call(&result, store, STORE_PG_STMT_ORDER_FORWARDED, &params, pool));
+    EST_TRY(store_pg_column(&done, result, 0, "order_forwarded", pool));
+    if (forward->kind == STORE_FORWARD_KEPT && (!done || *done != 't'))
+        return EST_FAIL(pool, store_failed, "order %s was ended, or taken over, meanwhile", forward->order);
+    return NULL;
 }
 
 /* A column that is a whole number */

@@ -51,6 +51,7 @@ def driver(request, backends):
     backend = backends[request.param]
     backend.reset()
     backend.upstream.implicit_confirm, backend.upstream.later_mode, backend.upstream.takes_kur = False, None, True
+    backend.upstream.unavailable_text = "come back tomorrow"
     return backend
 
 
@@ -204,6 +205,37 @@ def test_a_server_in_front_of_the_ca_ends_no_order_that_is_to_be_confirmed(site,
     cert = enrol(site, csr, driver.label).cert()
     assert upstream.issued == [cert] and upstream.confirmed == [cert] and len(upstream.kinds) == 1
     assert one_row(site, subject, "issued").der == der_of(cert)
+
+
+@pytest.mark.parametrize("driver", ["cmp-explicit"], indirect=True)
+def test_whatever_the_ca_says_of_a_rejection_the_order_ends(site, driver, expect_log):
+    """Octets that are no UTF-8, which the database would not take, and those that a terminal obeys"""
+    upstream, (subject, csr) = driver.upstream, device("babble", driver)
+    expect_log("EST1105")
+    upstream.later_mode, upstream.unavailable_text = "unavailable", "to\x1b[31m\udcff\udcc3day"
+    driver.does("wrong-name")
+    check_failed(enrol(site, csr, driver.label), 502, "ca_wrong")
+    row = one_row(site, subject, "failed")
+    assert "is not sure" in row.reason and "to?[31m??day" in row.reason
+    assert [bytes(row.answer)] == [der_of(cert) for cert in upstream.issued]
+
+
+@pytest.mark.parametrize("driver", ["cmp-explicit"], indirect=True)
+def test_what_is_given_up_in_the_midst_of_an_exchange_is_not_confirmed(site, driver):
+    """The CA takes back what nobody confirms, and the device is given one that was"""
+    upstream, (subject, csr) = driver.upstream, device("given-up", driver)
+    driver.does("hang")
+    asking = Asking(site, csr, driver.label)
+    run.wait_until(lambda: upstream.issued, what="the certificate")
+    order = one_row(site, subject, "forwarded").id
+    site.db.execute("SELECT est.give_up(%s)", str(order), user="postgres")
+    driver.does("issue")
+    driver.let_go()
+    check_waits(asking.end())
+    assert len(upstream.issued) == 1 and not upstream.confirmed
+    cert = enrol(site, csr, driver.label).cert()
+    assert upstream.confirmed == [cert] and len(upstream.kinds) == 2
+    assert {row.outcome: row.id == order for row in rows(site, subject)} == {"failed": True, "issued": False}
 
 
 @pytest.mark.parametrize("driver", ["cmp-secret", "cmp-explicit"], indirect=True)

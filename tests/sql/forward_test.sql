@@ -57,6 +57,9 @@ SELECT is(pg_temp.ended('11', 4, 'kept', 'https://half', '\x0a', 30), true, 'kep
 SELECT is(pg_temp.state_of('11'), 'forwarded 4 https://half 0a busy', 'with its state, and still somebody''s');
 SELECT results_eq($$SELECT outcome, order_id, retry_after FROM pg_temp.forward('k1', entity => 'e1')$$, $$VALUES ('pending', pg_temp.uuid('11'), 5)$$, 'so that others wait');
 SELECT results_eq($$SELECT outcome, attempt, upstream, state FROM pg_temp.forward('k1', id => pg_temp.uuid('14'), entity => 'e1')$$, $$VALUES ('forward', 4, 'https://half', '\x0a'::bytea)$$, 'its own request does not, and has the state');
+UPDATE enrollment SET expires_at = now() WHERE id = pg_temp.uuid('11');
+SELECT results_eq($$SELECT outcome, order_id FROM pg_temp.forward('k1', entity => 'e1')$$, $$VALUES ('pending', pg_temp.uuid('11'))$$, 'nor is there another order when its time is over meanwhile');
+UPDATE enrollment SET expires_at = at + interval '7 days' WHERE id = pg_temp.uuid('11');
 
 -- waits
 SELECT is(pg_temp.ended('11', 4, 'waits', 'https://two', '\x0a0b', 30), true, 'waits');

@@ -143,6 +143,29 @@ void test_what_became_of_an_order_is_recorded(void **state)
     assert_string_not_equal(outcome.order, forward.order);
 }
 
+/* Whoever is in the midst of an exchange has to know that nothing was put on record: it may go no further */
+void test_what_is_kept_of_an_order_is_on_record_or_fails(void **state)
+{
+    store_forward_t kept = {.attempt = 1, .kind = STORE_FORWARD_KEPT, .upstream = UPSTREAM, .state = est_slice("half", 4)};
+    store_outcome_t outcome;
+    order_t o;
+
+    (void)state;
+    forward_init(&o, "kept");
+    open_order(&outcome, &o);
+    assert_forward(&outcome, 1, NULL);
+    kept.order = outcome.order;
+    ended(&kept);
+    assert_string_equal(row_of(kept.order, "outcome, upstream, encode(state, 'escape'), busy_until > now(), ask_at"),
+                        "forwarded " UPSTREAM " half t");
+    kept.attempt = 2;
+    expect(t.store->vt->order_forwarded(t.store, &kept, t.pool), EST_E_store_failed, "taken over");
+    kept.attempt = 1;
+    sql("SELECT est.give_up('%s')", kept.order);
+    expect(t.store->vt->order_forwarded(t.store, &kept, t.pool), EST_E_store_failed, "ended");
+    assert_string_equal(row_of(kept.order, "outcome"), "failed");
+}
+
 void test_an_attempt_that_was_taken_over_changes_nothing(void **state)
 {
     static const store_forward_kind_t kinds[] = {STORE_FORWARD_WAITS, STORE_FORWARD_UNSURE, STORE_FORWARD_UNSENT,

@@ -147,6 +147,7 @@ void call_end(caller_t *c);
 #define STORE_FORWARD_TESTS(TEST)                                                                                      \
     TEST(test_an_order_is_forwarded_and_its_certificate_recorded)                                                      \
     TEST(test_what_became_of_an_order_is_recorded)                                                                     \
+    TEST(test_what_is_kept_of_an_order_is_on_record_or_fails)                                                          \
     TEST(test_an_attempt_that_was_taken_over_changes_nothing)                                                          \
     TEST(test_an_order_is_forwarded_when_it_is_approved)                                                               \
     TEST(test_an_order_whose_connection_is_ended_is_forwarded_once)                                                    \

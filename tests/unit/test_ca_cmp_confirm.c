@@ -254,6 +254,7 @@ static void test_a_ca_that_is_away_when_it_is_to_be_told_again(void **state)
         ca->break_at = 3;
         ASSERT_ROW(run(&answer, ca->kept, ca, &config, NULL), codes[i], "the wire broke", "again");
         assert_true(answer.state.n > 0);
+        assert_int_equal(answer.der.n, 0);
         ASSERT_OK(run(&answer, answer.state, ca, &config, NULL));
         assert_certificate(&answer, ca);
         assert_int_equal(ca->n_issued, 1);

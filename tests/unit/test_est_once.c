@@ -10,10 +10,12 @@
 
 #include <apr_thread_proc.h>
 
+#define MANY 100
+
 static est_once_t *make(int max)
 {
     est_once_t *once;
-    ASSERT_OK(est_once_make(&once, max, pool));
+    ASSERT_OK(est_once_make(&once, max, MANY, pool));
     return once;
 }
 
@@ -60,7 +62,8 @@ static void test_there_is_room_for_one_at_least(void **state)
 {
     (void)state;
     est_once_t *once;
-    ASSERT_FAILS(est_once_make(&once, 0, pool), config, "at least one");
+    ASSERT_FAILS(est_once_make(&once, 0, 1, pool), config, "at least one");
+    ASSERT_FAILS(est_once_make(&once, 2, 1, pool), config, "as many threads");
 }
 
 /* --- threads */
@@ -69,7 +72,7 @@ typedef struct {
     est_once_t *once;
     apr_thread_t *thread;
     const unsigned char *key;
-    atomic_int *done, *waiting;
+    atomic_int *done, *waiting, *full;
     est_once_turn_t turn;
     int seen; /* of *done, when it could go on */
 } waiter_t;
@@ -81,6 +84,8 @@ static void *APR_THREAD_FUNC want(apr_thread_t *thread, void *data)
     atomic_fetch_add(waiter->waiting, 1);
     waiter->turn = est_once_begin(waiter->once, waiter->key);
     waiter->seen = atomic_load(waiter->done);
+    if (waiter->turn == EST_ONCE_FULL && waiter->full)
+        atomic_fetch_add(waiter->full, 1);
     if (waiter->turn == EST_ONCE_MINE) /* it came when the work had ended already */
         est_once_end(waiter->once, waiter->key);
     return NULL;
@@ -115,6 +120,37 @@ static void test_who_wants_the_same_waits_for_it(void **state)
         assert_int_equal(waiters[i].seen, 1);
         assert_int_not_equal(waiters[i].turn, EST_ONCE_FULL);
     }
+}
+
+#define WAITERS 5
+
+/* One works, two wait: the others are sent away while it lasts, and there is room again when it has ended */
+static void test_no_more_than_so_many_threads_wait(void **state)
+{
+    (void)state;
+    atomic_int done = 0, waiting = 0, full = 0;
+    waiter_t waiters[WAITERS];
+    est_once_t *once;
+    const unsigned char *key = key_of(7);
+    int n_full = 0;
+
+    ASSERT_OK(est_once_make(&once, 2, 3, pool));
+    assert_int_equal(est_once_begin(once, key), EST_ONCE_MINE);
+    for (int i = 0; i < WAITERS; i++) {
+        waiters[i] = (waiter_t){.once = once, .key = key, .done = &done, .waiting = &waiting, .full = &full};
+        assert_int_equal(apr_thread_create(&waiters[i].thread, NULL, want, &waiters[i], pool), APR_SUCCESS);
+    }
+    for (int i = 0; i < 10000 && atomic_load(&full) < WAITERS - 2; i++)
+        apr_sleep(1000);
+    n_full = atomic_load(&full);
+    if (n_full == WAITERS - 2)
+        assert_int_equal(est_once_begin(once, key_of(8)), EST_ONCE_FULL); /* a place is free, and no thread for it */
+    est_once_end(once, key);
+    for (int i = 0; i < WAITERS; i++)
+        end(waiters[i].thread);
+    assert_int_equal(n_full, WAITERS - 2);
+    for (int i = 0; i < 2; i++)
+        assert_int_equal(est_once_begin(once, key_of(i)), EST_ONCE_MINE);
 }
 
 #define KEYS 3
@@ -176,6 +212,7 @@ int main(void)
         EST_TEST(test_the_end_of_what_nobody_does_is_nothing),
         EST_TEST(test_there_is_room_for_one_at_least),
         EST_TEST(test_who_wants_the_same_waits_for_it),
+        EST_TEST(test_no_more_than_so_many_threads_wait),
         EST_TEST(test_threads_never_do_the_same_at_once),
     };
     return EST_TEST_RUN(tests);

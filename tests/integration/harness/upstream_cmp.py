@@ -202,7 +202,7 @@ class Enrolment:
 def status_info(status, words=None, fail_info=None):
     parts = [der.integer(status)]
     if words is not None:
-        parts.append(der.seq(der.tlv(der.UTF8, words.encode())))
+        parts.append(der.seq(der.tlv(der.UTF8, words.encode(errors="surrogateescape"))))
     if fail_info is not None:
         bits = bytearray(fail_info // 8 + 1)
         bits[-1] = 0x80 >> fail_info % 8
@@ -223,6 +223,7 @@ class UpstreamCmp(UpstreamEst):
         self.implicit_confirm = False       # grants it to who asks; "always": to everybody
         self.takes_kur = True               # or to nobody: only the holder may ask for one
         self.fail_info = NOT_AUTHORIZED
+        self.unavailable_text = "come back tomorrow"  # \udc80 to \udcff: octets
         self.later_mode = None
         self.transactions = {}              # transactionID -> Enrolment
         self.kinds = []                     # of the requests: names in REQUESTS
@@ -356,7 +357,7 @@ class UpstreamCmp(UpstreamEst):
                 self.old.append(transaction.old)
             return self.enrol_in(transaction)
         if mode == "unavailable":
-            raise Refused(SYSTEM_UNAVAIL, "come back tomorrow")
+            raise Refused(SYSTEM_UNAVAIL, self.unavailable_text)
         transaction = self.transactions.get(number)
         if not transaction:
             raise Refused(BAD_REQUEST, "no such transaction")
@@ -375,7 +376,7 @@ class UpstreamCmp(UpstreamEst):
     def enrol_in(self, transaction):
         mode = transaction.mode
         if mode == "unavailable":
-            raise Refused(SYSTEM_UNAVAIL, "come back tomorrow")
+            raise Refused(SYSTEM_UNAVAIL, self.unavailable_text)
         if mode in ("error", "unprotected-error"):
             raise Refused(self.fail_info, self.refuse_text)
         parts = [der.integer(transaction.id)]
