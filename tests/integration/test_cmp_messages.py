@@ -177,12 +177,13 @@ def test_a_certificate_whose_confirmation_failed_is_confirmed_later(site, driver
     """The device cannot tell it from any other waiting; the log says which certificate of which CA it is"""
     upstream, (subject, csr) = driver.upstream, device("unconfirmed-" + mode, driver)
     expect_log("has not acknowledged the confirmation")
-    upstream.later_mode = mode
+    upstream.later_mode, upstream.unavailable_text = mode, "in a \x1b[31mwhile"
     seen = site.httpd.log.size()
     check_waits(enrol(site, csr, driver.label))
     (line,) = lines(site, seen, "has not acknowledged the confirmation")
     for text in (upstream.url, f"<EstCA {driver.name}>", f"{upstream.issued[0].serial_number:x}", f'"{subject}"'):
         assert text in line.replace('\\"', '"')
+    assert ("in a ?[31mwhile" in line) == (mode == "unavailable")
     assert len(upstream.issued) == 1 and not [row for row in rows(site, subject) if row.der]
     upstream.later_mode = None
     hurry(site, subject)
