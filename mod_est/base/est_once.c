@@ -18,7 +18,7 @@ struct est_once_t {
     apr_thread_mutex_t *lock;
     apr_thread_cond_t *ended;
     unsigned long last; /* number given */
-    int threads; /* that work or wait */
+    int threads;        /* that work or wait */
     int max, max_threads;
     work_t works[];
 };
@@ -28,7 +28,8 @@ est_err_t *est_once_make(est_once_t **out, int max, int max_threads, apr_pool_t 
     est_once_t *once;
 
     if (max < 1 || max_threads < max)
-        return EST_FAIL(pool, config, "at least one work at a time and as many threads, got %d and %d", max, max_threads);
+        return EST_FAIL(pool, config, "at least one work at a time and as many threads, got %d and %d", max,
+                        max_threads);
     once = apr_pcalloc(pool, sizeof(*once) + (apr_size_t)max * sizeof(once->works[0]));
     once->max = max;
     once->max_threads = max_threads;

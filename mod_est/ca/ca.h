@@ -35,10 +35,10 @@ typedef struct {
     const char *user, *password;                                     /* Basic; password as passphrase */
     const char *proxy;                                               /* http://host:port; NULL: none, whatever the
                                                                         environment says */
-    const char *cache;                      /* est: file with the last good copy of the upstream's cacerts */
-    const apr_array_header_t *extensions;   /* of const char *: OIDs of extensions that the CA adds of its own accord */
-    int timeout, connect_timeout;           /* seconds: of a whole exchange, fail-over included; of a connection */
-    int refresh;                            /* est: seconds between two looks at the upstream's cacerts */
+    const char *cache;                    /* est: file with the last good copy of the upstream's cacerts */
+    const apr_array_header_t *extensions; /* of const char *: OIDs of extensions that the CA adds of its own accord */
+    int timeout, connect_timeout;         /* seconds: of a whole exchange, fail-over included; of a connection */
+    int refresh;                          /* est: seconds between two looks at the upstream's cacerts */
     /* est, cmp, and local where the key is in a token */
     int concurrency; /* requests at one upstream, or token, at the same time, of all processes of this httpd */
     int failures;    /* in a row, after which an upstream or token is left alone */
@@ -60,14 +60,14 @@ typedef struct {
     X509 *cert;           /* its own, the first of issuers */
     X509 *const *issuers; /* those that sign certificates of end entities: more than one during a rollover */
     int n_issuers;
-    pki_issuer_t issuer; /* of cert, for those who judge */
+    pki_issuer_t issuer;      /* of cert, for those who judge */
     const est_slice_t *certs; /* what cacerts returns: itself first, then the chain to the root, DER */
     int n_certs;
     est_slice_t cacerts; /* the certs-only message of these, DER */
 } ca_facts_t;
 
-/* Asked of each certificate that an upstream returns, before anything is done with it: NULL when it is what was granted,
- * else an error, ca_wrong. der lives as long as pool. */
+/* Asked of each certificate that an upstream returns, before anything is done with it: NULL when it is what was
+ * granted, else an error, ca_wrong. der lives as long as pool. */
 typedef est_err_t *ca_check_t(const ca_request_t *request, est_slice_t der, apr_pool_t *pool);
 
 /* Told by a driver in the midst of an exchange, before it sends what changes the certificate's fate: upstream has the
@@ -76,7 +76,7 @@ typedef est_err_t *ca_keep_t(const ca_request_t *request, const char *upstream, 
 
 /* What is to be signed. Borrowed by the driver for the call. */
 struct ca_request_t {
-    const pki_tbs_t *tbs;    /* what policy granted: local signs it; remote drivers may describe it (cmp: ir, cr, kur) */
+    const pki_tbs_t *tbs; /* what policy granted: local signs it; remote drivers may describe it (cmp: ir, cr, kur) */
     const ca_facts_t *facts; /* that it was granted with */
     apr_time_t now;
     /* remote drivers */
@@ -103,11 +103,11 @@ typedef struct {
     const char *name; /* of EstCADriver */
     /* Forwards: the request is recorded before it leaves (ca_request_t.upstream, state), and may have to wait */
     int remote;
-    /* Loads and checks everything that needs no network and no token: fails with config or file. Called in the parent, at
-     * configuration check. Everything lives in pool. */
+    /* Loads and checks everything that needs no network and no token: fails with config or file. Called in the parent,
+     * at configuration check. Everything lives in pool. */
     est_err_t *(*open)(ca_t **out, const ca_config_t *config, apr_pool_t *pool);
-    /* In each process that is to sign, once, before the first request; pool is the process's, env lives as long. What is
-     * not there yet (token, upstream) is no error: it may come. */
+    /* In each process that is to sign, once, before the first request; pool is the process's, env lives as long. What
+     * is not there yet (token, upstream) is no error: it may come. */
     est_err_t *(*start)(ca_t *ca, const est_env_t *env, apr_pool_t *pool);
     /* Those of now. Fails with ca_unavailable while there are none yet. */
     est_err_t *(*facts)(ca_t *ca, const ca_facts_t **out, apr_pool_t *pool);
@@ -123,8 +123,8 @@ typedef struct {
      *   alias_broken    requests of this kind cannot be forwarded
      */
     est_err_t *(*issue)(ca_t *ca, ca_answer_t *answer, const ca_request_t *request, apr_pool_t *pool);
-    /* NULL, or: looks again at what facts says when it is time to, so that no request has to wait for that. Called every
-     * second or so, by one thread of a process that has started; returns at once when nothing is due, else within
+    /* NULL, or: looks again at what facts says when it is time to, so that no request has to wait for that. Called
+     * every second or so, by one thread of a process that has started; returns at once when nothing is due, else within
      * ca_t.lease. What fails is logged and tried again later. pool is for the call alone. */
     void (*refresh)(ca_t *ca, apr_pool_t *pool);
 } ca_driver_t;
@@ -133,15 +133,15 @@ typedef struct {
 struct ca_t {
     const ca_driver_t *driver;
     const char *name;
-    int lease;           /* seconds after which an exchange with an upstream is over, come what may; 0: local */
-    int unchanged;       /* the client's PKCS#10 itself goes to the upstream: its signature must fit */
+    int lease;     /* seconds after which an exchange with an upstream is over, come what may; 0: local */
+    int unchanged; /* the client's PKCS#10 itself goes to the upstream: its signature must fit */
     const char *const *extensions; /* OIDs of extensions that an upstream adds of its own accord, NULL behind the last;
                                       NULL: none */
-    int n_gates;         /* upstreams, or tokens, that are guarded by a gate (ca_gate.h) */
-    void *gates;         /* n_gates of them, of this process; ca_share puts them elsewhere */
-    const char *const *guarded; /* what the first of them stand before, for people: URLs, or a key's URI, without
-                                   secrets; NULL behind the last; NULL: nothing */
-    const ca_gate_rules_t *rules; /* of these */
+    int n_gates;                   /* upstreams, or tokens, that are guarded by a gate (ca_gate.h) */
+    void *gates;                   /* n_gates of them, of this process; ca_share puts them elsewhere */
+    const char *const *guarded;    /* what the first of them stand before, for people: URLs, or a key's URI, without
+                                      secrets; NULL behind the last; NULL: nothing */
+    const ca_gate_rules_t *rules;  /* of these */
     const est_slice_t *keys; /* certificates, DER, of further keys that the server holds (TLS client, CMP): reserved */
     int n_keys;
     const char *warning; /* worth a line in the log at start, or NULL */
@@ -165,7 +165,8 @@ typedef struct {
     int places, failures; /* EstCAConcurrency, EstCAFailures */
 } ca_gate_status_t;
 
-/* Returns how many *out has, which is in pool: 0 for a key in a file. Asks nobody, waits for nobody, changes nothing. */
+/* Returns how many *out has, which is in pool: 0 for a key in a file. Asks nobody, waits for nobody, changes nothing.
+ */
 int ca_status(const ca_gate_status_t **out, const ca_t *ca, apr_time_t now, apr_pool_t *pool);
 
 #endif

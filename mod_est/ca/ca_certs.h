@@ -18,8 +18,7 @@ est_err_t *ca_certs_load(ca_facts_t **out, const ca_config_t *config, int whole,
 const char *ca_certs_gap(const ca_facts_t *facts, apr_pool_t *pool);
 
 /* For a warning: what has the gap, name of the block, subject */
-#define CA_CERTS_GAP                                                                                                   \
-    "%s of <EstCA %s> has no issuer of \"%s\": cacerts leads devices to no root (RFC 7030 4.1.3)"
+#define CA_CERTS_GAP "%s of <EstCA %s> has no issuer of \"%s\": cacerts leads devices to no root (RFC 7030 4.1.3)"
 
 /*
  * From certificates in any order, as a cacerts message has them. The CA's own, which sign certificates of end entities,

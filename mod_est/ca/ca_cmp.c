@@ -46,10 +46,9 @@ static est_err_t *no_message(const http_wire_t *http, const ca_http_answer_t *an
         return EST_FAIL(pool, ca_answer, "%s: the answer is %s, not %s", http->upstream,
                         answer->content_type ? answer->content_type : "of no type", pkixcmp);
     err = ca_remote_status(answer, "no CMP message", pool);
-    err->detail = apr_psprintf(pool, "%s: %s%s", http->upstream, err->detail,
-                               answer->status == 404 || answer->status == 405
-                                   ? ": is EstCAUpstream the URL of the CA's CMP service?"
-                                   : "");
+    err->detail = apr_psprintf(
+        pool, "%s: %s%s", http->upstream, err->detail,
+        answer->status == 404 || answer->status == 405 ? ": is EstCAUpstream the URL of the CA's CMP service?" : "");
     return err;
 }
 

@@ -32,8 +32,8 @@ struct ca_cmp_wire_t {
     est_err_t *(*send)(ca_cmp_wire_t *wire, est_slice_t *answer, est_slice_t message, apr_pool_t *pool);
     /* Before a certificate is confirmed: the state to go on from. What fails here is not confirmed. */
     est_err_t *(*keep)(ca_cmp_wire_t *wire, est_slice_t state, apr_pool_t *pool);
-    /* This certificate is not confirmed yet, for that reason of the CA's or of the way there: the client is told to come
-     * again */
+    /* This certificate is not confirmed yet, for that reason of the CA's or of the way there: the client is told to
+     * come again */
     void (*unconfirmed)(ca_cmp_wire_t *wire, est_slice_t der, const char *why, apr_pool_t *pool);
     /* The CA does not know any more whether this certificate was confirmed, and another one is about to be asked for */
     void (*lost)(ca_cmp_wire_t *wire, est_slice_t der, apr_pool_t *pool);
@@ -45,17 +45,15 @@ struct ca_cmp_wire_t {
  * ca_driver_t.issue does. A transaction that was accepted is never lost: when the way breaks after that, it waits.
  *
  * Confirmation (certConf, answered by pkiConf; RFC 4210 5.3.18, RFC 9483 4.1.1), where the CA has not done without:
- * From certConf on the certificate counts at the CA, and without one the CA takes it back after a while. So the state is
- * on record before certConf leaves, and the certificate is the client's after pkiConf alone. In between, that is when
- * pkiConf does not come in time, what comes is no CMP message (of a server in front of the CA), or the process ends, the
- * order goes on from the certificate: certConf is sent again, and
- *     pkiConf, or the error certConfirmed   it is confirmed, and the client gets it
- *     badRequest or badRecipientNonce       the CA has forgotten the transaction. One that keeps to RFC 4210 would have
- *                                           said certConfirmed, so that it was not confirmed, and is taken back: another
- *                                           one is asked for, and wire->lost told of the first.
- * A certificate handed out before pkiConf might be one that the CA revokes, and one asked for anew before the CA has said
- * that there is none might be the second. One that is wrong is rejected once, and the order is over: a CA that does not
- * hear it takes it back as one that nobody has confirmed.
+ * From certConf on the certificate counts at the CA, and without one the CA takes it back after a while. So the state
+ * is on record before certConf leaves, and the certificate is the client's after pkiConf alone. In between, that is
+ * when pkiConf does not come in time, what comes is no CMP message (of a server in front of the CA), or the process
+ * ends, the order goes on from the certificate: certConf is sent again, and pkiConf, or the error certConfirmed   it is
+ * confirmed, and the client gets it badRequest or badRecipientNonce       the CA has forgotten the transaction. One
+ * that keeps to RFC 4210 would have said certConfirmed, so that it was not confirmed, and is taken back: another one is
+ * asked for, and wire->lost told of the first. A certificate handed out before pkiConf might be one that the CA
+ * revokes, and one asked for anew before the CA has said that there is none might be the second. One that is wrong is
+ * rejected once, and the order is over: a CA that does not hear it takes it back as one that nobody has confirmed.
  */
 est_err_t *ca_cmp_session(ca_answer_t *answer, est_slice_t state, const ca_cmp_settings_t *settings,
                           ca_cmp_wire_t *wire, const ca_request_t *request, apr_pool_t *pool);

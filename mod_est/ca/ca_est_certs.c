@@ -48,13 +48,13 @@ struct ca_est_certs_t {
     apr_interval_time_t refresh;
     _Atomic(const ca_facts_t *) current; /* NULL: none yet */
     _Atomic apr_time_t next_look;
-    _Atomic apr_time_t attended;   /* when ca_est_certs_refresh was called last; 0: never */
-    apr_interval_time_t spread;    /* that it is late by */
-    apr_thread_mutex_t *flight; /* held by the one that asks */
-    int failing;                /* with flight: that it fails has been said */
-    char reason[REASON_MAX];    /* with flight: why there are none */
-    apr_thread_mutex_t *lock;   /* for what follows, and the file */
-    apr_pool_t *pool;           /* with an allocator of its own */
+    _Atomic apr_time_t attended; /* when ca_est_certs_refresh was called last; 0: never */
+    apr_interval_time_t spread;  /* that it is late by */
+    apr_thread_mutex_t *flight;  /* held by the one that asks */
+    int failing;                 /* with flight: that it fails has been said */
+    char reason[REASON_MAX];     /* with flight: why there are none */
+    apr_thread_mutex_t *lock;    /* for what follows, and the file */
+    apr_pool_t *pool;            /* with an allocator of its own */
     generation_t *generations;
     int n_generations;
     int cache_failed; /* that it cannot be written has been said */
@@ -96,7 +96,8 @@ static est_err_t *keep(ca_est_certs_t *certs, const ca_facts_t **out, STACK_OF(X
 
 /* ---- the file */
 
-/* That there is none is fine. The parent, which is root, reads what its children have written: no pipe is to stop it. */
+/* That there is none is fine. The parent, which is root, reads what its children have written: no pipe is to stop it.
+ */
 static est_err_t *read_cache(ca_est_certs_t *certs, apr_pool_t *pool)
 {
     STACK_OF(X509) *stack;
@@ -279,10 +280,11 @@ static void failed(ca_est_certs_t *certs, const est_err_t *err, const ca_facts_t
     atomic_store(&certs->next_look, now + (pause < certs->refresh ? pause : certs->refresh));
     apr_cpystrn(certs->reason, est_err_text(err), sizeof(certs->reason));
     if (known && !certs->failing)
-        est_env_log(certs->remote->env, EST_LOG_WARNING,
-                    "the certificates of the upstream of <EstCA %s> cannot be looked at again, those of before are used: "
-                    "%s",
-                    certs->name, certs->reason);
+        est_env_log(
+            certs->remote->env, EST_LOG_WARNING,
+            "the certificates of the upstream of <EstCA %s> cannot be looked at again, those of before are used: "
+            "%s",
+            certs->name, certs->reason);
     certs->failing = known != NULL;
 }
 

@@ -26,8 +26,8 @@ est_err_t *ca_est_certs_start(ca_est_certs_t *certs, apr_pool_t *pool);
 int ca_est_certs_pinned(const ca_est_certs_t *certs);
 
 /* Those of now. Who finds that there are none asks for them. That they are old is for ca_est_certs_refresh to find; who
- * finds it while nobody calls that asks for them, meanwhile others go on with those of before. Fails with ca_unavailable
- * while there are none. */
+ * finds it while nobody calls that asks for them, meanwhile others go on with those of before. Fails with
+ * ca_unavailable while there are none. */
 est_err_t *ca_est_certs_get(ca_est_certs_t *certs, const ca_facts_t **out, apr_pool_t *pool);
 
 /* ca_driver_t.refresh: asks when those that there are have got old. The first ones are for who wants them: a process

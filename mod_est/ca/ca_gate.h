@@ -22,10 +22,10 @@
 typedef struct ca_gate_t ca_gate_t;
 
 typedef struct {
-    int places;                 /* 1 to CA_GATE_MAX */
-    int failures;               /* in a row, after which it is closed */
+    int places;                   /* 1 to CA_GATE_MAX */
+    int failures;                 /* in a row, after which it is closed */
     apr_interval_time_t cooldown; /* that it is closed for a first time; doubles each time, up to the most */
-    apr_interval_time_t lease;  /* after which a place is free, whatever has become of who took it */
+    apr_interval_time_t lease;    /* after which a place is free, whatever has become of who took it */
 } ca_gate_rules_t;
 
 typedef enum {
@@ -36,9 +36,9 @@ typedef enum {
 
 /* What became of who went through */
 typedef enum {
-    CA_GATE_GOOD,     /* it answered, whatever it said */
-    CA_GATE_BAD,      /* it did not */
-    CA_GATE_UNTRIED   /* nobody asked it */
+    CA_GATE_GOOD,   /* it answered, whatever it said */
+    CA_GATE_BAD,    /* it did not */
+    CA_GATE_UNTRIED /* nobody asked it */
 } ca_gate_result_t;
 
 /* What a result changed, worth a line in the log once */

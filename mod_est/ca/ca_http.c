@@ -115,8 +115,8 @@ static est_err_t *check_proxy(const char *proxy, apr_pool_t *pool)
     apr_uri_t uri;
 
     if (apr_uri_parse(pool, proxy, &uri) != APR_SUCCESS || !uri.scheme || strcmp(uri.scheme, "http") != 0 ||
-        !uri.hostname || !*uri.hostname || uri.user || !uri.port_str || !ca_settings_port_is_valid(&uri) || uri.query || uri.fragment ||
-        (uri.path && strcmp(uri.path, "/") != 0))
+        !uri.hostname || !*uri.hostname || uri.user || !uri.port_str || !ca_settings_port_is_valid(&uri) || uri.query ||
+        uri.fragment || (uri.path && strcmp(uri.path, "/") != 0))
         return EST_FAIL(pool, config, "EstCAProxy is http://HOST:PORT");
     return NULL;
 }
@@ -335,7 +335,7 @@ static CURLcode set_common(CURL *curl, const ca_http_t *http, handle_t *handle)
 
     SET(CURLOPT_NOSIGNAL, 1L);
     SET(CURLOPT_NOPROGRESS, 1L);
-    SET(CURLOPT_QUICK_EXIT, 1L); /* does not wait for a resolver that outlasts the time limit */
+    SET(CURLOPT_QUICK_EXIT, 1L);     /* does not wait for a resolver that outlasts the time limit */
     SET(CURLOPT_FOLLOWLOCATION, 0L); /* it would follow to other origins as well */
     SET(CURLOPT_DISALLOW_USERNAME_IN_URL, 1L);
     SET(CURLOPT_PATH_AS_IS, 1L);
@@ -488,8 +488,7 @@ static int is_redirection(const ca_http_answer_t *answer)
     return answer->status >= 300 && answer->status < 400;
 }
 
-static est_err_t *read_answer(ca_http_answer_t *out, exchange_t *exchange, const ca_http_ask_t *ask,
-                              apr_pool_t *pool)
+static est_err_t *read_answer(ca_http_answer_t *out, exchange_t *exchange, const ca_http_ask_t *ask, apr_pool_t *pool)
 {
     CURL *curl = exchange->handle->curl;
     const char *type = NULL;

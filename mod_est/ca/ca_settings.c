@@ -25,7 +25,10 @@ static const struct {
     apr_size_t offset;
     unsigned drivers;
 } members[] = {
-#define MEMBER(directive, member, drivers) {directive, offsetof(ca_config_t, member), drivers}
+#define MEMBER(directive, member, drivers)                                                                             \
+    {                                                                                                                  \
+        directive, offsetof(ca_config_t, member), drivers                                                              \
+    }
     MEMBER("EstCAKey", key, LOCAL),
     MEMBER("EstCAKeyPassphrase", passphrase, LOCAL),
     MEMBER("EstCAKeyModule", key_module, LOCAL),

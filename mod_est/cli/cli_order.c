@@ -91,20 +91,22 @@ const cli_command_t cli_deny = {.name = "deny",
 
 static est_err_t *forwarded(cli_t *cli)
 {
-    static const char *const columns[] = {"id",       "age",     "alias",  "operation", "identity", "entity",     "subject",
-                                          "upstream", "attempt", "ask_at", "busy",      "ca",       "expires_at", NULL};
+    static const char *const columns[] = {"id",     "age",     "alias",      "operation", "identity",
+                                          "entity", "subject", "upstream",   "attempt",   "ask_at",
+                                          "busy",   "ca",      "expires_at", NULL};
 
     return list(cli, "forwarded", columns);
 }
 
-const cli_command_t cli_forwarded = {
-    .name = "forwarded",
-    .operands = "",
-    .summary = "List the orders that CAs elsewhere have, or are to get, the oldest first",
-    .text = "An order is asked for when its client comes again, not before ask_at. Without an upstream it has not been sent:\n"
-            "none could be reached. One that is busy is being asked just now.",
-    .options = pending_options,
-    .run = forwarded};
+const cli_command_t cli_forwarded = {.name = "forwarded",
+                                     .operands = "",
+                                     .summary =
+                                         "List the orders that CAs elsewhere have, or are to get, the oldest first",
+                                     .text = "An order is asked for when its client comes again, not before ask_at. "
+                                             "Without an upstream it has not been sent:\n"
+                                             "none could be reached. One that is busy is being asked just now.",
+                                     .options = pending_options,
+                                     .run = forwarded};
 
 static const cli_option_t give_up_options[] = {{"reason", "TEXT", "why, for the record"}, {NULL, NULL, NULL}};
 
@@ -122,7 +124,8 @@ const cli_command_t cli_give_up = {
     .min = 1,
     .max = 1,
     .summary = "End an order that a CA elsewhere has: the same request starts anew when it comes again",
-    .text = "ID is as estctl forwarded prints it, or the first digits of it, at least four. The CA is not told: what it\n"
-            "issues for the order is not known here.",
+    .text =
+        "ID is as estctl forwarded prints it, or the first digits of it, at least four. The CA is not told: what it\n"
+        "issues for the order is not known here.",
     .options = give_up_options,
     .run = give_up};

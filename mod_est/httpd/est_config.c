@@ -140,9 +140,10 @@ static const char *useless_number(const ca_config_t *config, apr_pool_t *pool)
     for (apr_size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++)
         if (numbers[i].given != EST_UNSET && numbers[i].useless)
             return apr_psprintf(pool, "<EstCA %s>: %s has no effect with EstCADriver %s%s", config->name,
-                                numbers[i].name, driver, is_local && !is_token ? " and a key in a file"
-                                : is_pinned             ? " and EstCACertificate"
-                                                        : "");
+                                numbers[i].name, driver,
+                                is_local && !is_token ? " and a key in a file"
+                                : is_pinned           ? " and EstCACertificate"
+                                                      : "");
     return NULL;
 }
 

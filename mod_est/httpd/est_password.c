@@ -3,9 +3,9 @@
  * SPDX-License-Identifier: Apache-2.0
  */
 #include "est_password.h"
+#include "base/est_once.h"
 #include "est_failures.h"
 #include "est_guard.h"
-#include "base/est_once.h"
 #include "pki/pki_cert.h"
 #include "pki/pki_digest.h"
 

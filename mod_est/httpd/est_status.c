@@ -51,8 +51,11 @@ static void put_cells(const page_t *page, const char *const *cells)
 
     ap_rputs(page->tables ? "<tr>" : "<p>", page->r);
     for (; cells[n]; n++)
-        ap_rvputs(page->r, page->tables ? "<td>" : n ? "; " : "", ap_escape_html(page->r->pool, cells[n]),
-                  page->tables ? "</td>" : "", NULL);
+        ap_rvputs(page->r,
+                  page->tables ? "<td>"
+                  : n          ? "; "
+                               : "",
+                  ap_escape_html(page->r->pool, cells[n]), page->tables ? "</td>" : "", NULL);
     ap_rputs(page->tables ? "</tr>\n" : "</p>\n", page->r);
 }
 

@@ -40,7 +40,8 @@ typedef struct {
     const est_err_t *err; /* why it is refused; NULL: it is not */
     int status;           /* of the answer */
     const char *text;     /* what the client is told, NULL unless it is refused */
-    int pending; /* seconds after which it would ask again, since somebody has to approve, or the CA to answer; 0 = it need not wait */
+    int pending; /* seconds after which it would ask again, since somebody has to approve, or the CA to answer; 0 = it
+                    need not wait */
     const char *replay;          /* says which certificate would be handed out once more, or NULL */
     const policy_grant_t *grant; /* the certificate that would be made; NULL: none */
     const ca_facts_t *ca;        /* that would sign; NULL: not known */

@@ -35,15 +35,17 @@ est_err_t *est_forward_check(const est_forward_t *what, const est_req_t *req)
     const char *attribute = what->ca->unchanged ? unjudged(what->csr) : NULL;
 
     if (attribute)
-        return EST_FAIL(req->pool, csr_attribute,
-                        "attribute %s: CA \"%s\" is sent the request as it is, and would be asked for what was not judged",
-                        attribute, what->ca->name);
+        return EST_FAIL(
+            req->pool, csr_attribute,
+            "attribute %s: CA \"%s\" is sent the request as it is, and would be asked for what was not judged",
+            attribute, what->ca->name);
     if (what->ca->unchanged && what->csr->altered)
-        return EST_FAIL(req->pool, alias_broken,
-                        "alias \"%s\" takes enrolment codes from inside the request (code_source), and CA \"%s\" is sent the "
-                        "request as it is, code included: let codes come by Basic, or EstCADriver be cmp with "
-                        "EstCACmpRequest ir",
-                        req->alias->name, what->ca->name);
+        return EST_FAIL(
+            req->pool, alias_broken,
+            "alias \"%s\" takes enrolment codes from inside the request (code_source), and CA \"%s\" is sent the "
+            "request as it is, code included: let codes come by Basic, or EstCADriver be cmp with "
+            "EstCACmpRequest ir",
+            req->alias->name, what->ca->name);
     return NULL;
 }
 
@@ -58,8 +60,9 @@ static est_err_t *check_stored(const est_forward_t *what, est_slice_t der, apr_p
     EST_TRY(pki_csr_decode(&csr, der, pool));
     attribute = unjudged(csr);
     if (attribute)
-        return EST_FAIL(pool, alias_broken, "the request was first sent with attribute %s, with which it cannot go to CA \"%s\"",
-                        attribute, what->ca->name);
+        return EST_FAIL(pool, alias_broken,
+                        "the request was first sent with attribute %s, with which it cannot go to CA \"%s\"", attribute,
+                        what->ca->name);
     return NULL;
 }
 
@@ -223,8 +226,8 @@ static const char *issuer_text(const est_forward_t *what, est_slice_t issuer, ap
     return known->certs[0]->subject->text;
 }
 
-est_err_t *est_forward_describe(store_issue_t *row, unsigned char issuer_hash[PKI_SHA256_SIZE], const est_forward_t *what,
-                                est_slice_t der, apr_pool_t *pool)
+est_err_t *est_forward_describe(store_issue_t *row, unsigned char issuer_hash[PKI_SHA256_SIZE],
+                                const est_forward_t *what, est_slice_t der, apr_pool_t *pool)
 {
     pki_cert_t *cert;
     X509 *x509;

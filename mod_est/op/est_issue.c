@@ -14,7 +14,8 @@
 
 /* How often policy may change under one request before it is told to come back */
 #define MAX_JUDGEMENTS 4
-#define WAIT_MAX (24 * 3600) /* seconds that a client is told to wait; the CA is asked when it said, however early it comes */
+#define WAIT_MAX                                                                                                       \
+    (24 * 3600) /* seconds that a client is told to wait; the CA is asked when it said, however early it comes */
 
 /* One judgement and, when it is favourable, one signature */
 typedef struct {
@@ -349,8 +350,8 @@ static est_err_t *forward(store_outcome_t *outcome, attempt_t *a, in_hand_t *han
 }
 
 /* Asks for what the row describes: whether it has to wait, and then, signed, whether it is on record */
-static est_err_t *put_on_record(store_outcome_t *outcome, attempt_t *a, int needs_order, in_hand_t *hand, est_req_t *req,
-                                est_service_t *service, const pki_csr_t *csr)
+static est_err_t *put_on_record(store_outcome_t *outcome, attempt_t *a, int needs_order, in_hand_t *hand,
+                                est_req_t *req, est_service_t *service, const pki_csr_t *csr)
 {
     store_t *store = service->store;
 

@@ -19,9 +19,9 @@ typedef struct {
     int waits_for_ca;    /* not for somebody who approves */
 } est_issued_t;
 
-/* Judges csr, has it signed, or forwarded to an upstream CA, and records it. When the database says that policy, client or entity have changed
- * meanwhile, they are read anew and the request is judged again, so req->alias and req->identity may be others
- * afterwards. */
+/* Judges csr, has it signed, or forwarded to an upstream CA, and records it. When the database says that policy, client
+ * or entity have changed meanwhile, they are read anew and the request is judged again, so req->alias and req->identity
+ * may be others afterwards. */
 est_err_t *est_issue(est_issued_t *out, est_req_t *req, est_service_t *service, const pki_csr_t *csr);
 
 /* What tells one identity of a kind from another: a name, or the fingerprint of a certificate, in pool */

@@ -45,7 +45,8 @@ typedef struct {
     /* order_open alone */
     const unsigned char *order_key; /* 32 octets */
     est_slice_t csr;                /* for those who approve, and to forward */
-    int lease; /* the CA is an upstream's: seconds after which an exchange with it is over, come what may; 0: it is not */
+    int lease; /* the CA is an upstream's: seconds after which an exchange with it is over, come what may; 0: it is not
+                */
 } store_issue_t;
 
 /* What became of an order that was forwarded, when it was not a certificate */
@@ -98,12 +99,13 @@ typedef struct {
     const char *rule, *detail; /* in pool; NULL when the database gave none */
     est_slice_t der;           /* REPLAY; also ISSUED when a retry found another body recorded under the same id */
     const char *order;         /* GO, FORWARD, PENDING */
-    /* FORWARD: this process's until the lease is over. csr is as it was first sent, upstream NULL when it is nowhere yet */
+    /* FORWARD: this process's until the lease is over. csr is as it was first sent, upstream NULL when it is nowhere
+     * yet */
     int attempt; /* counts from 1 */
     est_slice_t csr, state;
     const char *upstream;
     int waits_for_ca; /* PENDING: nobody here has to approve */
-    int retry_after;           /* PENDING, REFUSED: seconds; 0 = not said */
+    int retry_after;  /* PENDING, REFUSED: seconds; 0 = not said */
 } store_outcome_t;
 
 /* What a rule of the database says of a request, for an explanation */
@@ -129,8 +131,8 @@ typedef struct {
     /* Where a certificate needs approval: finds or opens the order of issue->order_key, before anything is signed. GO,
      * PENDING, REFUSED, REPLAY, STALE */
     est_err_t *(*order_open)(store_t *store, store_outcome_t *out, const store_issue_t *issue, apr_pool_t *pool);
-    /* After order_open said FORWARD: what became of it, unless record_issued has it. Of an order that is over, or another
-     * process's, nothing is recorded: with KEPT that is an error, store_failed */
+    /* After order_open said FORWARD: what became of it, unless record_issued has it. Of an order that is over, or
+     * another process's, nothing is recorded: with KEPT that is an error, store_failed */
     est_err_t *(*order_forwarded)(store_t *store, const store_forward_t *forward, apr_pool_t *pool);
     /* *retry_after: seconds that the client has to wait by its rate; 0 = none */
     est_err_t *(*record_refused)(store_t *store, int *retry_after, const store_refusal_t *refusal, apr_pool_t *pool);
