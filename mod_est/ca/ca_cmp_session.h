@@ -48,12 +48,18 @@ struct ca_cmp_wire_t {
  * From certConf on the certificate counts at the CA, and without one the CA takes it back after a while. So the state
  * is on record before certConf leaves, and the certificate is the client's after pkiConf alone. In between, that is
  * when pkiConf does not come in time, what comes is no CMP message (of a server in front of the CA), or the process
- * ends, the order goes on from the certificate: certConf is sent again, and pkiConf, or the error certConfirmed   it is
- * confirmed, and the client gets it badRequest or badRecipientNonce       the CA has forgotten the transaction. One
- * that keeps to RFC 4210 would have said certConfirmed, so that it was not confirmed, and is taken back: another one is
- * asked for, and wire->lost told of the first. A certificate handed out before pkiConf might be one that the CA
- * revokes, and one asked for anew before the CA has said that there is none might be the second. One that is wrong is
- * rejected once, and the order is over: a CA that does not hear it takes it back as one that nobody has confirmed.
+ * ends, the order goes on from the certificate: certConf is sent again. Then
+ *
+ * - pkiConf, or the error certConfirmed: it is confirmed, and the client gets it.
+ *
+ * - badRequest or badRecipientNonce: the CA has forgotten the transaction. One that keeps to RFC 4210 would have said
+ *   certConfirmed, so that it was not confirmed, and is taken back: another one is asked for, and wire->lost told of
+ *   the first.
+ *
+ * A certificate handed out before pkiConf might be one that the CA revokes, and one asked for anew before the CA has
+ * said that there is none might be the second. One that is wrong is rejected once, and the order is over: a CA that
+ * does not hear it takes it back as one that nobody has confirmed. A poll that gets an error of HTTP ends the order,
+ * too: there is no certificate yet that could be lost.
  */
 est_err_t *ca_cmp_session(ca_answer_t *answer, est_slice_t state, const ca_cmp_settings_t *settings,
                           ca_cmp_wire_t *wire, const ca_request_t *request, apr_pool_t *pool);

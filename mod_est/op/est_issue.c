@@ -14,8 +14,8 @@
 
 /* How often policy may change under one request before it is told to come back */
 #define MAX_JUDGEMENTS 4
-#define WAIT_MAX                                                                                                       \
-    (24 * 3600) /* seconds that a client is told to wait; the CA is asked when it said, however early it comes */
+/* Seconds that a client is told to wait; the CA is asked when it said, however early the client comes */
+#define WAIT_MAX (24 * 3600)
 
 /* One judgement and, when it is favourable, one signature */
 typedef struct {

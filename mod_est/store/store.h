@@ -45,8 +45,7 @@ typedef struct {
     /* order_open alone */
     const unsigned char *order_key; /* 32 octets */
     est_slice_t csr;                /* for those who approve, and to forward */
-    int lease; /* the CA is an upstream's: seconds after which an exchange with it is over, come what may; 0: it is not
-                */
+    int lease; /* of an upstream CA: seconds after which an exchange with it is over, come what may; 0: no upstream */
 } store_issue_t;
 
 /* What became of an order that was forwarded, when it was not a certificate */

@@ -155,8 +155,8 @@ static void check_certificate(est_slice_t der, apr_pool_t *pool)
     FUZZ_ASSERT(est_slice_equal(pki_cert_spki(der), given.tbs.spki));
 }
 
-/* Whatever is in the state: a failure with its reason, or a certificate of the CA for the key, or a state that can be
- * gone on with in its turn; and in each case something that OpenSSL has believed, or nothing was sent */
+/* Whatever is in the state: a failure with its reason, or a certificate of the CA for the key, or a state that can be gone
+ * on with in its turn; and in each case something that OpenSSL has believed, or nothing was sent */
 static void go_on(est_slice_t state, int is_state, apr_pool_t *pool)
 {
     wire_t wire = {{send_nowhere, keep, unconfirmed, lost}, 0};

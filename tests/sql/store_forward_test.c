@@ -61,9 +61,8 @@ void test_an_order_is_forwarded_and_its_certificate_recorded(void **state)
     assert_forward(&outcome, 1, NULL);
     assert_int_equal(outcome.state.n, 0);
     order = outcome.order;
-    assert_string_equal(
-        row_of(order, "outcome, ca, encode(csr, 'hex'), attempt, round(extract(epoch FROM busy_until - at))"),
-        "forwarded upstream 300100 1 15");
+    assert_string_equal(row_of(order, "outcome, ca, encode(csr, 'hex'), attempt, round(extract(epoch FROM busy_until - at))"),
+                        "forwarded upstream 300100 1 15");
     open_order(&outcome, &o); /* a repetition of the same call */
     assert_forward(&outcome, 1, NULL);
     assert_string_equal(outcome.order, order);
@@ -75,9 +74,8 @@ void test_an_order_is_forwarded_and_its_certificate_recorded(void **state)
     assert_in_range(outcome.retry_after, 1, 5);
 
     ended(&(store_forward_t){order, 1, STORE_FORWARD_KEPT, UPSTREAM, est_slice("so far", 6), 0, NULL, NULL, {NULL, 0}});
-    assert_string_equal(
-        row_of(order, "outcome, upstream, state = 'so far', ask_at, round(extract(epoch FROM busy_until - at))"),
-        "forwarded " UPSTREAM " t 15");
+    assert_string_equal(row_of(order, "outcome, upstream, state = 'so far', ask_at, round(extract(epoch FROM busy_until - at))"),
+                        "forwarded " UPSTREAM " t 15");
     open_order(&outcome, &o);
     assert_int_equal(outcome.kind, STORE_PENDING);
 
@@ -148,8 +146,7 @@ void test_what_became_of_an_order_is_recorded(void **state)
 /* Whoever is in the midst of an exchange has to know that nothing was put on record: it may go no further */
 void test_what_is_kept_of_an_order_is_on_record_or_fails(void **state)
 {
-    store_forward_t kept = {
-        .attempt = 1, .kind = STORE_FORWARD_KEPT, .upstream = UPSTREAM, .state = est_slice("half", 4)};
+    store_forward_t kept = {.attempt = 1, .kind = STORE_FORWARD_KEPT, .upstream = UPSTREAM, .state = est_slice("half", 4)};
     store_outcome_t outcome;
     order_t o;
 
@@ -242,8 +239,7 @@ void test_an_order_whose_connection_is_ended_is_forwarded_once(void **state)
 static void *APR_THREAD_FUNC end_order(apr_thread_t *thread, void *data)
 {
     caller_t *c = data;
-    store_forward_t forward = {
-        .order = c->outcome.order, .attempt = 1, .kind = STORE_FORWARD_UNSURE, .upstream = UPSTREAM};
+    store_forward_t forward = {.order = c->outcome.order, .attempt = 1, .kind = STORE_FORWARD_UNSURE, .upstream = UPSTREAM};
 
     (void)thread;
     c->err = c->store->vt->order_forwarded(c->store, &forward, c->pool);

@@ -3,8 +3,8 @@
  * SPDX-License-Identifier: Apache-2.0
  */
 
-/* store_pg against a real server and a real pooler. Started by run_store, which makes both; STORE_TEST_DIR is where.
- * The tests are in the other files of this program; here is what they share. */
+/* store_pg against a real server and a real pooler. Started by run_store, which makes both; STORE_TEST_DIR is where. The
+ * tests are in the other files of this program; here is what they share. */
 
 #include "store_pg_test.h"
 

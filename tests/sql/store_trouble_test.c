@@ -113,9 +113,9 @@ void test_a_host_that_does_not_answer_is_given_up(void **state)
     assert_in_range(apr_time_now() - began, 1900 * MS, 9000 * MS);
 
     began = apr_time_now();
-    store =
-        open_store_at(apr_psprintf(t.pool, "host=127.0.0.1,%s port=%s,5432 user=est_module dbname=est", t.dir, port), 2,
-                      apr_time_from_sec(5));
+    store = open_store_at(
+        apr_psprintf(t.pool, "host=127.0.0.1,%s port=%s,5432 user=est_module dbname=est", t.dir, port), 2,
+        apr_time_from_sec(5));
     succeed(store->vt->policy_version(store, &version, t.pool));
     assert_in_range(apr_time_now() - began, 1900 * MS, 9000 * MS);
 }

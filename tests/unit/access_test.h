@@ -18,18 +18,9 @@ typedef struct {
     policy_identity_kind_t kind; /* GRANTED */
     est_err_code_t code;         /* DENIED; EST_E__COUNT: no reason is given */
 } answer_t;
-#define GRANTED(kind)                                                                                                  \
-    {                                                                                                                  \
-        POLICY_ACCESS_GRANTED, POLICY_IDENTITY_##kind, EST_E__COUNT                                                    \
-    }
-#define NEED_USER                                                                                                      \
-    {                                                                                                                  \
-        POLICY_ACCESS_NEED_USER, POLICY_IDENTITY_NONE, EST_E__COUNT                                                    \
-    }
-#define DENIED(code)                                                                                                   \
-    {                                                                                                                  \
-        POLICY_ACCESS_DENIED, POLICY_IDENTITY_NONE, EST_E_##code                                                       \
-    }
+#define GRANTED(kind) {POLICY_ACCESS_GRANTED, POLICY_IDENTITY_##kind, EST_E__COUNT}
+#define NEED_USER {POLICY_ACCESS_NEED_USER, POLICY_IDENTITY_NONE, EST_E__COUNT}
+#define DENIED(code) {POLICY_ACCESS_DENIED, POLICY_IDENTITY_NONE, EST_E_##code}
 
 typedef struct {
     policy_alias_t alias;

@@ -84,7 +84,8 @@ static inline est_err_t *fake_version(store_t *store, apr_int64_t *out, apr_pool
     return fake->failing ? EST_FAIL(request, store_unavailable, "fake is down") : NULL;
 }
 
-static inline est_err_t *fake_client(store_t *store, policy_client_row_t *row, const char *user, apr_pool_t *request)
+static inline est_err_t *fake_client(store_t *store, policy_client_row_t *row, const char *user,
+                                     apr_pool_t *request)
 {
     fake_t *fake = (fake_t *)store;
 

@@ -15,8 +15,8 @@
 
 static struct {
     ca_t ca;
-    ca_t *signer;       /* a local CA that signs for it */
-    est_err_t *err;     /* what it fails with; NULL: it issues */
+    ca_t *signer;   /* a local CA that signs for it */
+    est_err_t *err; /* what it fails with; NULL: it issues */
     ca_answer_t answer; /* besides the certificate */
     int waits;
     const char *other_subject; /* which it puts into the certificate; NULL: what was granted */

@@ -358,8 +358,12 @@ static void test_certificates_are_kept(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        EST_TEST(test_who_signs), EST_TEST(test_once_is_enough),        EST_TEST(test_facts_of_the_first),
-        EST_TEST(test_equals),    EST_TEST(test_certificates_are_kept), EST_TEST(test_the_way_to_a_root),
+        EST_TEST(test_who_signs),
+        EST_TEST(test_once_is_enough),
+        EST_TEST(test_facts_of_the_first),
+        EST_TEST(test_equals),
+        EST_TEST(test_certificates_are_kept),
+        EST_TEST(test_the_way_to_a_root),
         EST_TEST(test_nothing),
     };
 

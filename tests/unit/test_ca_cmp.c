@@ -209,8 +209,7 @@ static void test_a_spoiled_answer_is_refused(void **state)
     (void)state;
     cmp_test_share(ca, &config, "correct horse");
     ca->spoil_at = 1;
-    ASSERT_FAILS(run_new(&answer, ca, &config), ca_answer,
-                 "wrong pbm value, error validating protection: is EstCACmpSecret");
+    ASSERT_FAILS(run_new(&answer, ca, &config), ca_answer, "wrong pbm value, error validating protection: is EstCACmpSecret");
 }
 
 static void test_an_answer_without_end_is_not_read(void **state)
@@ -338,8 +337,7 @@ static void test_the_words_of_a_refusal_are_passed_on(void **state)
     assert_int_equal(answer.state.n, 0);
 }
 
-/* A CA that takes it of the holder alone says no more than that we are not authorised: the directive is named with it
- */
+/* A CA that takes it of the holder alone says no more than that we are not authorised: the directive is named with it */
 static void test_a_refusal_of_a_key_update_says_what_was_refused(void **state)
 {
     static const struct {

@@ -139,8 +139,8 @@ static void test_how_renewals_and_confirmations_are_sent(void **state)
         const char *request, *renewal, *confirm;
         int updates, confirms;
     } rows[] = {
-        {NULL, NULL, NULL, 0, 0},   {"ir", NULL, "implicit", 1, 0}, {"cr", "kur", "explicit", 1, 1},
-        {"ir", "same", NULL, 0, 0}, {"p10cr", "same", NULL, 0, 0},  {NULL, NULL, "explicit", 0, 1},
+        {NULL, NULL, NULL, 0, 0},      {"ir", NULL, "implicit", 1, 0},   {"cr", "kur", "explicit", 1, 1},
+        {"ir", "same", NULL, 0, 0},    {"p10cr", "same", NULL, 0, 0},    {NULL, NULL, "explicit", 0, 1},
     };
 
     (void)state;

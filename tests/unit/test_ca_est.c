@@ -236,8 +236,7 @@ static void test_what_makes_no_sense_is_refused(void **state)
         t.config = good;
         *rows[i].member = "x";
         ASSERT_ROW(open_driver(), EST_E_config,
-                   apr_psprintf(pool,
-                                "<EstCA central> at est.conf:7: %s makes no sense with EstCADriver est: it is for %s",
+                   apr_psprintf(pool, "<EstCA central> at est.conf:7: %s makes no sense with EstCADriver est: it is for %s",
                                 rows[i].directive, strstr(rows[i].directive, "Cmp") ? "cmp" : "local"),
                    rows[i].directive);
     }

@@ -98,10 +98,7 @@ static void prepare(void)
     EVP_PKEY *root_key = make_key("P-256"), *key = make_key("P-256");
     X509 *root = make_ca("CN=TLS Root", root_key, NULL, NULL);
     apr_array_header_t *upstreams = apr_array_make(pool, 1, sizeof(const char *));
-    cert_spec_t spec = {.subject = "CN=localhost",
-                        .key = key,
-                        .issuer = root,
-                        .issuer_key = root_key,
+    cert_spec_t spec = {.subject = "CN=localhost", .key = key, .issuer = root, .issuer_key = root_key,
                         .exts = {"subjectAltName=IP:127.0.0.1", "extendedKeyUsage=serverAuth"}};
 
     memset(&up, 0, sizeof(up));

@@ -162,10 +162,10 @@ static void test_how_an_exchange_may_fail(void **state)
         const char *upstream;
         store_forward_kind_t kind;
     } rows[] = {
-        {EST_E_ca_unavailable, NULL, STORE_FORWARD_UNSENT},     {EST_E_ca_busy, NULL, STORE_FORWARD_UNSENT},
-        {EST_E_ca_unavailable, UPSTREAM, STORE_FORWARD_UNSURE}, {EST_E_ca_timeout, UPSTREAM, STORE_FORWARD_UNSURE},
-        {EST_E_ca_refused, UPSTREAM, STORE_FORWARD_FAILED},     {EST_E_ca_answer, UPSTREAM, STORE_FORWARD_FAILED},
-        {EST_E_alias_broken, NULL, STORE_FORWARD_FAILED},       {EST_E_internal, NULL, STORE_FORWARD_UNSENT},
+        {EST_E_ca_unavailable, NULL, STORE_FORWARD_UNSENT},      {EST_E_ca_busy, NULL, STORE_FORWARD_UNSENT},
+        {EST_E_ca_unavailable, UPSTREAM, STORE_FORWARD_UNSURE},  {EST_E_ca_timeout, UPSTREAM, STORE_FORWARD_UNSURE},
+        {EST_E_ca_refused, UPSTREAM, STORE_FORWARD_FAILED},      {EST_E_ca_answer, UPSTREAM, STORE_FORWARD_FAILED},
+        {EST_E_alias_broken, NULL, STORE_FORWARD_FAILED},        {EST_E_internal, NULL, STORE_FORWARD_UNSENT},
     };
     est_issued_t issued;
 

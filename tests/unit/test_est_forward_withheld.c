@@ -92,8 +92,8 @@ static void test_nothing_unjudged_is_carried_by_the_stored_request(void **state)
 
     (void)state;
     start();
-    op_order_says((store_outcome_t){
-        .kind = STORE_FORWARD, .order = ORDER, .attempt = 3, .csr = csr_with_attribute("1.3.6.1.4.1.311.2.1.14")});
+    op_order_says((store_outcome_t){.kind = STORE_FORWARD, .order = ORDER, .attempt = 3,
+                                    .csr = csr_with_attribute("1.3.6.1.4.1.311.2.1.14")});
     up.ca.unchanged = 1;
     ASSERT_FAILS(ask(&issued), alias_broken, "was first sent with attribute Microsoft's extensionRequest");
     assert_int_equal(up.calls, 0);

@@ -207,9 +207,12 @@ static void test_threads_never_do_the_same_at_once(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        EST_TEST(test_a_work_is_mine_until_it_ends),           EST_TEST(test_over_so_many_nobody_waits),
-        EST_TEST(test_the_end_of_what_nobody_does_is_nothing), EST_TEST(test_there_is_room_for_one_at_least),
-        EST_TEST(test_who_wants_the_same_waits_for_it),        EST_TEST(test_no_more_than_so_many_threads_wait),
+        EST_TEST(test_a_work_is_mine_until_it_ends),
+        EST_TEST(test_over_so_many_nobody_waits),
+        EST_TEST(test_the_end_of_what_nobody_does_is_nothing),
+        EST_TEST(test_there_is_room_for_one_at_least),
+        EST_TEST(test_who_wants_the_same_waits_for_it),
+        EST_TEST(test_no_more_than_so_many_threads_wait),
         EST_TEST(test_threads_never_do_the_same_at_once),
     };
     return EST_TEST_RUN(tests);

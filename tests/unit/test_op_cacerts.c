@@ -99,8 +99,10 @@ static void test_an_alias_without_ca_answers_503(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        EST_TEST(test_the_certificates_of_the_aliass_ca),   EST_TEST(test_what_not_everybody_may_have_is_not_stored),
-        EST_TEST(test_without_policy_those_of_the_only_ca), EST_TEST(test_a_broken_profile_does_not_matter),
+        EST_TEST(test_the_certificates_of_the_aliass_ca),
+        EST_TEST(test_what_not_everybody_may_have_is_not_stored),
+        EST_TEST(test_without_policy_those_of_the_only_ca),
+        EST_TEST(test_a_broken_profile_does_not_matter),
         EST_TEST(test_an_alias_without_ca_answers_503),
     };
     return EST_TEST_RUN(tests);

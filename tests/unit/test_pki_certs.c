@@ -182,10 +182,14 @@ static void test_what_is_no_such_message_is_refused(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        EST_TEST(test_certificates_in_their_order), EST_TEST(test_our_own_message_and_that_of_openssl),
-        EST_TEST(test_indefinite_lengths_are_read), EST_TEST(test_an_empty_content_is_none),
-        EST_TEST(test_crls_are_passed_over),        EST_TEST(test_a_signed_message_is_refused),
-        EST_TEST(test_how_many_there_may_be),       EST_TEST(test_what_is_no_such_message_is_refused),
+        EST_TEST(test_certificates_in_their_order),
+        EST_TEST(test_our_own_message_and_that_of_openssl),
+        EST_TEST(test_indefinite_lengths_are_read),
+        EST_TEST(test_an_empty_content_is_none),
+        EST_TEST(test_crls_are_passed_over),
+        EST_TEST(test_a_signed_message_is_refused),
+        EST_TEST(test_how_many_there_may_be),
+        EST_TEST(test_what_is_no_such_message_is_refused),
     };
     return EST_TEST_RUN(tests);
 }

@@ -88,8 +88,7 @@ static void test_certificate_files_that_cannot_be_used(void **state)
         {text_file("empty.pem", ""), "empty.pem holds no PEM certificate"},
         {text_file("text.pem", "no certificate\n"), "text.pem holds no PEM certificate"},
         {file_of("second.pem", bio), "second.pem: PEM block 2 cannot be read as a certificate"},
-        {text_file("cut.pem", "-----BEGIN CERTIFICATE-----\nAAAA\n"),
-         "cut.pem: PEM block 1 cannot be read as a certificate (bad end line"},
+        {text_file("cut.pem", "-----BEGIN CERTIFICATE-----\nAAAA\n"), "cut.pem: PEM block 1 cannot be read as a certificate (bad end line"},
     };
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
         STACK_OF(X509) *certs;

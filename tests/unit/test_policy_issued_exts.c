@@ -164,8 +164,11 @@ static void test_too_many_extensions(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        EST_TEST(test_extensions_of_the_ca), EST_TEST(test_granted_extensions),  EST_TEST(test_other_extensions),
-        EST_TEST(test_extensions_by_hand),   EST_TEST(test_too_many_extensions),
+        EST_TEST(test_extensions_of_the_ca),
+        EST_TEST(test_granted_extensions),
+        EST_TEST(test_other_extensions),
+        EST_TEST(test_extensions_by_hand),
+        EST_TEST(test_too_many_extensions),
     };
 
     return EST_TEST_RUN(tests);
