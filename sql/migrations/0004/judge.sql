@@ -42,7 +42,8 @@ DECLARE
     v_holder_entity  bigint;
     v_holder_counts  boolean;
     v_version        bigint;
-    v_limited        boolean;
+    v_limited        boolean; -- the entity itself is
+    v_limits         boolean; -- is there anything that issue_findings() could find? It takes longer than all the rest
     v_policy_version bigint;
     v_client_version bigint;
     v_done           text;
@@ -56,9 +57,9 @@ BEGIN
            a.rate_alias IS NOT NULL,
            a.mode = 'client' OR a.unique_dn OR a.unique_key OR a.approval <> 'none' OR g.approval <> 'none'
                OR num_nonnulls(a.max_active, a.rate_client, a.rate_alias, g.quota_day, g.quota_active) > 0
-               OR p_identity_kind IN ('vendor', 'entity') OR num_nonnulls(p_code, p_order, p_order_key, p_vendor) > 0
+               OR p_identity_kind IN ('vendor', 'entity') OR num_nonnulls(p_code, p_vendor) > 0
         INTO alias, group_id, v_unknown_holder, v_holder_needed, v_client_mode, v_unique_dn, v_unique_key, v_quotas,
-             v_rate_client, v_rate_alias, special
+             v_rate_client, v_rate_alias, v_limits
         FROM est.alias a JOIN est.entity_group g ON g.id = a.group_id WHERE a.id = p_alias;
 
     IF p_idem_key IS NOT NULL THEN
@@ -122,7 +123,8 @@ BEGIN
                 ORDER BY e.id LIMIT 1 FOR NO KEY UPDATE;
         END IF;
     END IF;
-    special := coalesce(special, false) OR coalesce(v_limited, false);
+    v_limits := coalesce(v_limits, false) OR coalesce(v_limited, false);
+    special := v_limits OR num_nonnulls(p_order, p_order_key) > 0;
     IF special THEN
         PERFORM est.lock_limits(p_alias, group_id, p_code, v_quotas, v_rate_alias,
                                 CASE WHEN v_rate_client THEN est.rate_who(p_identity_kind, p_identity) END);
@@ -185,6 +187,7 @@ BEGIN
     -- With a name by chance the request would be of another entity than the certificate
     IF v_replayed IS DISTINCT FROM entity AND v_replayed IS NOT NULL THEN
         entity := v_replayed;
+        v_limits := true;
         special := true;
     END IF;
     IF NOT special OR v_done = 'issued' OR outcome <> 'replay' THEN
@@ -215,6 +218,9 @@ BEGIN
         IF outcome <> 'replay' THEN
             RETURN;
         END IF;
+    END IF;
+    IF NOT v_limits THEN
+        RETURN;
     END IF;
     -- What was issued is given again to those who may have it still. Limits do not count it once more
     IF outcome = 'replay' THEN
