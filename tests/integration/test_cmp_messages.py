@@ -39,7 +39,7 @@ def backends(session_directory):
 
 @pytest.fixture(scope="module")
 def site(backends, make_site):
-    site = make_site("cmpmsg", start=False)
+    site = make_site("cmpmsg", start=False, forks=True)
     site.config.ca_blocks = [site.httpd.ca_block("issuing"), *[backend.block(site.httpd) for backend in backends.values()]]
     for backend in backends.values():
         site.alias(backend.label, ca=backend.name)
