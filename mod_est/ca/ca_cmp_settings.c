@@ -110,13 +110,13 @@ static est_err_t *parse_name(X509_NAME **out, const char *text, apr_pool_t *pool
 static est_err_t *read_signer(ca_cmp_settings_t *settings, const char **warning, const ca_config_t *config,
                               apr_pool_t *pool)
 {
-    ca_key_file_t file = {"EstCACmpKey",
-                          config->cmp_key,
-                          "EstCACmpKeyPassphrase",
-                          config->cmp_passphrase,
-                          "EstCACmpCertificate",
-                          config->cmp_certificate,
-                          NULL};
+    ca_key_file_t file = {.directive = "EstCACmpKey",
+                          .path = config->cmp_key,
+                          .passphrase_directive = "EstCACmpKeyPassphrase",
+                          .passphrase = config->cmp_passphrase,
+                          .cert_directive = "EstCACmpCertificate",
+                          .cert_path = config->cmp_certificate,
+                          .cert = NULL};
 
     if (!config->cmp_certificate)
         return EST_FAIL(pool, config, "EstCACmpKey needs EstCACmpCertificate");

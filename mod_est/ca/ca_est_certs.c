@@ -282,8 +282,7 @@ static void failed(ca_est_certs_t *certs, const est_err_t *err, const ca_facts_t
     if (known && !certs->failing)
         est_env_log(
             certs->remote->env, EST_LOG_WARNING,
-            "the certificates of the upstream of <EstCA %s> cannot be looked at again, those of before are used: "
-            "%s",
+            "the certificates of the upstream of <EstCA %s> cannot be looked at again, those of before are used: %s",
             certs->name, certs->reason);
     certs->failing = known != NULL;
 }

@@ -22,9 +22,13 @@ typedef struct {
 static est_err_t *open_file(ca_local_t *local, const ca_config_t *config, apr_pool_t *pool)
 {
     X509 *cert = local->facts->cert;
-    ca_key_file_t file = {
-        "EstCAKey",          config->key, "EstCAKeyPassphrase", config->passphrase, "EstCACertificate",
-        config->certificate, cert};
+    ca_key_file_t file = {.directive = "EstCAKey",
+                          .path = config->key,
+                          .passphrase_directive = "EstCAKeyPassphrase",
+                          .passphrase = config->passphrase,
+                          .cert_directive = "EstCACertificate",
+                          .cert_path = config->certificate,
+                          .cert = cert};
     EVP_PKEY *key;
 
     if (config->key_module)

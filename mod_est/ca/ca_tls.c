@@ -36,13 +36,13 @@ static est_err_t *load_trust(ca_tls_t *tls, const char *path, apr_pool_t *pool)
 
 static est_err_t *load_client(ca_tls_t *tls, const ca_config_t *config, apr_pool_t *pool)
 {
-    ca_key_file_t file = {"EstCAClientKey",
-                          config->client_key,
-                          "EstCAClientKeyPassphrase",
-                          config->client_passphrase,
-                          "EstCAClientCertificate",
-                          config->client_certificate,
-                          NULL};
+    ca_key_file_t file = {.directive = "EstCAClientKey",
+                          .path = config->client_key,
+                          .passphrase_directive = "EstCAClientKeyPassphrase",
+                          .passphrase = config->client_passphrase,
+                          .cert_directive = "EstCAClientCertificate",
+                          .cert_path = config->client_certificate,
+                          .cert = NULL};
 
     if (!config->client_certificate || !config->client_key)
         return EST_FAIL(pool, config, "EstCAClientCertificate and EstCAClientKey are set both or not at all");
