@@ -17,40 +17,6 @@ BEGIN {
 
 $1 == "pki" {
     put("pki", $2, $3)
-    next
-}
-
-{
-    for (i = 2; i <= NF; i++) {
-        equals = index($i, "=")
-        put($1, substr($i, 1, equals - 1), substr($i, equals + 1))
-    }
-}
-
-function put(what, name, value,    key) {
-    key = what SUBSEP name
-    values[key, ++n[key]] = value + 0
-}
-
-function median(what, name,    key, i, j, t, m) {
-    key = what SUBSEP name
-    m = n[key]
-    for (i = 2; i <= m; i++)
-        for (j = i; j > 1 && values[key, j] < values[key, j - 1]; j--) {
-            t = values[key, j]; values[key, j] = values[key, j - 1]; values[key, j - 1] = t
-        }
-    if (!m)
-        return 0
-    return m % 2 ? values[key, (m + 1) / 2] : (values[key, m / 2] + values[key, m / 2 + 1]) / 2
-}
-
-# Of each round's own two figures: what slows a machine down for a while slows both
-function ratio(x, y, name,    kx, ky, i, m) {
-    kx = x SUBSEP name; ky = y SUBSEP name
-    m = n[kx] < n[ky] ? n[kx] : n[ky]
-    for (i = 1; i <= m; i++)
-        put("ratio" x y, name, values[ky, i] ? values[kx, i] / values[ky, i] : 0)
-    return median("ratio" x y, name)
 }
 
 function verdict(name, value, target) {
@@ -69,8 +35,6 @@ function shares(x,    httpd, pg, all, verify, sign, other) {
 }
 
 END {
-    # Before median() has sorted the rounds
-    c_a = ratio("c", "a", "httpd"); d_a = ratio("d", "a", "httpd"); d_A = ratio("d", "A", "httpd"); b_a = ratio("b", "a", "httpd")
     printf "%-42s %8s %8s %8s   %s\n", "", "requests", "p50", "p99", "CPU ms per request"
     printf "%-42s %8s %8s %8s %8s %11s %8s\n", "median of rounds", "per s", "ms", "ms", "httpd", "PostgreSQL", "client"
     for (i = 1; i <= n_cases; i++)
@@ -78,10 +42,10 @@ END {
             median(order[i], "p50"), median(order[i], "p99"), median(order[i], "httpd"), median(order[i], "postgresql"), \
             median(order[i], "client")
     print "\nhttpd's CPU, medians of the rounds' ratios"
-    verdict("c/a  simpleenroll / static file, new connection", c_a, 1.6)
-    printf "%-58s %6.2f\n", "d/a  the same with a client certificate / static file", d_a
-    printf "%-58s %6.2f\n", "d/A  simpleenroll / static file, both with certificate", d_A
-    printf "%-58s %6.2f\n", "b/a  cacerts / static file, new connection", b_a
+    verdict("c/a  simpleenroll / static file, new connection", ratio("c", "a", "httpd"), 1.6)
+    printf "%-58s %6.2f\n", "d/a  the same with a client certificate / static file", ratio("d", "a", "httpd")
+    printf "%-58s %6.2f\n", "d/A  simpleenroll / static file, both with certificate", ratio("d", "A", "httpd")
+    printf "%-58s %6.2f\n", "b/a  cacerts / static file, new connection", ratio("b", "a", "httpd")
     verdict("e    simpleenroll, kept connection, ms", median("e", "httpd"), 0.75)
     print "\nsteps of an enrolment by themselves, us of CPU (pki_bench)"
     printf "base64 %.1f, decode %.1f, verify %.1f, sign %.1f, answer %.1f, release %.1f\n", median("pki", "base64"), \
