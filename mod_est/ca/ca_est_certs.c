@@ -51,7 +51,7 @@ struct ca_est_certs_t {
     _Atomic apr_time_t attended; /* when ca_est_certs_refresh was called last; 0: never */
     apr_interval_time_t spread;  /* that it is late by */
     apr_thread_mutex_t *flight;  /* held by the one that asks */
-    int failing;                 /* with flight: that it fails has been said */
+    int failing;                 /* with flight: that it fails has been said, by no request */
     char reason[REASON_MAX];     /* with flight: why there are none */
     apr_thread_mutex_t *lock;    /* for what follows, and the file */
     apr_pool_t *pool;            /* with an allocator of its own */
@@ -284,7 +284,17 @@ static void failed(ca_est_certs_t *certs, const est_err_t *err, const ca_facts_t
             certs->remote->env, EST_LOG_WARNING,
             "the certificates of the upstream of <EstCA %s> cannot be looked at again, those of before are used: %s",
             certs->name, certs->reason);
-    certs->failing = known != NULL;
+    if (known)
+        certs->failing = 1;
+}
+
+/* What another process has kept in the file since this one has read it; NULL: nothing */
+static const ca_facts_t *kept_by_another(ca_est_certs_t *certs, apr_pool_t *pool)
+{
+    apr_thread_mutex_lock(certs->lock);
+    (void)read_cache(certs, pool); /* a broken file is said to be one at the start */
+    apr_thread_mutex_unlock(certs->lock);
+    return atomic_load(&certs->current);
 }
 
 /* With flight */
@@ -303,6 +313,8 @@ static est_err_t *look(ca_est_certs_t *certs, const ca_facts_t **out, apr_pool_t
     if (!err)
         err = take(certs, out, answer.der, pool);
     if (err) {
+        if (!known)
+            *out = known = kept_by_another(certs, pool);
         failed(certs, err, known, env->now(env));
         if (known)
             return NULL;
@@ -311,8 +323,8 @@ static est_err_t *look(ca_est_certs_t *certs, const ca_facts_t **out, apr_pool_t
         return err;
     }
     if (certs->failing)
-        est_env_log(env, EST_LOG_NOTICE, "the certificates of the upstream of <EstCA %s> can be looked at again",
-                    certs->name);
+        est_env_log(env, EST_LOG_NOTICE, "the certificates of the upstream of <EstCA %s> can be looked at%s", certs->name,
+                    known ? " again" : "");
     certs->failing = 0;
     atomic_store(&certs->next_look, env->now(env) + certs->refresh);
     return NULL;
@@ -338,21 +350,26 @@ est_err_t *ca_est_certs_get(ca_est_certs_t *certs, const ca_facts_t **out, apr_p
     return err;
 }
 
-/* No request waits for flight meanwhile: there are certificates, and who has any only tries to take it */
+/* Requests that have certificates go on with them meanwhile; the others wait for flight, as for a request that asks */
 void ca_est_certs_refresh(ca_est_certs_t *certs, apr_pool_t *pool)
 {
     const est_env_t *env = certs->remote->env;
     const ca_facts_t *facts;
+    est_err_t *err;
     apr_time_t now;
 
     if (certs->pinned || !env || !certs->flight)
         return;
     now = env->now(env);
     atomic_store(&certs->attended, now);
-    if (!atomic_load(&certs->current) || !is_due(certs, certs->spread, now) ||
-        apr_thread_mutex_trylock(certs->flight) != APR_SUCCESS)
+    if (!is_due(certs, certs->spread, now) || apr_thread_mutex_trylock(certs->flight) != APR_SUCCESS)
         return;
-    (void)look(certs, &facts, pool); /* what failed is in the log */
+    err = look(certs, &facts, pool);
+    if (err && !certs->failing) {
+        est_env_log(env, EST_LOG_WARNING, "the certificates of the upstream of <EstCA %s> are not known yet: %s",
+                    certs->name, certs->reason);
+        certs->failing = 1;
+    }
     apr_thread_mutex_unlock(certs->flight);
     atomic_store(&certs->attended, env->now(env));
 }

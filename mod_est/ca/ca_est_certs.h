@@ -25,13 +25,14 @@ est_err_t *ca_est_certs_start(ca_est_certs_t *certs, apr_pool_t *pool);
 /* Given by EstCACertificate: nobody is asked? */
 int ca_est_certs_pinned(const ca_est_certs_t *certs);
 
-/* Those of now. Who finds that there are none asks for them. That they are old is for ca_est_certs_refresh to find; who
- * finds it while nobody calls that asks for them, meanwhile others go on with those of before. Fails with
- * ca_unavailable while there are none. */
+/* Those of now. Who finds that there are none asks for them; where that is in vain, those that another process has put
+ * into the file meanwhile will do. That they are old is for ca_est_certs_refresh to find; who finds it while nobody
+ * calls that asks for them, meanwhile others go on with those of before. Fails with ca_unavailable while there are
+ * none. */
 est_err_t *ca_est_certs_get(ca_est_certs_t *certs, const ca_facts_t **out, apr_pool_t *pool);
 
-/* ca_driver_t.refresh: asks when those that there are have got old. The first ones are for who wants them: a process
- * that nobody has anything of asks for nothing. */
+/* ca_driver_t.refresh: asks when there are none yet, so that each process has a copy before the upstream goes down, and
+ * when those that there are have got old. */
 void ca_est_certs_refresh(ca_est_certs_t *certs, apr_pool_t *pool);
 
 /* A certificate came whose issuer is not among those of before: *out gets newer ones, of upstream if nobody else has

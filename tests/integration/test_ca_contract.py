@@ -32,7 +32,9 @@ DRIVERS = {
     "file": (LocalFile.can, lambda directory, pki: LocalFile("file", pki.issuing)),
     "softhsm": (LocalToken.can, lambda directory, pki: LocalToken(directory, "softhsm", pki.root)),
     "p11-kit": (LocalTokenServer.can, lambda directory, pki: LocalTokenServer(directory, "p11-kit", pki.root)),
-    "est": (ForwardingEst.can, lambda directory, pki: ForwardingEst(directory, "est", **FORWARDED)),
+    # with a file, so that a child that has asked nobody before has cacerts while the upstream is away
+    "est": (ForwardingEst.can, lambda directory, pki: ForwardingEst(directory, "est", EstCACacheFile=f"{directory}/est-cacerts.pem",
+                                                                    **FORWARDED)),
     "cmp-secret": (ForwardingCmp.can, lambda directory, pki: ForwardingCmp(directory, "cmp-secret", "secret", tls=False, **FORWARDED)),
     "cmp-signature": (ForwardingCmp.can, lambda directory, pki: ForwardingCmp(directory, "cmp-signature", "signature", **FORWARDED)),
     "cmp-ir": (ForwardingCmp.can, lambda directory, pki: ForwardingCmp(directory, "cmp-ir", "signature", request="ir", **FORWARDED)),

@@ -224,6 +224,28 @@ static void test_the_last_good_copy_outlives_a_restart(void **state)
     assert_int_equal(world.n_lines[EST_LOG_ERROR], 0);
 }
 
+/* It has begun before the file was there, and has asked nobody until the upstream went down. */
+static void test_what_another_process_has_kept_will_do(void **state)
+{
+    const ca_facts_t *facts;
+
+    (void)state;
+    prepare();
+    t.config.cache = cache_file();
+    start_driver();
+    ca_t *late = t.driver;
+    start_driver();
+    up.is_down = 1;
+    ASSERT_FAILS(late->driver->facts(late, &facts, pool), ca_unavailable, "");
+    up.is_down = 0;
+    facts_now();
+    up.is_down = 1;
+    world.now += apr_time_from_sec(1);
+    ASSERT_OK(late->driver->facts(late, &facts, pool));
+    ASSERT_SLICE(cert_der(facts->cert), cert_der(t.ca.cert));
+    assert_int_equal(world.n_lines[EST_LOG_WARNING], 1); /* "those of before are used" */
+}
+
 static void test_the_file_changes_when_the_certificates_do(void **state)
 {
     struct stat before, after;
@@ -424,6 +446,7 @@ int main(void)
         EST_TEST(test_without_any_copy_nothing_can_be_judged),
         EST_TEST(test_one_looks_and_the_others_go_on),
         EST_TEST(test_the_last_good_copy_outlives_a_restart),
+        EST_TEST(test_what_another_process_has_kept_will_do),
         EST_TEST(test_the_file_changes_when_the_certificates_do),
         EST_TEST(test_a_file_that_cannot_be_written_is_a_warning),
         EST_TEST(test_a_file_of_no_use_is_a_warning),

@@ -187,15 +187,37 @@ static void test_it_is_looked_at_again_and_requests_go_on_with_what_there_is(voi
     assert_asked(3);
 }
 
-static void test_the_first_are_for_a_request_to_ask_for(void **state)
+static void test_the_first_are_had_before_any_request(void **state)
 {
     (void)state;
     prepare();
-    for (int i = 0; i < 10; i++)
-        refresh_after(REFRESH);
-    assert_asked(0);
+    refresh_after(LATE);
+    assert_asked(1);
+    is_broken();
     assert_ca("CN=Issuing");
     assert_asked(1);
+}
+
+static void test_while_there_are_none_it_is_said_once_and_tried_again(void **state)
+{
+    const ca_facts_t *facts;
+
+    (void)state;
+    prepare();
+    is_broken();
+    for (int i = 1; i <= 3; i++) {
+        refresh_after(1 + LATE);
+        assert_asked(i);
+    }
+    assert_int_equal(world.n_warnings, 1);
+    ASSERT_FAILS(t.ca->driver->facts(t.ca, &facts, pool), ca_unavailable, "HTTP 500");
+    assert_asked(3); /* that it fails was found out in this second */
+    has_ca("CN=Issuing");
+    world.n_notices = 0;
+    refresh_after(1 + LATE);
+    assert_ca("CN=Issuing");
+    assert_asked(4);
+    assert_int_equal(world.n_notices, 1);
 }
 
 static void test_an_upstream_that_fails_is_asked_no_more_often(void **state)
@@ -324,7 +346,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         EST_TEST(test_it_is_looked_at_again_and_requests_go_on_with_what_there_is),
-        EST_TEST(test_the_first_are_for_a_request_to_ask_for),
+        EST_TEST(test_the_first_are_had_before_any_request),
+        EST_TEST(test_while_there_are_none_it_is_said_once_and_tried_again),
         EST_TEST(test_an_upstream_that_fails_is_asked_no_more_often),
         EST_TEST(test_requests_look_when_nobody_else_does),
         EST_TEST(test_after_a_restart_the_copy_serves_until_it_has_looked),
