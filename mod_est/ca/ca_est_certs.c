@@ -323,8 +323,8 @@ static est_err_t *look(ca_est_certs_t *certs, const ca_facts_t **out, apr_pool_t
         return err;
     }
     if (certs->failing)
-        est_env_log(env, EST_LOG_NOTICE, "the certificates of the upstream of <EstCA %s> can be looked at%s", certs->name,
-                    known ? " again" : "");
+        est_env_log(env, EST_LOG_NOTICE, "the certificates of the upstream of <EstCA %s> can be looked at%s",
+                    certs->name, known ? " again" : "");
     certs->failing = 0;
     atomic_store(&certs->next_look, env->now(env) + certs->refresh);
     return NULL;

@@ -18,6 +18,10 @@ const char *ca_http_text_line(const char *text, apr_pool_t *pool);
 /* The same of the body of an answer; "" also when that is no text to read. In pool */
 const char *ca_http_text_reason(const ca_http_answer_t *answer, apr_pool_t *pool);
 
+/* An HTML page: of a gateway in front of the upstream, or of another service, which have it for people with a browser.
+ * What EST servers have to say is text/plain (RFC 7030 4.2.3). */
+int ca_http_text_is_page(const ca_http_answer_t *answer);
+
 /* "host:port" as it stands in the URL, without what could be before an @. In pool */
 const char *ca_http_text_host(const char *url, apr_pool_t *pool);
 

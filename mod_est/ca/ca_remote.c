@@ -334,7 +334,7 @@ est_err_t *ca_remote_status(const ca_http_answer_t *http, const char *otherwise,
         words = otherwise;
     if (status == 408 || status == 429 || status == 503)
         code = EST_E_ca_unavailable;
-    else if (status == 504)
+    else if (status == 504 || (status == 502 && ca_http_text_is_page(http)))
         code = EST_E_ca_timeout;
     else if (status >= 300 && status < 400) /* EST's are ca_http_do's, followed or not */
         words = "redirections are not followed with CMP (RFC 6712 3.3)";

@@ -46,8 +46,9 @@ est_err_t *ca_remote_try(ca_remote_t *remote, ca_answer_t *answer, const ca_requ
                          apr_pool_t *pool);
 
 /* What an HTTP status means that carries no answer of the protocol: ca_unavailable (408, 429, 503: not taken on),
- * ca_timeout (504: a gateway waited in vain for the server behind it, which may have the request), ca_refused (other
- * 4xx), ca_answer. The text is the status and the answer's words, or those of "otherwise". */
+ * ca_timeout (504, and 502 with an HTML page: a gateway has no answer of the server behind it, which may have the
+ * request; a registration authority's own 502 is text), ca_refused (other 4xx), ca_answer. The text is the status and
+ * the answer's words, or those of "otherwise". */
 est_err_t *ca_remote_status(const ca_http_answer_t *http, const char *otherwise, apr_pool_t *pool);
 
 /* The certificate that came back: readable, for the key of the request, issued by one of facts' issuers (name and

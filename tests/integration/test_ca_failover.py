@@ -32,6 +32,7 @@ BLOCKS = {
     "busy": (2, {}),
     "third": (3, {}),
     "nobody": (3, {}),
+    "gateway": (2, {"EstCAFailures": 3, "EstCACooldown": 300}),
     "hasty": (2, {"EstCATimeout": HASTY}),
     "resumed": (2, {"EstCATimeout": HASTY}),
     "waits": (2, {}),
@@ -224,6 +225,19 @@ def test_R_04_an_order_goes_back_to_the_upstream_that_may_have_it(site, servers,
     second.mode = "issue"
     cert = enrol(site, csr, "resumed").cert()
     assert asked(servers) == [0, 2, 0] and second.issued == [cert]
+
+
+def test_R_04_a_gateway_without_its_server_is_left_alone_after_some_time(site, servers, expect_log):
+    """A server's own 502 is text and says that it lives; a gateway's may stand for a server that has the request"""
+    expect_log("EST1102", "is left alone")
+    csr, (first, second) = device("gateway"), servers[:2]
+    first.mode = "bad-gateway"
+    for _ in range(3):
+        check_failed(enrol(site, csr, "gateway"), 504, "ca_timeout", retry=True)
+        assert one_row(site, "CN=gateway", "forwarded").upstream == first.url
+    assert enrol(site, csr, "gateway").cert() == second.issued[-1]
+    assert enrol(site, device("gateway-next"), "gateway").cert() == second.issued[-1]
+    assert asked(servers) == [3, 2, 0]
 
 
 def test_PE_03_what_waits_waits_for_its_own_upstream(site, servers, expect_log):

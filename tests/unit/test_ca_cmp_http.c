@@ -207,6 +207,8 @@ static void test_answers_that_carry_no_message(void **state)
         {{"HTTP/1.1 429 X\r\n", "", 0}, EST_E_ca_unavailable, "HTTP 429", 0},
         {{"HTTP/1.1 408 X\r\n", "", 0}, EST_E_ca_unavailable, "HTTP 408", 0},
         {{"HTTP/1.1 504 X\r\n", "", 0}, EST_E_ca_timeout, "HTTP 504", 1},
+        {{"HTTP/1.1 502 X\r\nContent-Type: text/html\r\n", "<html>", 0}, EST_E_ca_timeout, "HTTP 502: no CMP message", 1},
+        {{"HTTP/1.1 502 X\r\nContent-Type: text/plain\r\n", "no CA", 0}, EST_E_ca_answer, "HTTP 502: no CA", 1},
         {{"HTTP/1.1 403 X\r\nContent-Type: text/plain\r\n", "not from there", 0},
          EST_E_ca_refused,
          "HTTP 403: not from there",

@@ -132,6 +132,10 @@ static void test_what_each_status_means(void **state)
         else
             assert_string_equal(t.answer.upstream, URL);
     }
+    /* a gateway's, about a server behind it */
+    up.enroll = (reply_t){502, 0, "text/html; charset=utf-8", text("<html>Bad Gateway")};
+    ASSERT_FAILS(issue(), ca_timeout, "HTTP 502: no certificate");
+    assert_string_equal(t.answer.upstream, URL);
     up.is_down = 1;
     ASSERT_FAILS(issue(), ca_unavailable, "connection refused");
     assert_null(t.answer.upstream);

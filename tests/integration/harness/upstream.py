@@ -66,6 +66,7 @@ MODES = {
     "no-certificate": "a message without certificates",
     "only-chain": "a message with the CA's certificates alone",
     "http-204": "204", "http-404": "404", "http-500": "500", "http-502": "502", "http-504": "504, and signs",
+    "bad-gateway": "502 with a page of HTML, as a gateway in front that cannot reach its server",
     "http-429": "429 with Retry-After: retry_after", "http-503": "503 with Retry-After: retry_after",
     "redirect": "302 to another path of this server, where it issues",
     "redirect-elsewhere": "307 to the same path at the URL elsewhere",
@@ -441,6 +442,7 @@ class UpstreamEst:
             "http-204": lambda: Reply(204), "http-404": lambda: text(404, "not found"),
             "http-429": lambda: text(429, "too many requests", **retry),
             "http-500": lambda: text(500, "internal error"), "http-502": lambda: text(502, "bad gateway"),
+            "bad-gateway": lambda: Reply(502, {"Content-Type": "text/html"}, b"<html><h1>502 Bad Gateway</h1></html>"),
             "http-503": lambda: text(503, "out of service", **retry),
         }
         if mode == "redirect" and not request.path.startswith(MOVED):
