@@ -371,9 +371,8 @@ def test_limits_at_once():
     ok(rules(results).get(("issued", None), 0) in (1, 2, 3) and set(rules(results)) <= {("issued", None), ("refused", "name_taken"), ("refused", "key_taken")}, "the others are refused, without deadlock", rules(results))
     set_alias("unique_dn = false, unique_key = false, ca = NULL")
     with connect() as db:
-        left = db.execute("SELECT extract(epoch FROM est.quota_date() + 1 - now() AT TIME ZONE 'UTC')").fetchone()[0]
-        if left < 60:  # at midnight there would be five for each day
-            time.sleep(float(left) + 0.1)
+        # At midnight there would be five for each day
+        db.execute("SELECT pg_sleep(s + 0.1) FROM extract(epoch FROM est.quota_date() + 1 - now() AT TIME ZONE 'UTC') AS s WHERE s < 60")
         issued_today = db.execute("SELECT est.group_issued(1)").fetchone()[0]
         db.execute("UPDATE entity_group SET quota_day = %s WHERE id = 1", [issued_today + 5])
     results = at_once([issue_params(f"69{i:02x}", f"quota {i}") for i in range(30)])
@@ -435,13 +434,11 @@ def test_revocation_and_reenrolment_do_not_pass_each_other():
         same(got, [["refused", "certificate_revoked"]], "and sees it when it is committed")
 
 
-def alone(db, *others):
-    """Waits until sessions that were closed have ended: what they have read is counted at their end"""
-    deadline = time.monotonic() + 30
-    mine = [pg.info.backend_pid for pg in (db, *others)]
-    while db.execute("SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'client backend' AND pid <> ALL (%s)", [mine]).fetchone()[0]:
-        if time.monotonic() > deadline:
-            raise TimeoutError("a session does not end")
+def alone(db, other):
+    """When sessions that were closed have ended, too, at which time what they have read is counted; db and other go on"""
+    other.execute("SELECT pg_stat_force_next_flush()")
+    deadline, other = time.monotonic() + 30, other.info.backend_pid
+    while time.monotonic() < deadline and db.execute(f"SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'client backend' AND pid NOT IN ({other}, pg_backend_pid())").fetchone()[0]:
         time.sleep(0.01)
 
 
@@ -460,13 +457,11 @@ def test_blocked_keys_are_found_by_index():
             same(run_prepared(module.pgconn, "r", issue_params(f"74{i:02x}", "plan"))[1][0][0], "issued", "a key that is not blocked")
         admin.execute("INSERT INTO blocked_key (kind, fingerprint) SELECT 'modulus', substr(sha256(i::text::bytea), 1, 10) FROM generate_series(1, 20000) AS i")
         admin.execute("INSERT INTO blocked_key (kind, fingerprint) SELECT 'spki', sha256(i::text::bytea) FROM generate_series(1, 20000) AS i")
-        module.execute("SELECT pg_stat_force_next_flush()")
         alone(admin, module)
         before = scans(admin, "blocked_key"), scans(admin, "certificate")
         for i in range(10):
             same(run_prepared(module.pgconn, "r", issue_params(f"72{i:02x}", "plan"))[1][0][0], "issued", "nor now")
-        module.execute("SELECT pg_stat_force_next_flush()")
-        module.execute("SELECT 1")
+        alone(admin, module)
         after = scans(admin, "blocked_key"), scans(admin, "certificate")
         same([table[0] for table in after], [table[0] for table in before], "no table is read from end to end")
         ok(after[0][1] - before[0][1] >= 10, "both kinds are looked up by the index")
@@ -514,8 +509,6 @@ def test_limits_are_found_by_index():
 
         def read():
             alone(admin, module)
-            module.execute("SELECT pg_stat_force_next_flush()")
-            module.execute("SELECT 1")
             admin.execute("SELECT pg_stat_force_next_flush()")
             return {name: admin.execute("SELECT seq_scan, idx_tup_fetch FROM pg_stat_user_tables WHERE relname = %s", [name]).fetchone() for name in tables}
         before = read()
@@ -556,8 +549,7 @@ def test_changes_are_announced():
                 ("profile_request_extension", "UPDATE profile_request_extension SET action = 'ignore'"),
                 ("trust_anchor", "UPDATE trust_anchor SET comment = 'x'"), ("api_properties", "UPDATE api_properties SET prop_value = 'true' WHERE prop_key = 'est.est.enabled'"),
                 ("trust_anchor, emptied", "TRUNCATE trust_anchor")):
-            before = version()
-            started = time.monotonic()
+            before, started = version(), time.monotonic()
             same(notifications(listener, statement), [f"policy {before + 1}"], f"a statement on {table} raises the version by one and says so")
             took.append(time.monotonic() - started)
             ok(took[-1] < 20, f"soon ({table})", took[-1])

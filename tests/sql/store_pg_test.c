@@ -136,6 +136,17 @@ void wait_until(const char *query)
     }
 }
 
+void reach(store_t *store)
+{
+    apr_time_t until = apr_time_now() + LIMIT;
+    apr_int64_t version;
+    est_err_t *err;
+
+    while ((err = store->vt->policy_version(store, &version, t.pool)) && apr_time_now() < until)
+        ;
+    succeed(err);
+}
+
 void cut_off(PGconn *holder)
 {
     wait_until(WAITING);
@@ -276,7 +287,7 @@ static int setup(void **state)
     (void)state;
     apr_pool_create(&t.pool, NULL);
     t.admin = connect_as("postgres", "est");
-    t.store = open_store(4, apr_time_from_sec(10));
+    t.store = open_store(4, apr_time_from_sec(30));
     return 0;
 }
 

@@ -52,6 +52,9 @@ void wait_until(const char *query);
 /* A statement of the store's waits for a lock */
 #define WAITING "SELECT count(*) = 1 FROM pg_stat_activity WHERE usename = 'est_module' AND wait_event_type = 'Lock'"
 
+/* Until the store has a connection: the time that it gives itself may be short for that on a busy machine */
+void reach(store_t *store);
+
 /* Ends the connection whose statement waits for holder's lock; holder goes when it waits again, over another one */
 void cut_off(PGconn *holder);
 

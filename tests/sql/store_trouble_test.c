@@ -11,6 +11,7 @@
 #include <apr_strings.h>
 #include <signal.h>
 #include <stdlib.h>
+#include <string.h>
 
 void test_an_idle_connection_that_was_ended_is_replaced(void **state)
 {
@@ -39,26 +40,35 @@ void test_a_statement_whose_connection_is_ended_is_sent_again(void **state)
     apr_pool_destroy(c.pool);
 }
 
+/* A server that takes too long to cancel a statement, too, which a busy machine is enough for */
+static int is_given_up(const est_err_t *err)
+{
+    return err && err->code == EST_E_store_unavailable && strstr(err->detail, "no answer in time");
+}
+
 void test_a_lock_held_too_long_ends_in_a_time_out(void **state)
 {
     PGconn *holder;
     store_t *store = t.store;
-    apr_int64_t version;
     const char *pid;
     caller_t c;
 
     (void)state;
     holder = lock_entity("locked");
     t.store = open_store(1, 700 * MS);
-    succeed(t.store->vt->policy_version(t.store, &version, t.pool));
-    pid = sql("SELECT pid FROM pg_stat_activity WHERE usename = 'est_module' ORDER BY backend_start DESC LIMIT 1");
-    call_start(&c, t.store, "locked");
-    call_end(&c);
+    for (int tries = 10;; apr_pool_destroy(c.pool)) {
+        reach(t.store);
+        pid = sql("SELECT pid FROM pg_stat_activity WHERE usename = 'est_module' ORDER BY backend_start DESC LIMIT 1");
+        call_start(&c, t.store, "locked");
+        call_end(&c);
+        if (!is_given_up(c.err) || !--tries)
+            break;
+    }
     expect(c.err, EST_E_store_unavailable, "57014");
     assert_in_range(c.took, 650 * MS, 5000 * MS);
     assert_int_equal(certificates_of("locked"), 1);
     /* The connection is still good */
-    succeed(t.store->vt->policy_version(t.store, &version, t.pool));
+    reach(t.store);
     assert_string_equal(sql("SELECT count(*) FROM pg_stat_activity WHERE pid = %s", pid), "1");
     PQfinish(holder);
     apr_pool_destroy(c.pool);
@@ -72,12 +82,13 @@ void test_waiting_for_a_connection_is_bounded(void **state)
     caller_t first, second;
 
     (void)state;
+    reach(narrow);
     call_start(&first, narrow, "exhausted");
     wait_until(WAITING);
     call_start(&second, narrow, "other entity");
     call_end(&second);
     call_end(&first);
-    expect(first.err, EST_E_store_unavailable, "57014");
+    expect(first.err, EST_E_store_unavailable, is_given_up(first.err) ? "" : "57014");
     assert_in_range(second.took, 0, 5000 * MS);
     if (second.err) /* the first gave its connection back a moment before or after the second gave up */
         expect(second.err, EST_E_store_unavailable, "");
@@ -145,7 +156,7 @@ void test_a_frozen_server_holds_nobody_up(void **state)
     est_err_t *err;
 
     (void)state;
-    succeed(store->vt->policy_version(store, &version, t.pool));
+    reach(store);
     pids = server_processes();
     signal_processes(pids, SIGSTOP);
     began = apr_time_now();
@@ -154,7 +165,7 @@ void test_a_frozen_server_holds_nobody_up(void **state)
     signal_processes(pids, SIGCONT);
     expect(err, EST_E_store_unavailable, "no answer in time");
     assert_in_range(took, 600 * MS, 5000 * MS);
-    succeed(store->vt->policy_version(store, &version, t.pool));
+    reach(store);
 }
 
 void test_a_server_that_turned_read_only_is_left(void **state)
@@ -219,7 +230,7 @@ void test_a_server_that_is_down_is_unavailable(void **state)
     est_err_t *err;
 
     (void)state;
-    succeed(store->vt->policy_version(store, &version, t.pool));
+    reach(store);
     stop_server("fast");
     began = apr_time_now();
     err = store->vt->policy_version(store, &version, t.pool);
@@ -227,7 +238,7 @@ void test_a_server_that_is_down_is_unavailable(void **state)
     start_server();
     expect(err, EST_E_store_unavailable, "");
     assert_in_range(began, 300 * MS, 5000 * MS);
-    succeed(store->vt->policy_version(store, &version, t.pool));
+    reach(store);
 }
 
 void test_a_prepared_statement_survives_a_change_of_its_columns(void **state)
@@ -243,20 +254,50 @@ void test_a_prepared_statement_survives_a_change_of_its_columns(void **state)
     succeed(t.store->vt->policy_version(t.store, &version, t.pool));
 }
 
+/* The checkpointer tells all others that there is a standby to wait for, at some time after the reload */
+static void wait_for_standby_to_count(void)
+{
+    PGconn *pg = connect_as("postgres", "est");
+    const char *waits = apr_psprintf(t.pool, "SELECT wait_event = 'SyncRep' FROM pg_stat_activity WHERE pid = %d",
+                                     PQbackendPID(pg));
+    apr_time_t until = apr_time_now() + LIMIT;
+    int is_waiting = 0;
+
+    while (!is_waiting) {
+        PGresult *result;
+
+        assert_true(apr_time_now() < until);
+        assert_int_equal(PQsendQuery(pg, "SELECT pg_logical_emit_message(true, 'probe', '')"), 1);
+        while (!is_waiting && PQconsumeInput(pg) && PQisBusy(pg)) {
+            is_waiting = !strcmp(sql("%s", waits), "t");
+            apr_sleep(MS);
+        }
+        while (!is_waiting && (result = PQgetResult(pg)))
+            PQclear(result);
+    }
+    sql("SELECT pg_terminate_backend(%d, 5000)", PQbackendPID(pg));
+    PQfinish(pg);
+}
+
 void test_a_commit_without_its_synchronous_standby_is_not_durable(void **state)
 {
     store_t *store = open_store(1, 700 * MS);
-    apr_int64_t version;
     caller_t cancelled, ended;
 
     (void)state;
-    succeed(store->vt->policy_version(store, &version, t.pool));
     sql("ALTER SYSTEM SET synchronous_standby_names = 'absent'");
     sql("SELECT pg_reload_conf()");
     wait_until("SELECT current_setting('synchronous_standby_names') = 'absent'");
+    wait_for_standby_to_count();
 
-    call_start(&cancelled, store, "not durable");
-    call_end(&cancelled);
+    /* A machine may be too busy to come as far as that in so short a time */
+    for (int tries = 10;; apr_pool_destroy(cancelled.pool)) {
+        reach(store);
+        call_start(&cancelled, store, "not durable");
+        call_end(&cancelled);
+        if (!cancelled.err || cancelled.err->code != EST_E_store_unavailable || !--tries)
+            break;
+    }
     call_start(&ended, t.store, "not durable");
     wait_until("SELECT count(*) = 1 FROM pg_stat_activity WHERE wait_event = 'SyncRep'");
     sql("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE wait_event = 'SyncRep'");
