@@ -15,7 +15,7 @@ server_begin()
 {
     umask 077
     trap server_exit EXIT
-    trap 'exit 1' HUP INT TERM
+    trap 'exit 1' HUP INT PIPE TERM
     work=$(mktemp -d "/tmp/$1.XXXXXX")
     chmod 711 "$work" # to let the server's user through
     dir=$(private_dir "$work/server")

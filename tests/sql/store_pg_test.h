@@ -47,7 +47,8 @@ void start_server(void);
 const char *sql_on(PGconn *pg, const char *fmt, ...);
 #define sql(...) sql_on(t.admin, __VA_ARGS__) /* as superuser */
 apr_int64_t policy_now(void);
-/* Until the query says t */
+/* Until the query says t; 0: it does not */
+int comes_true(const char *query);
 void wait_until(const char *query);
 /* A statement of the store's waits for a lock */
 #define WAITING "SELECT count(*) = 1 FROM pg_stat_activity WHERE usename = 'est_module' AND wait_event_type = 'Lock'"
