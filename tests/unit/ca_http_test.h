@@ -39,7 +39,7 @@ static inline void prepare(void)
     t.trust = cert_file(t.dir, apr_psprintf(pool, "root%d.pem", ++number), 1, &t.root);
     t.config.name = "upstream";
     t.config.where = "est.conf:7";
-    t.config.connect_timeout = 3;
+    t.config.connect_timeout = 20;
     t.config.concurrency = 8;
 }
 

@@ -202,8 +202,8 @@ static inline apr_status_t http_stop(void *data)
     return APR_SUCCESS;
 }
 
-/* A socket that listens on a port of its own */
-static inline int http_listener(int *port)
+/* A socket with a port of its own. Nobody can connect to it, and nobody else can have the port. */
+static inline int http_port(int *port)
 {
     struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
     socklen_t size = sizeof(address);
@@ -211,9 +211,17 @@ static inline int http_listener(int *port)
 
     assert_true(fd >= 0);
     assert_int_equal(bind(fd, (struct sockaddr *)&address, size), 0);
-    assert_int_equal(listen(fd, 64), 0);
     assert_int_equal(getsockname(fd, (struct sockaddr *)&address, &size), 0);
     *port = ntohs(address.sin_port);
+    return fd;
+}
+
+/* One that listens */
+static inline int http_listener(int *port)
+{
+    int fd = http_port(port);
+
+    assert_int_equal(listen(fd, 64), 0);
     return fd;
 }
 

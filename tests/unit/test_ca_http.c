@@ -89,12 +89,12 @@ static void test_nobody_there(void **state)
 
     (void)state;
     prepare();
-    fd = http_listener(&port);
-    close(fd);
+    fd = http_port(&port);
     apr_time_t before = apr_time_now();
     ASSERT_FAILS(ask(&answer, make_client(), apr_psprintf(pool, "http://127.0.0.1:%d/", port)), ca_unavailable,
                  apr_psprintf(pool, "127.0.0.1:%d: ", port));
-    assert_true(apr_time_now() - before < 3 * SECOND);
+    assert_true(apr_time_now() - before < 15 * SECOND); /* not the time in which a connection has to come about */
+    close(fd);
     ASSERT_FAILS(ask(&answer, make_client(), "http://upstream.invalid/"), ca_unavailable, "upstream.invalid: ");
 }
 
@@ -122,11 +122,19 @@ static void test_time_is_limited(void **state)
     for (size_t i = 0; i < 2; i++) {
         http_server_t *server = http_start(handlers[i], NULL);
         ca_http_ask_t question = {.url = url_of(server, "/"), .timeout = SECOND / 5};
+        ca_http_t *http = make_client();
         apr_time_t before = apr_time_now();
+        est_err_t *err;
 
-        ASSERT_FAILS(ca_http_do(&answer, make_client(), &question, pool), ca_timeout, "no whole answer");
-        assert_true(apr_time_now() - before >= SECOND / 5);
-        assert_true(apr_time_now() - before < 5 * SECOND);
+        /* Of a machine that is too busy to send it in that time nothing is to be learnt */
+        while ((err = ca_http_do(&answer, http, &question, pool)) && err->code == EST_E_ca_unavailable &&
+               question.timeout < 20 * SECOND) {
+            question.timeout *= 5;
+            before = apr_time_now();
+        }
+        ASSERT_FAILS(err, ca_timeout, "no whole answer");
+        assert_true(apr_time_now() - before >= question.timeout);
+        assert_true(apr_time_now() - before < question.timeout + 5 * SECOND);
     }
     /* TLS never comes about: nothing was sent */
     t.config.trust = t.trust;

@@ -205,7 +205,7 @@ static void test_a_token_goes_away_and_comes_back(void **state)
 static void test_modules_that_are_none(void **state)
 {
     EVP_PKEY *pkey = make_key("P-256");
-    pki_token_spec_t spec = {.uri = "pkcs11:token=est;object=ca;type=private", .patience = apr_time_from_sec(1)};
+    pki_token_spec_t spec = {.uri = "pkcs11:token=est;object=ca;type=private", .patience = apr_time_from_sec(10)};
     const char *how;
     FILE *file = temp_file(&spec.module, temp_dir(), "module.so");
 
@@ -282,19 +282,27 @@ static void test_one_process_tries_the_pin(void **state)
                              .pin = PIN,
                              .cert = cert_of(pkey),
                              .patience = apr_time_from_sec(1)};
-    pki_token_key_t *key;
+    pki_token_key_t *key, *patient;
     est_slice_t signature;
+    est_err_t *err;
+    int tries = 10;
 
     (void)state;
     make_hsm();
     make_token("est", PIN);
     import_key("est", PIN, pkey, "ca", "01");
-    pki_token_key_make(&key, &spec, pool);
-    pki_token_key_start(key, pin, pool);
-    pin->state = (apr_uint32_t)apr_time_sec(apr_time_now());
-    ASSERT_FAILS(sign_some(key, &signature, EVP_sha256(), pool), ca_unavailable, "another process");
-    pin->state -= 60;
-    assert_signs(key, EVP_sha256(), pkey);
+    do { /* again when this process stood still until the other one counts as dead */
+        pki_token_key_make(&key, &spec, pool);
+        pki_token_key_start(key, pin, pool);
+        pin->state = (apr_uint32_t)apr_time_sec(apr_time_now());
+        err = sign_some(key, &signature, EVP_sha256(), pool);
+    } while (apr_time_sec(apr_time_now()) - pin->state > 2 && --tries);
+    ASSERT_FAILS(err, ca_unavailable, "another process");
+    spec.patience = apr_time_from_sec(10); /* which a busy machine may need for it */
+    pki_token_key_make(&patient, &spec, pool);
+    pki_token_key_start(patient, pin, pool);
+    pin->state = (apr_uint32_t)apr_time_sec(apr_time_now()) - 60;
+    assert_signs(patient, EVP_sha256(), pkey);
 }
 
 /* Nobody is asked for it, and no other's is taken. It has to be the first test: what the engine remembers does not end
