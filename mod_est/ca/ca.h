@@ -145,7 +145,7 @@ struct ca_t {
     const ca_gate_rules_t *rules;  /* of these */
     const est_slice_t *keys; /* certificates, DER, of further keys that the server holds (TLS client, CMP): reserved */
     int n_keys;
-    const char *warning; /* worth a line in the log at start, or NULL */
+    const char *warning;      /* worth a line in the log at start, or NULL */
     const atomic_int *ending; /* NULL, or: 1 from the end of the process on, which is not to wait for refresh */
 };
 
