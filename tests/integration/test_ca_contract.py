@@ -94,8 +94,11 @@ def driver(request, backends):
 
 @pytest.fixture(autouse=True)
 def crowded(allow_log):
-    """httpd says so while fewer children serve than there should be."""
-    allow_log("AH10159")
+    """
+    httpd says so while fewer children serve than there should be. Driver est says so in a child that looks at cacerts for the
+    first time while the upstream is away: a thread does that, some seconds after the child has begun, or a request.
+    """
+    allow_log("AH10159", "the certificates of the upstream of <EstCA est> cannot be looked at again, those of before are used")
 
 
 # --- looking
@@ -256,21 +259,21 @@ def test_a_refusal_is_told_and_may_be_taken_back(site, driver, expect_log):
 def test_PE_01_PE_02_PE_04_PE_08_PE_09_what_the_upstream_keeps_waiting_waits(site, driver):
     """A request that was signed anew, by another connection, is the same order; asking early troubles nobody"""
     key, subject = named("waits", driver)
-    driver.does("pend", retry_after=7)
+    driver.does("pend", retry_after=70)  # which is longer than what follows takes
 
     def poll():
         return enrol(site, make_csr(key, subject, [dns("waits.example")]), driver.label)
-    check_waits(poll(), 7)
+    check_waits(poll(), 70)
     asked, row = driver.asked(), one_row(site, subject, "forwarded")
     assert (row.ca, row.upstream, row.busy) == (driver.name, driver.url, False) and row.reason is None
     for _ in range(3):
-        check_waits(poll(), *range(1, 8))
+        check_waits(poll(), *range(1, 71))
     assert driver.asked() == asked, "the upstream was asked before it wanted to be"
     hurry(site, subject)
-    check_waits(poll(), 7)
+    check_waits(poll(), 70)
     assert driver.asked() > asked and one_row(site, subject, "forwarded").id == row.id
     driver.release()
-    check_waits(poll(), *range(1, 8))
+    check_waits(poll(), *range(1, 71))
     hurry(site, subject)
     cert = poll().cert()
     assert poll().cert() == cert
@@ -287,13 +290,13 @@ def test_CB_15_each_poll_is_bound_to_its_own_connection(site, driver):
         with BoundConnection(site, "1.3") as client:
             answer = client.enroll(make_csr(key, subject, challenge=value or client.value), driver.label)
             return answer, client.value
-    driver.does("pend", retry_after=7)
+    driver.does("pend", retry_after=70)
     answer, first = poll()
-    check_waits(answer, 7)
+    check_waits(answer, 70)
     row = one_row(site, subject, "forwarded")
     answer, _ = poll(first)
     assert (answer.status, answer.reason) == (400, "binding_failed")
-    check_waits(poll()[0], *range(1, 8))
+    check_waits(poll()[0], *range(1, 71))
     driver.release()
     hurry(site, subject)
     cert = poll()[0].cert()
@@ -328,7 +331,7 @@ def test_PE_03_an_order_outlives_children_and_server(site, driver, allow_log):
     check_waits(enrol(site, csr, driver.label), 7)
     hurry(site, subject)
     site.httpd.graceful()
-    assert not before & set(site.httpd.children())
+    run.wait_until(lambda: not before & set(site.httpd.children()), 20, "the end of the children of before")
     check_waits(enrol(site, csr, driver.label), 7)
     site.httpd.stop()
     site.httpd.start()
@@ -644,5 +647,5 @@ def test_policy_forbids_what_the_upstream_has_signed(site, driver, expect_log):
     assert (row.outcome, row.rule, row.serial) == ("failed", "name_not_yours", None) and [bytes(row.answer)] == driver.signed()
     driver.does("issue")
     may_ask_for("{*}")
-    run.wait_until(lambda: enrol(site, csr, driver.label, user).status == 200, 1, "the client to be let")
+    run.wait_until(lambda: enrol(site, csr, driver.label, user).status == 200, 10, "the client to be let")
     assert [row.outcome for row in rows(site, subject) if row.outcome != "refused"] == ["failed", "issued"]

@@ -96,6 +96,12 @@ def site(upper, make_site):
     return site.start()
 
 
+@pytest.fixture(autouse=True)
+def never_known(allow_log):
+    """The cacerts of this one are sought in vain, and said to be, by a thread of its own some seconds after the child has begun."""
+    allow_log("the certificates of the upstream of <EstCA elsewhere> are not known yet")
+
+
 def issued_above(upper, subject):
     """(identity_kind, identity, DER) of what the upper one has issued"""
     return [(kind, identity, bytes(der)) for kind, identity, der in upper.db.rows(
