@@ -198,7 +198,7 @@ def test_a_token_that_hangs_holds_no_others(site, server, expect_log, same_child
                 is_refused(ask(site, "tok-far"), "ca_busy")
                 assert ask(site, "est").status == 200
                 issue(site, "tok-ec")
-            assert time.monotonic() - began < 3 * run.SLOW
+            assert time.monotonic() - began < 15 * run.SLOW  # who waited for the token would do so until it goes on
             assert not any(each.done() for each in hanging)
         finally:
             server.go_on()
