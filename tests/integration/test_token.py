@@ -107,7 +107,7 @@ def test_keys_in_tokens_issue(site, name):
 def test_each_child_says_how_it_signs(site):
     for name, (_, label) in CAS.items():
         line = f"<EstCA {name}> signs with pkcs11:token={label};object={name};type=private, by OpenSSL's "
-        assert any(line in text for text in site.log_lines())
+        wait_for_line(site, line)  # of a thread that has opened the token, as a request may have done before it
 
 
 def test_the_far_key_is_not_in_httpds_reach(site, tokens, server):
@@ -237,8 +237,8 @@ def test_a_wrong_pin_is_tried_once_and_never_told(own_site, expect_log, allow_lo
     expect_log("<EstCA odd> cannot sign yet", "EST1098:")
     allow_log("connection to client lost")  # children of a generation end that have hardly begun
     site = own_site("wrongpin", "pkcs11:token=one;object=tok-ec", WRONG_PIN, children=2)
+    site.alias("odd", ca="odd")  # before there are children, since either is asked
     site.start()
-    site.alias("odd", ca="odd")
     wait_for_line(site, "<EstCA odd> cannot sign yet")
     for _ in range(3):
         answer = ask(site, "odd")

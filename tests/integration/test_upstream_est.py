@@ -44,7 +44,6 @@ def upper(make_site, pki):
     upper = make_site("upper", start=False, forks=True, modules=("alias",))
     upper.config.vhost = f"""Redirect 307 /moved {upper.mount}
     Redirect 308 /elsewhere https://127.0.0.1:{upper.port}{upper.mount}"""
-    upper.config.server = "ServerLimit 4"  # beside a generation that ends there is room for the next
     upper.ledger.may_have_more = True  # they go to clients of the lower one
     upper.ca = CertificateAuthority("O=Upper,CN=Issuing CA", CertificateAuthority("O=Upper,CN=Root"))
     upper.httpd.put_ca("issuing", upper.ca)

@@ -64,7 +64,8 @@ class Config:
         if self.mpm == "prefork":
             return [f"StartServers {self.children}", f"MaxRequestWorkers {self.children}", f"MaxSpareServers {self.children + 1}"]
         total = self.children * self.threads
-        return [f"ServerLimit {self.children}", f"StartServers {self.children}", f"ThreadLimit {self.threads}",
+        # Beside a generation that ends there is room for the next; how many serve at once is MaxRequestWorkers / ThreadsPerChild
+        return [f"ServerLimit {4 * self.children}", f"StartServers {self.children}", f"ThreadLimit {self.threads}",
                 f"ThreadsPerChild {self.threads}", f"MaxRequestWorkers {total}", "MinSpareThreads 1",
                 f"MaxSpareThreads {total}"]
 
@@ -270,9 +271,9 @@ class Httpd:
         sockets = {f"socket:[{each[9]}]" for each in fields if each[1] == f"0100007F:{self.port:04X}" and each[3] == "0A"}
         found = set()
         with contextlib.suppress(OSError):  # the child has gone
-            for entry in os.scandir(f"/proc/{pid}/fd"):
+            for number in os.listdir(f"/proc/{pid}/fd"):
                 with contextlib.suppress(FileNotFoundError):
-                    found.add(os.readlink(entry.path))
+                    found.add(os.readlink(f"/proc/{pid}/fd/{number}"))
         return bool(found & sockets)
 
     def stop(self):
