@@ -137,9 +137,12 @@ def busy_is_no_surprise(allow_log):
 
 
 def test_a_graceful_restart_opens_the_tokens_again(site):
+    before = set(site.httpd.children())
     site.httpd.graceful()
     for name in CAS:
         issue(site, name)
+    # Those that go on from here count who is there
+    run.wait_until(lambda: not before & set(site.httpd.children()), 20, "the end of the child of before")
 
 
 # --- tokens away
