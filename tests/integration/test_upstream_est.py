@@ -270,6 +270,7 @@ def test_a_copy_serves_while_it_is_down_and_after_a_restart(site, upper, expect_
 def test_its_new_ca_is_taken_over(site, upper, allow_log):
     """The first certificate of the new one has us look; the old one's holders renew when the alias knows that by a row"""
     allow_log("connection to client lost")  # of children of a generation that ends
+    allow_log("<EstCA refreshed> cannot be looked at again")  # at one of these, every second
     key, subject = make_key(), "CN=rolls-over"
     old = enrol(site, make_csr(key, subject), "bypassword").cert()
     before, upper.ca = upper.ca, CertificateAuthority("O=Upper,CN=Issuing CA 2", upper.ca.issuer)
