@@ -101,3 +101,4 @@ def test_a_graceful_restart_takes_new_keys_and_serves_on(site):
     site.httpd.graceful()
     with site.ra() as client:
         lint(client.enroll(make_csr(make_key()), "lone").cert(), renewed.cert)
+    site.cas["lone"] = renewed

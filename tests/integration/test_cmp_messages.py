@@ -24,7 +24,7 @@ EXPLICIT = {"EstCACmpConfirm": "explicit", "EstCACmpRenewal": "same"}
 
 @pytest.fixture(scope="module")
 def backends(session_directory):
-    forwarded = {"EstCATimeout": 3 * run.SLOW, "EstCAFailures": 100}
+    forwarded = {"EstCATimeout": 30, "EstCAFailures": 100}
     made = {}
     try:
         for name, request in zip(NAMES, ("p10cr", "p10cr", "cr", "ir")):

@@ -41,7 +41,7 @@ def in_each_child(site, work):
 
     def pids():
         results.append(work())
-        return {match.group(1) for line in site.log_lines(start) for match in re.finditer(r"\[pid (\d+):tid \d+\].*EST", line)}
+        return {match.group(1) for line in site.log_lines(start) for match in re.finditer(r"\[pid (\d+):tid \d+\].*EST.* id=", line)}
 
     wait_until(lambda: len(pids()) >= 2, 20, "both children to answer")
     return results

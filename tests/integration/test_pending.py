@@ -78,9 +78,12 @@ def test_PE_01_PE_02_PE_09_ACC_17_enrolment_waits_and_gets_its_certificate(site,
     cert = poll(site, csr, waiting).cert()
     assert cert.subject.rfc4514_string() == subject
     assert rows(site, subject) == 1, "one row from the first request to the certificate"
-    with open(os.path.join(site.httpd.directory, "result.log"), encoding="ascii") as file:
-        results = file.read().splitlines()
-    assert results.count("202 pending waiting") >= 2 and "200 ok waiting" in results
+
+    def results():
+        with open(os.path.join(site.httpd.directory, "result.log"), encoding="ascii") as file:
+            return file.read().splitlines()
+    # httpd writes them when the client has its answer already
+    run.wait_until(lambda: results().count("202 pending waiting") >= 2 and "200 ok waiting" in results(), what="lines of a CustomLog")
 
 
 def test_PE_07_the_answer_that_was_lost_is_given_again(site, waiting):

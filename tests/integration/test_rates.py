@@ -74,7 +74,9 @@ def test_OP_10_an_alias_has_a_rate_of_its_own(site):
 def test_OP_10_who_waits_as_told_is_served(site):
     label, user = site.alias(rate_client=1, rate_interval="2 seconds"), site.register()
     ask(site, user, label).cert()
-    wait = int(check_limited(ask(site, user, label), 2).header("Retry-After"))
+    # At once, unless the machine was busy for the two seconds
+    limited = run.wait_until(lambda: (lambda answer: answer.status != 200 and answer)(ask(site, user, label)))
+    wait = int(check_limited(limited, 2).header("Retry-After"))
     time.sleep(wait)
     ask(site, user, label).cert()
 
@@ -88,9 +90,9 @@ def test_OP_10_refusals_count_too(site):
 
 def test_OP_10_refusals_without_a_row_count_too(site):
     """Of an identity ten a minute are recorded"""
-    label, user = site.alias(rate_client=15), site.register()
+    label, user = site.alias(rate_client=15, rate_interval="1 hour"), site.register()
     assert [ask(site, user, label, "CN=not-mine").status for _ in range(15)] == [403] * 15
-    check_limited(ask(site, user, label))
+    check_limited(ask(site, user, label), 240)
     assert site.db.value("SELECT count(*) FROM est.enrollment WHERE identity = %s AND rule = 'own_names'", user, user="postgres") == 10
 
 

@@ -146,12 +146,13 @@ def make_limited(make_site):
 
 def test_rows_are_bounded_and_the_rest_is_one_row(make_limited):
     site = make_limited("bounded", 20, children=2)
+    flood(site, [site.register()], 1)  # alone: processes that begin a window together may count a few rows less in it
     flood(site, [site.register() for _ in range(8)], 25)
     assert refused(site) == 20
     run.wait_until(lambda: refused(site, "suppressed"), 10, "the row of those that have none")
     count = site.db.value("SELECT suppressed FROM est.enrollment WHERE outcome = 'suppressed'", user="postgres")
-    assert 1 <= count <= 180
-    assert any(f"{count} refusals were not recorded one by one" in line for line in site.log_lines())
+    assert 1 <= count <= 181
+    run.wait_until(lambda: any(f"{count} refusals were not recorded one by one" in line for line in site.log_lines()), 5, "its line")
     flood(site, [site.register() for _ in range(4)], 5)
     assert refused(site) == 20 and refused(site, "suppressed") == 1
     assert site.db.value("SELECT count(*) FROM denied_recently") == 21
@@ -166,7 +167,7 @@ def test_zero_records_their_number_alone(make_limited):
 
 def test_refusals_without_a_row_count_against_the_rate(site):
     """Ten of an identity are recorded in a minute: what is refused after that is in its rate all the same"""
-    label, user = site.alias(rate_client=15), site.register()
+    label, user = site.alias(rate_client=15, rate_interval="1 hour"), site.register()
     with site.client(user) as client:
         answers = [client.enroll(make_csr(make_key(), "CN=somebody else"), label) for _ in range(18)]
     assert [answer.reason for answer in answers] == ["name_not_yours"] * 15 + ["rate_exceeded"] * 3

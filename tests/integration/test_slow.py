@@ -160,9 +160,10 @@ def test_H_26_many_slow_clients_hold_up_nobody(site):
     """As many as leave a few threads free; the others are served meanwhile, and in the end all are gone"""
     start = site.httpd.log.size()
     with contextlib.ExitStack() as stack:
-        slow = [stack.enter_context(connect(site)) for _ in range(SLOW)]
-        for number, sock in enumerate(slow):
-            sock.sendall(head(site)[:-2] if number % 2 else enrol_head(site, "Content-Length: 400") + b"AA")
+        slow = []
+        for number in range(SLOW):  # each at once: who says nothing until all are there may be cut off without an answer
+            slow.append(stack.enter_context(connect(site)))
+            slow[-1].sendall(head(site)[:-2] if number % 2 else enrol_head(site, "Content-Length: 400") + b"AA")
         with EstClient(site, site.user, site.PASSWORD) as client:
             for _ in range(20):
                 assert client.get("cacerts").status == 200

@@ -13,7 +13,7 @@ from harness import run
 from harness.pki import make_csr, make_key
 from harness.upstream import UpstreamEst
 
-COOLDOWN = 2 * run.SLOW
+COOLDOWN = 3 * run.SLOW
 HOSTILE = "https://127.0.0.1:1/<script>alert(1)</script>&amp;'<!--"
 PAGE = """Listen 127.0.0.1:{0} http
 <VirtualHost 127.0.0.1:{0}>

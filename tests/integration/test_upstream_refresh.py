@@ -9,8 +9,8 @@ import pytest
 from harness import run
 from harness.upstream import UpstreamEst
 
-TIMEOUT = 30  # nobody is to wait for it
-AT_ONCE = 1 * run.SLOW
+TIMEOUT = 30            # nobody is to wait for it
+AT_ONCE = 5 * run.SLOW  # as long as that takes on a busy machine only
 
 
 @pytest.fixture(scope="module")
@@ -36,12 +36,6 @@ def cacerts(site):
         return set(certs), time.monotonic() - begin
 
 
-def hang(upstream):
-    """Returns when somebody hangs there"""
-    upstream.cacerts_mode = "hang"
-    upstream.wait_for(upstream.count("cacerts") + 1, "cacerts")
-
-
 def test_it_is_looked_at_without_any_request(site, upstream):
     upstream.wait_for(2, "cacerts")
     assert cacerts(site)[0] == set(upstream.known)
@@ -49,25 +43,28 @@ def test_it_is_looked_at_without_any_request(site, upstream):
 
 def test_nobody_waits_for_one_that_is_slow(site, upstream):
     before, _ = cacerts(site)
-    asked, upstream.cacerts_mode = upstream.count("cacerts"), "hang"
+    upstream.cacerts_mode = "hang"
 
     def still_the_same():
         certs, seconds = cacerts(site)
         assert certs == before and seconds < AT_ONCE
         return True
-    run.wait_until(lambda: still_the_same() and upstream.count("cacerts") > asked, 10, "somebody to hang there")
+    run.wait_until(lambda: still_the_same() and upstream.hanging, 10, "somebody to hang there")
     upstream.new_ca()
     for _ in range(5):
         still_the_same()
+    assert upstream.hanging, "this proves nothing"
     upstream.cacerts_mode = "good"
     upstream.let_go()
     run.wait_until(lambda: cacerts(site)[0] == set(upstream.known), 10, "the new certificates")
 
 
-def test_the_end_of_a_child_does_not_wait_for_an_upstream_that_hangs(site, upstream):
-    """libcurl asks once a second whether it is to go on"""
-    hang(upstream)
+def test_the_end_of_a_child_does_not_wait_for_an_upstream_that_hangs(site, upstream, allow_log):
+    """libcurl asks once a second whether it is to go on; httpd warns of a child after 3 seconds, and kills it after 9"""
+    allow_log("AH00045")
+    upstream.cacerts_mode = "hang"
+    run.wait_until(lambda: upstream.hanging, what="somebody to hang there")
     begin = time.monotonic()
     site.httpd.stop()
-    assert time.monotonic() - begin < 2 + 2 * AT_ONCE
+    assert time.monotonic() - begin < 2 + AT_ONCE
     upstream.let_go()

@@ -3,10 +3,10 @@
 """What EstVerifyClient on one virtual host means for its neighbours."""
 
 import http.client
-import socket
 
 import pytest
 
+from harness import run
 from harness.client import b64, basic, raw
 from harness.pki import CLIENT_AUTH, make_csr, make_key
 
@@ -45,10 +45,15 @@ def site(make_site):
     return site
 
 
+@pytest.fixture(autouse=True)
+def names_one_host(allow_log):
+    """The certificate does not name the second host, which is said at start, in whichever test that is"""
+    allow_log("AH01909")
+
+
 @pytest.mark.parametrize("tls", ["1.2", "1.3"])
-def test_HTTP_22_a_certificate_let_in_by_EstVerifyClient_opens_no_other_host(site, allow_log, tls):
+def test_HTTP_22_a_certificate_let_in_by_EstVerifyClient_opens_no_other_host(site, tls):
     """The handshake is that of the EST host; the Host header names one that believes mod_ssl"""
-    allow_log("AH01909")  # at start: the test certificate does not name the second host
     stranger = site.pki.foreign.issue("CN=stranger", eku=(CLIENT_AUTH,))
     answer = raw(site, b"GET /secret.txt HTTP/1.1\r\nHost: strict.example\r\nConnection: close\r\n\r\n", stranger, tls)
     assert answer.status == 421
@@ -61,11 +66,17 @@ def test_the_est_host_itself_goes_on(site, tls):
     assert answer.status == 200
 
 
+@pytest.fixture
+def port():
+    """Another one to listen on: none that the kernel gives to clients, or one may have it before httpd has"""
+    lock = run.Port()
+    yield lock.number
+    lock.release()
+
+
 @pytest.mark.row("AUTH-07")
 @pytest.mark.parametrize("operation", ["cacerts", "simpleenroll"])
-def test_TLS_01_no_est_without_tls(make_site, operation):
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        port = probe.getsockname()[1]
+def test_TLS_01_no_est_without_tls(make_site, port, operation):
     site = make_site("plain", start=False)
     site.config.server = PLAIN.format(port=port)
     site.start()
@@ -80,10 +91,8 @@ def test_TLS_01_no_est_without_tls(make_site, operation):
 
 
 @pytest.mark.parametrize("binding", ["if-present", "required", "off"])
-def test_CB_10_behind_a_proxy_that_ends_tls_nobody_enrols(make_site, binding):
+def test_CB_10_behind_a_proxy_that_ends_tls_nobody_enrols(make_site, port, binding):
     """Whatever the proxy says of the connection: the module does not believe headers, so nothing is left to bind to"""
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        port = probe.getsockname()[1]
     site = make_site("proxied", start=False)
     site.config.server = PLAIN.format(port=port)
     site.start()

@@ -143,9 +143,10 @@ class Forwarding(Backend):
     def url(self):
         return self.upstream.url
 
-    def block(self, httpd):
+    def block(self, httpd, suffix="", **more):
+        """suffix: of the name, for another block at the same upstream; more: its directives"""
         httpd.authorities.append(self.authority.der())
-        return self.upstream.block(self.name, **self.credentials, **self.directives)
+        return self.upstream.block(self.name + suffix, **self.credentials, **{**self.directives, **more})
 
     def reset(self):
         upstream = self.upstream

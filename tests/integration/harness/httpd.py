@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """A private httpd with the module under test, and the builder of its configuration."""
 
+import contextlib
 import dataclasses
 import glob
 import os
@@ -63,7 +64,8 @@ class Config:
         if self.mpm == "prefork":
             return [f"StartServers {self.children}", f"MaxRequestWorkers {self.children}", f"MaxSpareServers {self.children + 1}"]
         total = self.children * self.threads
-        return [f"ServerLimit {self.children}", f"StartServers {self.children}", f"ThreadLimit {self.threads}",
+        # Beside a generation that ends there is room for the next; how many serve at once is MaxRequestWorkers / ThreadsPerChild
+        return [f"ServerLimit {4 * self.children}", f"StartServers {self.children}", f"ThreadLimit {self.threads}",
                 f"ThreadsPerChild {self.threads}", f"MaxRequestWorkers {total}", "MinSpareThreads 1",
                 f"MaxSpareThreads {total}"]
 
@@ -259,6 +261,20 @@ class Httpd:
             now = set(self.children())
             return len(now - before) >= self.config.children or now and not now & before
         run.wait_until(replaced, 20, "new children")
+        # On a busy machine a new child may be there before an old one has heard of the restart: it would take connections still
+        run.wait_until(lambda: not any(self.listens(pid) for pid in before), 20, "the old children to listen no more")
+
+    def listens(self, pid):
+        """Does that child still take connections at our port?"""
+        with open("/proc/net/tcp", encoding="ascii") as file:
+            fields = [line.split() for line in file.readlines()[1:]]
+        sockets = {f"socket:[{each[9]}]" for each in fields if each[1] == f"0100007F:{self.port:04X}" and each[3] == "0A"}
+        found = set()
+        with contextlib.suppress(OSError):  # the child has gone
+            for number in os.listdir(f"/proc/{pid}/fd"):
+                with contextlib.suppress(FileNotFoundError):
+                    found.add(os.readlink(f"/proc/{pid}/fd/{number}"))
+        return bool(found & sockets)
 
     def stop(self):
         if self.process:

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Tokens of SoftHSM, and p11-kit's server, which lends one to processes of other users."""
 
+import contextlib
 import glob
 import os
 import pwd
@@ -12,6 +13,7 @@ from .pki import pem_key
 
 SOFTHSM = "/usr/lib/softhsm/libsofthsm2.so"
 OTHER_USER = "daemon"  # neither root nor that of httpd
+ACCEPTS = 0x10000      # flag of a socket that listens, in /proc/net/unix
 
 
 def client_module():
@@ -86,9 +88,15 @@ class TokenServer:
             os.remove(self.socket)
         self.process = run.start(["p11-kit", "server", "--foreground", "--name", self.socket, "--provider", SOFTHSM, "pkcs11:"],
                                  self.log, self.token.environment, user=self.token.user)
-        run.wait_until(lambda: os.path.exists(self.socket), 10, "p11-kit's server")
+        run.wait_until(self.listens, 10, "p11-kit's server")
         os.chmod(self.socket, 0o666)  # for httpd's user; the server has a mode of its own for it
         return self
+
+    def listens(self):
+        """The name of a socket is there before anybody can connect"""
+        with open("/proc/net/unix", encoding="ascii") as file:
+            lines = [line.split() for line in file if line.rstrip().endswith(" " + self.socket)]
+        return any(int(fields[3], 16) & ACCEPTS for fields in lines)
 
     def processes(self):
         """Process ids: its own, then those of clients"""
@@ -97,11 +105,18 @@ class TokenServer:
 
     def signal(self, number):
         for pid in self.processes():
-            os.kill(pid, number)
+            with contextlib.suppress(ProcessLookupError):  # its client has gone meanwhile
+                os.kill(pid, number)
 
     def pause(self):
-        """It hangs"""
+        """It hangs; the server first, so that it makes no more processes"""
+        os.kill(self.process.pid, signal.SIGSTOP)
+        run.wait_until(self.is_stopped, what="p11-kit's server to stand still")
         self.signal(signal.SIGSTOP)
+
+    def is_stopped(self):
+        with open(f"/proc/{self.process.pid}/stat", encoding="ascii") as file:
+            return file.read().rpartition(")")[2].split()[0] in "TZ"
 
     def go_on(self):
         self.signal(signal.SIGCONT)
@@ -109,6 +124,7 @@ class TokenServer:
     def stop(self):
         """With all that clients have of it"""
         if self.process:
+            self.pause()
             self.signal(signal.SIGKILL)
             self.process.wait()
             self.process = None

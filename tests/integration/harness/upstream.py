@@ -239,6 +239,7 @@ class UpstreamEst:
         self.errors = []             # exceptions of this file itself; stop() fails when there are any
         self.handshakes_failed = 0
         self.concurrent = self.most_concurrent = 0  # enrolments
+        self.hanging = 0             # cacerts
         self.pended = set()          # CSRs that were told to come again
         self.released, self.let_go_count = set(), 0
         self.answers = {}            # CSR -> certificate
@@ -469,7 +470,9 @@ class UpstreamEst:
         assert mode in CACERTS_MODES, mode
         if mode == "hang":
             with self.changed:
+                self.hanging += 1
                 self.changed.wait_for(lambda: self.let_go_count > let_go or self.server is not server)
+                self.hanging -= 1
         if mode.startswith("http-"):
             return text(int(mode[5:]), "no cacerts today")
         return {

@@ -229,6 +229,8 @@ def failover_of(synchronous, lag):
             if lag:
                 os.kill(cluster.sender(primary), signal.SIGSTOP)  # the network between the two no longer keeps up
                 wait_seconds(load, lag)
+                if not synchronous:
+                    load.more(3)  # whose rows do not get there
             cluster.crash(primary)
             standby.promote()
             watch.mark()
