@@ -163,8 +163,12 @@ class Log:
             return file.read().decode(errors="replace").splitlines()
 
     def unchecked(self):
-        """Complete lines that nobody has looked at yet."""
-        size = self.size()
-        lines = self.since(self.checked)
-        self.checked = size
-        return lines
+        """Complete lines that nobody has looked at yet. What is written meanwhile, or not yet to its end, is left for the next time."""
+        if not os.path.exists(self.path):
+            return []
+        with open(self.path, "rb") as file:
+            file.seek(self.checked)
+            octets = file.read()
+        complete = octets[:octets.rfind(b"\n") + 1]
+        self.checked += len(complete)
+        return complete.decode(errors="replace").splitlines()
