@@ -93,7 +93,7 @@ def test_OP_01_only_what_issues_needs_the_database(fragile, allow_log):
                 answer = client.get(operation)
                 assert answer.status == earlier.status, operation
                 assert answer.status >= 300 or answer.body == earlier.body, operation
-    outage.recovery(fragile)
+    outage.recovery(fragile, limit=30)
 
 
 @pytest.fixture
@@ -118,7 +118,7 @@ def test_OP_02_a_database_that_dies_after_the_signature(request, fragile, allow_
     else:
         assert answer.status == 503 and answer.header("Retry-After").isdigit(), answer.text
         fragile.postgres.start()
-        outage.recovery(fragile)
+        outage.recovery(fragile, limit=30)
     assert rows(fragile, subject) == 1 + back_in_time
 
 

@@ -98,7 +98,7 @@ class Site:
         self.db.execute("DELETE FROM alias WHERE name LIKE 'sync-%%' AND name <> %s", marker)
         self.db.execute("INSERT INTO alias (name, ca) SELECT %s, a.ca FROM alias a WHERE a.name = 'est'", marker)
         with self.client() as client:
-            run.wait_until(lambda: client.get("cacerts", marker).status != 400, 5, "httpd to learn of a change of policy")
+            run.wait_until(lambda: client.get("cacerts", marker).status != 400, 20, "httpd to learn of a change of policy")
 
     def alias(self, name=None, **columns):
         """A new alias with the ca and profile of alias est; returns its name."""
