@@ -163,14 +163,15 @@ est_err_t *est_password_prepare(est_request_t *request)
     return store_cache_client(request->service->cache, &req->cred.client, request->basic_user, req->pool);
 }
 
-/* Whatever provider refused the pair, the request ends as a 401. So does one with the right code, when it was used up
- * meanwhile: no guess. */
+/* Whatever provider refused the pair, the answer is a 401. So is one to the right code, when it was used up meanwhile:
+ * no guess. Whom authorization denies is a 401 of httpd's too, before the error filter makes what it is of it. */
 static void count_failure(request_rec *r)
 {
     est_request_t *request = est_request_get(r);
+    int status = request && request->err ? est_err_row(request->err->code)->status : r->status;
 
     if (!request || !request->basic_user || request->code_verified || request->failure_counted || !the_passwords ||
-        r->status != HTTP_UNAUTHORIZED)
+        status != HTTP_UNAUTHORIZED)
         return;
     request->failure_counted = 1;
     add_failure(&request->req, request->basic_user);

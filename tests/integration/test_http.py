@@ -16,7 +16,7 @@ from harness import run
 from harness.bound import BoundConnection
 from harness.client import LIMIT, Answer, EstClient, basic, connect, context, curl, raw, raw_all
 from harness.form import check_form, check_refusal, enrol, enrol_head, head
-from harness.httpd import PASSWORD_MISMATCH
+from harness.httpd import DENIED_USER, PASSWORD_MISMATCH
 from harness.pki import make_csr, make_key
 
 # The one difference from conf/est.conf: connections as long as a test wants
@@ -314,6 +314,14 @@ def test_HTTP_19_failures_too_many_say_when_to_come_back(site, allow_log):
         assert answer.header("WWW-Authenticate") == 'Basic realm="EST"'
     check_refusal(answers[10], 429, "too_many_failures")
     assert 0 < int(answers[10].header("Retry-After")) <= 60
+
+
+def test_HTTP_19_who_is_denied_with_the_right_password_has_not_failed_to_log_in(site, allow_log):
+    """although httpd says 401 to itself"""
+    allow_log(DENIED_USER)
+    with site.client(site.register(networks="10.0.0.0/8")) as client:
+        for _ in range(12):
+            check_refusal(client.enroll(CSR), 403, "network_refused")
 
 
 def empty(pipe, over):
