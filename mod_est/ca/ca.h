@@ -16,6 +16,7 @@
 #include "pki/pki_path.h"
 
 #include <apr_tables.h>
+#include <stdatomic.h>
 
 typedef struct ca_t ca_t;
 typedef struct ca_request_t ca_request_t;
@@ -144,7 +145,8 @@ struct ca_t {
     const ca_gate_rules_t *rules;  /* of these */
     const est_slice_t *keys; /* certificates, DER, of further keys that the server holds (TLS client, CMP): reserved */
     int n_keys;
-    const char *warning; /* worth a line in the log at start, or NULL */
+    const char *warning;      /* worth a line in the log at start, or NULL */
+    const atomic_int *ending; /* NULL, or: 1 from the end of the process on, which is not to wait for refresh */
 };
 
 /* Finds the driver by config->driver (default local) and opens it */

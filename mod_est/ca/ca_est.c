@@ -74,7 +74,9 @@ static int wants_binding(const exchange_t *x)
 {
     ca_est_t *est = x->est;
     apr_time_t now = est->remote.env->now(est->remote.env), before = atomic_load(&est->csrattrs_at);
-    apr_time_t deadline = x->deadline < now + CSRATTRS_TIME ? x->deadline : now + CSRATTRS_TIME;
+    ca_est_get_t get = {.upstream = x->upstream,
+                        .operation = "csrattrs",
+                        .deadline = x->deadline < now + CSRATTRS_TIME ? x->deadline : now + CSRATTRS_TIME};
     est_slice_t attributes;
 
     if (before && now >= before && now - before < CSRATTRS_PAUSE)
@@ -82,8 +84,7 @@ static int wants_binding(const exchange_t *x)
     if (!atomic_compare_exchange_strong(&est->csrattrs_at, &before, now)) /* another one asks just now */
         return atomic_load(&est->wants_binding);
     atomic_store(&est->wants_binding,
-                 !ca_est_get(&attributes, &est->remote, x->upstream, "csrattrs", deadline, x->pool) &&
-                     lists_binding(attributes));
+                 !ca_est_get(&attributes, &est->remote, &get, x->pool) && lists_binding(attributes));
     return atomic_load(&est->wants_binding);
 }
 

@@ -190,14 +190,14 @@ static void write_cache(ca_est_certs_t *certs, const ca_facts_t *facts, apr_pool
 
 /* ---- asking */
 
-est_err_t *ca_est_get(est_slice_t *out, ca_remote_t *remote, const char *upstream, const char *operation,
-                      apr_time_t deadline, apr_pool_t *pool)
+est_err_t *ca_est_get(est_slice_t *out, ca_remote_t *remote, const ca_est_get_t *get, apr_pool_t *pool)
 {
-    ca_http_ask_t ask = {.url = apr_pstrcat(pool, upstream, "/", operation, NULL), .accept = "*/*"};
+    ca_http_ask_t ask = {
+        .url = apr_pstrcat(pool, get->upstream, "/", get->operation, NULL), .accept = "*/*", .ending = get->ending};
     ca_http_answer_t answer;
     est_err_t *err;
 
-    ask.timeout = deadline - remote->env->now(remote->env);
+    ask.timeout = get->deadline - remote->env->now(remote->env);
     if (ask.timeout <= 0)
         return EST_FAIL(pool, ca_unavailable, "no time is left to ask %s", ask.url);
     err = ca_http_do(&answer, remote->http, &ask, pool);
@@ -221,13 +221,15 @@ est_err_t *ca_est_get(est_slice_t *out, ca_remote_t *remote, const char *upstrea
 static est_err_t *attempt(ca_remote_t *remote, const char *upstream, int resume, ca_answer_t *answer,
                           const ca_request_t *request, apr_time_t deadline, apr_pool_t *pool)
 {
+    ca_est_get_t get = {
+        .upstream = upstream, .operation = "cacerts", .deadline = deadline, .ending = remote->ca.ending};
     apr_time_t now = remote->env->now(remote->env);
 
     (void)resume;
     (void)request;
     if (remote->n_upstreams > 1) /* one that hangs leaves time for the next */
-        deadline = now + (deadline - now) / 2;
-    return ca_est_get(&answer->der, remote, upstream, "cacerts", deadline, pool);
+        get.deadline = now + (deadline - now) / 2;
+    return ca_est_get(&answer->der, remote, &get, pool);
 }
 
 /* What came replaces those of before, if it is any good */
@@ -263,6 +265,12 @@ static int is_due(ca_est_certs_t *certs, apr_interval_time_t late, apr_time_t no
     apr_time_t next = atomic_load(&certs->next_look);
 
     return now >= next + late || next - now > certs->refresh; /* the clock was set back */
+}
+
+/* This process. What was given up for that is no failure of the upstream's */
+static int is_ending(const ca_est_certs_t *certs)
+{
+    return certs->remote->ca.ending && atomic_load(certs->remote->ca.ending);
 }
 
 /* By somebody who is no request */
@@ -310,6 +318,8 @@ static est_err_t *look(ca_est_certs_t *certs, const ca_facts_t **out, apr_pool_t
     if (!is_due(certs, 0, request.now)) /* another one has looked meanwhile */
         return known ? NULL : EST_FAIL(pool, ca_unavailable, "%s", certs->reason);
     err = ca_remote_try(certs->remote, &answer, &request, attempt, pool);
+    if (err && is_ending(certs))
+        return known ? NULL : EST_FAIL(pool, ca_unavailable, "%s", err->detail);
     if (!err)
         err = take(certs, out, answer.der, pool);
     if (err) {
@@ -365,7 +375,7 @@ void ca_est_certs_refresh(ca_est_certs_t *certs, apr_pool_t *pool)
     if (!is_due(certs, certs->spread, now) || apr_thread_mutex_trylock(certs->flight) != APR_SUCCESS)
         return;
     err = look(certs, &facts, pool);
-    if (err && !certs->failing) {
+    if (err && !certs->failing && !is_ending(certs)) {
         est_env_log(env, EST_LOG_WARNING, "the certificates of the upstream of <EstCA %s> are not known yet: %s",
                     certs->name, certs->reason);
         certs->failing = 1;
@@ -381,7 +391,9 @@ est_err_t *ca_est_certs_renew(ca_est_certs_t *certs, const ca_facts_t **out, con
 
     *out = certs->pinned ? before : atomic_load(&certs->current);
     if (*out == before && !certs->pinned) {
-        EST_TRY(ca_est_get(&message, certs->remote, upstream, "cacerts", deadline, pool));
+        ca_est_get_t get = {.upstream = upstream, .operation = "cacerts", .deadline = deadline};
+
+        EST_TRY(ca_est_get(&message, certs->remote, &get, pool));
         EST_TRY(take(certs, out, message, pool));
     }
     if (*out == before)

@@ -40,8 +40,13 @@ void ca_est_certs_refresh(ca_est_certs_t *certs, apr_pool_t *pool);
 est_err_t *ca_est_certs_renew(ca_est_certs_t *certs, const ca_facts_t **out, const ca_facts_t *before,
                               const char *upstream, apr_time_t deadline, apr_pool_t *pool);
 
-/* GET upstream/operation, decoded. Fails with ca_unavailable, ca_answer. */
-est_err_t *ca_est_get(est_slice_t *out, ca_remote_t *remote, const char *upstream, const char *operation,
-                      apr_time_t deadline, apr_pool_t *pool);
+typedef struct {
+    const char *upstream, *operation;
+    apr_time_t deadline;
+    const atomic_int *ending; /* as in ca_http_ask_t */
+} ca_est_get_t;
+
+/* GET upstream/operation, decoded. Fails with ca_unavailable, ca_answer; internal when it is given up. */
+est_err_t *ca_est_get(est_slice_t *out, ca_remote_t *remote, const ca_est_get_t *get, apr_pool_t *pool);
 
 #endif

@@ -322,6 +322,18 @@ static size_t on_body(char *p, size_t size, size_t n, void *data)
     return n;
 }
 
+/* libcurl asks once a second at least */
+static int on_progress(void *data, curl_off_t total, curl_off_t now, curl_off_t upload_total, curl_off_t upload_now)
+{
+    const atomic_int *ending = data;
+
+    (void)total;
+    (void)now;
+    (void)upload_total;
+    (void)upload_now;
+    return atomic_load(ending);
+}
+
 #define SET(option, value)                                                                                             \
     do {                                                                                                               \
         if (!code)                                                                                                     \
@@ -334,7 +346,6 @@ static CURLcode set_common(CURL *curl, const ca_http_t *http, handle_t *handle)
     CURLcode code = CURLE_OK;
 
     SET(CURLOPT_NOSIGNAL, 1L);
-    SET(CURLOPT_NOPROGRESS, 1L);
     SET(CURLOPT_QUICK_EXIT, 1L);     /* does not wait for a resolver that outlasts the time limit */
     SET(CURLOPT_FOLLOWLOCATION, 0L); /* it would follow to other origins as well */
     SET(CURLOPT_DISALLOW_USERNAME_IN_URL, 1L);
@@ -390,6 +401,9 @@ static CURLcode set_request(CURL *curl, const ca_http_ask_t *ask, exchange_t *ex
     SET(CURLOPT_HEADERDATA, exchange);
     SET(CURLOPT_WRITEFUNCTION, on_body);
     SET(CURLOPT_WRITEDATA, exchange);
+    SET(CURLOPT_NOPROGRESS, ask->ending ? 0L : 1L);
+    SET(CURLOPT_XFERINFOFUNCTION, on_progress);
+    SET(CURLOPT_XFERINFODATA, (void *)ask->ending);
     return code;
 }
 
@@ -463,6 +477,8 @@ static est_err_t *explain(CURLcode code, const exchange_t *exchange, const ca_ht
         return EST_FAIL(pool, ca_answer, "%s: its answer has more than %d octets of headers", host, MAX_HEADERS);
     if (exchange->too_long || code == CURLE_FILESIZE_EXCEEDED)
         return EST_FAIL(pool, ca_answer, "%s: its answer is longer than %d octets", host, CA_HTTP_MAX);
+    if (code == CURLE_ABORTED_BY_CALLBACK)
+        return EST_FAIL(pool, internal, "%s: its answer is not waited for any more", host);
     if (!sent && code == CURLE_OUT_OF_MEMORY)
         return EST_FAIL(pool, internal, "libcurl: %s", reason);
     if (exchange->handle->alert && (!sent || is_refusal(exchange)))

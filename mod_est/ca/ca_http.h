@@ -34,6 +34,7 @@ typedef struct {
     const char *content_type;    /* NULL: GET, else POST */
     const char *accept;          /* NULL: none */
     apr_interval_time_t timeout; /* of all of it, connecting included; > 0 */
+    const atomic_int *ending;    /* NULL, or: once it is not 0 the request is given up, within a second or so */
 } ca_http_ask_t;
 
 typedef struct {
@@ -48,7 +49,7 @@ typedef struct {
  * A request that was sent by a connection of before, which the peer then closed without a word, is sent once more by a
  * new one. With ca_http_follow, 3xx is no answer: the same request is sent again, in what is left of the time, or it
  * fails with ca_answer (ca_http_redirect.h). The details name the host and libcurl's reason, never a password.
- * Everything in pool. */
+ * One that is given up fails with internal: the upstream is not to blame. Everything in pool. */
 est_err_t *ca_http_do(ca_http_answer_t *out, ca_http_t *http, const ca_http_ask_t *ask, apr_pool_t *pool);
 
 #endif

@@ -22,7 +22,7 @@ static refresh_t *the_refresh; /* of this configuration; NULL: there is nothing 
 /*
  * pool is emptied after each call. When a child ends, mod_watchdog says so (STOPPING, from the thread that ends it) and
  * joins its own, before anything of the child's pool goes: it does so in a pre-cleanup. So this is never at work with
- * what has gone, and the end has to wait for one CA at most, no longer than a request at it may take.
+ * what has gone, and what the end has to wait for gives up within a second or so (ca_t.ending).
  */
 static apr_status_t run(int state, void *data, apr_pool_t *pool)
 {
@@ -65,6 +65,8 @@ void est_refresh_register(const est_global_t *global, apr_pool_t *pconf)
     ap_watchdog_t *watchdog = NULL;
 
     refresh->global = global;
+    for (int i = 0; i < global->n_cas; i++)
+        global->cas[i]->ending = &refresh->ending;
     if (!has_any(global) || !get || !add || get(&watchdog, WATCHDOG, 0, 0, pconf) != APR_SUCCESS ||
         add(watchdog, EVERY, refresh, run) != APR_SUCCESS)
         return;

@@ -328,6 +328,36 @@ static void test_nobody_waits_for_one_that_is_under_way(void **state)
     assert_asked(2);
 }
 
+/* As the end of a process does, from another thread */
+static void test_the_end_waits_for_no_upstream(void **state)
+{
+    apr_thread_t *thread;
+    apr_status_t status;
+    atomic_int ending = 0;
+
+    (void)state;
+    prepare();
+    t.ca->ending = &ending;
+    assert_ca("CN=Issuing");
+    up.hold = 1;
+    world.now += apr_time_from_sec(REFRESH + LATE);
+    assert_int_equal(apr_thread_create(&thread, NULL, refresh_apart, NULL, pool), APR_SUCCESS);
+    pthread_mutex_lock(&up.lock);
+    while (!up.is_held)
+        pthread_cond_wait(&up.changed, &up.lock);
+    pthread_mutex_unlock(&up.lock);
+    apr_time_t begin = apr_time_now();
+    atomic_store(&ending, 1);
+    apr_thread_join(&status, thread);
+    assert_true(apr_time_now() - begin < apr_time_from_sec(t.config.timeout) / 2);
+    assert_int_equal(world.n_warnings, 0); /* it is not the upstream's failure: nothing is said, no gate counts it */
+    assert_ca("CN=Issuing");
+    pthread_mutex_lock(&up.lock);
+    up.hold = 0;
+    pthread_cond_broadcast(&up.changed);
+    pthread_mutex_unlock(&up.lock);
+}
+
 static void test_what_is_pinned_is_never_asked_for(void **state)
 {
     X509 *ca = make_ca("CN=Pinned", make_key("P-256"), NULL, NULL);
@@ -352,6 +382,7 @@ int main(void)
         EST_TEST(test_requests_look_when_nobody_else_does),
         EST_TEST(test_after_a_restart_the_copy_serves_until_it_has_looked),
         EST_TEST(test_nobody_waits_for_one_that_is_under_way),
+        EST_TEST(test_the_end_waits_for_no_upstream),
         EST_TEST(test_what_is_pinned_is_never_asked_for),
     };
     return EST_TEST_RUN(tests);
