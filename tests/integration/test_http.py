@@ -19,8 +19,8 @@ from harness.form import check_form, check_refusal, enrol, enrol_head, head
 from harness.httpd import DENIED_USER, PASSWORD_MISMATCH
 from harness.pki import make_csr, make_key
 
-# The one difference from conf/est.conf: connections as long as a test wants
-SITE = {"shipped": True, "changes": (("MaxKeepAliveRequests 100\n", "MaxKeepAliveRequests 0\n"),)}
+# The one difference from conf/est.conf: connections as long as a test wants, also where the machine is busy
+SITE = {"shipped": True, "changes": (("MaxKeepAliveRequests 100\n", "MaxKeepAliveRequests 0\n"), ("KeepAliveTimeout 5\n", "KeepAliveTimeout 60\n"))}
 CSR = make_csr(make_key())
 TEXT = base64.b64encode(CSR)
 OPERATIONS = {"cacerts": "GET, HEAD", "csrattrs": "GET, HEAD", "simpleenroll": "POST", "simplereenroll": "POST"}
