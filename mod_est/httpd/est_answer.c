@@ -342,7 +342,7 @@ static apr_status_t error_filter(ap_filter_t *f, apr_bucket_brigade *in)
     if (f->ctx) /* of insert_error_filter() */
         r->connection->keepalive = AP_CONN_UNKNOWN;
     if (request->err && est_err_row(err->code)->status != HTTP_UNAUTHORIZED)
-        apr_table_unset(r->err_headers_out, "WWW-Authenticate");
+        apr_table_unset(r->headers_out, "WWW-Authenticate"); /* where the core has moved it to */
     more = prepare_error(request, err, request->err ? est_err_row(err->code)->status : r->status);
     /* httpd's own list of methods is empty here; RFC 9110 15.6.2 wants none beside a 501 */
     if (r->status == HTTP_NOT_IMPLEMENTED)

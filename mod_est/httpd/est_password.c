@@ -163,14 +163,30 @@ est_err_t *est_password_prepare(est_request_t *request)
     return store_cache_client(request->service->cache, &req->cred.client, request->basic_user, req->pool);
 }
 
-/* Whatever provider refused the pair, and whatever ErrorDocument made of it, the request ends as a 401. So does one
- * with the right code, when it was used up meanwhile: no guess. */
-static int count_failure(request_rec *r)
+/* Whatever provider refused the pair, the answer is a 401. So is one to the right code, when it was used up meanwhile:
+ * no guess. Whom authorization denies is a 401 of httpd's too, before the error filter makes what it is of it. */
+static void count_failure(request_rec *r)
 {
-    const est_request_t *request = est_request_get(r);
+    est_request_t *request = est_request_get(r);
+    int status = request && request->err ? est_err_row(request->err->code)->status : r->status;
 
-    if (request && request->basic_user && !request->code_verified && the_passwords && r->status == HTTP_UNAUTHORIZED)
-        add_failure(&request->req, request->basic_user);
+    if (!request || !request->basic_user || request->code_verified || request->failure_counted || !the_passwords ||
+        status != HTTP_UNAUTHORIZED)
+        return;
+    request->failure_counted = 1;
+    add_failure(&request->req, request->basic_user);
+}
+
+/* Before the answer: who guesses on several connections, or in a pipeline, has none in advance of the count */
+static void count_before_answer(request_rec *r)
+{
+    count_failure(r);
+}
+
+/* What an ErrorDocument answers has no filter for errors */
+static int count_behind_answer(request_rec *r)
+{
+    count_failure(r);
     return DECLINED;
 }
 
@@ -311,7 +327,8 @@ static const authn_provider provider = {check_password, NULL};
 
 void est_password_register(apr_pool_t *pconf)
 {
-    ap_hook_log_transaction(count_failure, NULL, NULL, APR_HOOK_MIDDLE);
+    ap_hook_insert_error_filter(count_before_answer, NULL, NULL, APR_HOOK_MIDDLE);
+    ap_hook_log_transaction(count_behind_answer, NULL, NULL, APR_HOOK_MIDDLE);
     ap_register_auth_provider(pconf, AUTHN_PROVIDER_GROUP, "est", AUTHN_PROVIDER_VERSION, &provider,
                               AP_AUTH_INTERNAL_PER_CONF);
 }

@@ -20,6 +20,7 @@ typedef struct {
     const char *basic_user;        /* of the Authorization header, where a password can play a role; NULL = none */
     const policy_entity_t *entity; /* client mode: whose code the password has to be; NULL = it is a client's */
     int code_verified;             /* and it is */
+    int failure_counted;           /* of the password that came */
     est_err_t *bad_credentials; /* the Authorization header cannot be understood; NULL = it can, or does not matter */
     est_err_t *err;             /* what this request is refused with, once that is known */
     int logged;

@@ -239,7 +239,6 @@ def answers(site, holders, ra):
         for _ in range(11):
             with site.client(user, "wrong") as client:
                 client.post("simpleenroll", b"AAAA")
-                client.settle()
     wanted = [(client, kind, "") for client in CLIENTS.values() for kind in KINDS] + [(replay.LIBEST, kind, "compat-") for kind in KINDS]
     with futures.ThreadPoolExecutor(8) as pool:  # an answer 408 has to be waited for
         replies = list(pool.map(lambda want: get_answer(want[1], site, want[0], holders, ra, want[2]), wanted))

@@ -3,9 +3,12 @@
 """Methods, headers, the form of answers, connections: docs/conformance.md, rows HTTP, and those of H that a handler sees."""
 
 import base64
+import contextlib
 import gzip
+import os
 import re
 import socket
+import threading
 
 import pytest
 
@@ -13,11 +16,11 @@ from harness import run
 from harness.bound import BoundConnection
 from harness.client import LIMIT, Answer, EstClient, basic, connect, context, curl, raw, raw_all
 from harness.form import check_form, check_refusal, enrol, enrol_head, head
-from harness.httpd import PASSWORD_MISMATCH
+from harness.httpd import DENIED_USER, PASSWORD_MISMATCH
 from harness.pki import make_csr, make_key
 
-# The one difference from conf/est.conf: connections as long as a test wants
-SITE = {"shipped": True, "changes": (("MaxKeepAliveRequests 100\n", "MaxKeepAliveRequests 0\n"),)}
+# The one difference from conf/est.conf: connections as long as a test wants, also where the machine is busy
+SITE = {"shipped": True, "changes": (("MaxKeepAliveRequests 100\n", "MaxKeepAliveRequests 0\n"), ("KeepAliveTimeout 5\n", "KeepAliveTimeout 60\n"))}
 CSR = make_csr(make_key())
 TEXT = base64.b64encode(CSR)
 OPERATIONS = {"cacerts": "GET, HEAD", "csrattrs": "GET, HEAD", "simpleenroll": "POST", "simplereenroll": "POST"}
@@ -311,6 +314,47 @@ def test_HTTP_19_failures_too_many_say_when_to_come_back(site, allow_log):
         assert answer.header("WWW-Authenticate") == 'Basic realm="EST"'
     check_refusal(answers[10], 429, "too_many_failures")
     assert 0 < int(answers[10].header("Retry-After")) <= 60
+
+
+def test_HTTP_19_who_is_denied_with_the_right_password_has_not_failed_to_log_in(site, allow_log):
+    """although httpd says 401 to itself"""
+    allow_log(DENIED_USER)
+    with site.client(site.register(networks="10.0.0.0/8")) as client:
+        for _ in range(12):
+            check_refusal(client.enroll(CSR), 403, "network_refused")
+
+
+def empty(pipe, over):
+    while not over.wait(0.01):
+        with contextlib.suppress(BlockingIOError):
+            os.read(pipe, 65536)
+
+
+def test_HTTP_19_failures_are_counted_before_they_are_answered(make_site, allow_log):
+    """and not by what httpd does behind an answer, which may be late: here its log is a pipe that takes nothing more"""
+    allow_log(PASSWORD_MISMATCH)
+    site, over = make_site("slowlog", start=False), threading.Event()
+    path = os.path.join(site.httpd.directory, "access")
+    os.mkfifo(path)
+    pipe = os.open(run.own(path), os.O_RDWR | os.O_NONBLOCK)
+    site.config.server = f'CustomLog {path} "%h"'
+    user = site.start().register()
+    with contextlib.suppress(BlockingIOError):
+        while os.write(pipe, bytes(4096)):
+            pass
+    try:
+        answers = []
+        for _ in range(11):
+            with site.client(user, "wrong") as client:
+                answers.append(client.enroll(make_csr(make_key())))
+        assert [answer.status for answer in answers] == [401] * 10 + [429]
+    finally:
+        reader = threading.Thread(target=empty, args=(pipe, over))
+        reader.start()
+        site.httpd.stop()
+        over.set()
+        reader.join()
+        os.close(pipe)
 
 
 def test_HTTP_20_nothing_that_was_issued_is_stored(site):

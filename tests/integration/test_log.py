@@ -232,7 +232,6 @@ def test_fail2ban_matches_each_failed_login_once_with_its_address(site, tmp_path
     for number in range(12):  # from the eleventh on 429
         with site.client("guesser", f"wrong {number}") as client:
             assert client.enroll(make_csr(KEY)).status == (401 if number < 10 else 429)
-            client.settle()
             count += 1
     label = site.alias(mode="client", code_source="challenge-password")
     with site.client() as client:  # an enrolment code is as good as a password, and a request without one is no guess

@@ -100,6 +100,7 @@ class World:
 @pytest.fixture(scope="module")
 def world(make_site):
     site = make_site("property", start=False, children=1, threads=16)
+    site.config.server = "EstRefusalLimit 100000"  # that of an identity is enough for refused()
     made = World(site, SEED)
     root = site.pki.root
     made.authorities = {

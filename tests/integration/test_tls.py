@@ -29,8 +29,8 @@ REFUSED_BY_MOD_SSL = "AH02039"
 
 @pytest.fixture(scope="module")
 def site(make_site):
-    """conf/est.conf, and beside it httpd's own host on a port without TLS"""
-    site = make_site("tls", start=False, shipped=True)
+    """conf/est.conf, with more time between the requests of a connection, and beside it httpd's own host on a port without TLS"""
+    site = make_site("tls", start=False, shipped=True, changes=(("KeepAliveTimeout 5\n", "KeepAliveTimeout 60\n"),))
     site.plain_port = run.Port()
     site.config.server = (f"Listen 127.0.0.1:{site.plain_port.number} http\nDocumentRoot {site.httpd.directory}/htdocs\n"
                           f'<Directory "{site.httpd.directory}/htdocs">\n    Require all granted\n</Directory>')

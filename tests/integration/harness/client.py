@@ -160,11 +160,6 @@ class EstClient:
     def reenroll(self, csr, label=None, headers=None):
         return self.post("simplereenroll", b64(csr), label, headers)
 
-    def settle(self):
-        """Returns when httpd is through with the last request: failed logins are counted once the answer was sent"""
-        assert self.connection, "the connection has ended"
-        assert self.get("cacerts").status == 200
-
     def tls_unique(self):
         """Of the open connection; only TLS 1.2 has it."""
         return self.open().sock.get_channel_binding("tls-unique")

@@ -164,13 +164,12 @@ class Log:
             return file.read().decode(errors="replace").splitlines()
 
     def unchecked(self):
-        """Complete lines that nobody has looked at yet."""
+        """Complete lines that nobody has looked at yet. What is written meanwhile, or not yet to its end, is left for the next time."""
         if not os.path.exists(self.path):
             return []
         with open(self.path, "rb") as file:
             file.seek(self.checked)
-            text = file.read()
-        # Exactly what was read is done with: what is written at this moment is for the next time, and for that alone
-        text = text[:text.rfind(b"\n") + 1]
-        self.checked += len(text)
-        return text.decode(errors="replace").splitlines()
+            octets = file.read()
+        complete = octets[:octets.rfind(b"\n") + 1]
+        self.checked += len(complete)
+        return complete.decode(errors="replace").splitlines()

@@ -103,7 +103,7 @@ class Site:
         self.db.execute("INSERT INTO alias (name, ca) SELECT %s, a.ca FROM alias a WHERE a.name = 'est'", marker)
         if self.config.children == 1:
             with self.client() as client:
-                run.wait_until(lambda: client.get("cacerts", marker).status != 400, 5, "httpd to learn of a change of policy")
+                run.wait_until(lambda: client.get("cacerts", marker).status != 400, 20, "httpd to learn of a change of policy")
             return
         start = self.httpd.log.size()
 
