@@ -88,6 +88,9 @@ struct ca_request_t {
     const void *granted;  /* check's and keep's own: a driver may copy the request, so that it is part of nothing */
     const char *upstream; /* where the request is already, or may be: NULL, or what an answer said before */
     est_slice_t state;    /* n == 0, or what an answer said before */
+    /* Not 0: no client waits for it, which a driver asks of its own accord. It is given up when the process ends, and
+     * that it fails does not close a gate: upstreams that nobody needs are not left alone longer and longer. */
+    int background;
 };
 
 /* What became of it. Also filled in when the driver fails: then upstream != NULL says that the request may have been
@@ -124,9 +127,9 @@ typedef struct {
      *   alias_broken    requests of this kind cannot be forwarded
      */
     est_err_t *(*issue)(ca_t *ca, ca_answer_t *answer, const ca_request_t *request, apr_pool_t *pool);
-    /* NULL, or: looks again at what facts says when it is time to, so that no request has to wait for that. Called
-     * every second or so, by one thread of a process that has started; returns at once when nothing is due, else within
-     * ca_t.lease. What fails is logged and tried again later. pool is for the call alone. */
+    /* NULL, or: looks at what facts says, for a first time and then when it is time to, so that no request has to wait
+     * for that. Called every second or so, by one thread of a process that has started; returns at once when nothing is
+     * due, else within ca_t.lease. What fails is logged and tried again later. pool is for the call alone. */
     void (*refresh)(ca_t *ca, apr_pool_t *pool);
 } ca_driver_t;
 
@@ -146,7 +149,7 @@ struct ca_t {
     const est_slice_t *keys; /* certificates, DER, of further keys that the server holds (TLS client, CMP): reserved */
     int n_keys;
     const char *warning;      /* worth a line in the log at start, or NULL */
-    const atomic_int *ending; /* NULL, or: 1 from the end of the process on, which is not to wait for refresh */
+    const atomic_int *ending; /* NULL, or: 1 once the process ends, gracefully too; refresh is not to delay that */
 };
 
 /* Finds the driver by config->driver (default local) and opens it */

@@ -49,12 +49,13 @@ struct ca_est_certs_t {
     _Atomic(const ca_facts_t *) current; /* NULL: none yet */
     _Atomic apr_time_t next_look;
     _Atomic apr_time_t attended; /* when ca_est_certs_refresh was called last; 0: never */
-    apr_interval_time_t spread;  /* that it is late by */
-    apr_thread_mutex_t *flight;  /* held by the one that asks */
-    int failing;                 /* with flight: that it fails has been said, by no request */
-    char reason[REASON_MAX];     /* with flight: why there are none */
-    apr_thread_mutex_t *lock;    /* for what follows, and the file */
-    apr_pool_t *pool;            /* with an allocator of its own */
+    apr_time_t next_first;      /* of ca_est_certs_refresh alone: before, it does not try again to get the first ones */
+    apr_interval_time_t spread; /* that it is late by */
+    apr_thread_mutex_t *flight; /* held by the one that asks */
+    int failing;                /* with flight: that it fails has been said */
+    char reason[REASON_MAX];    /* with flight: why there are none */
+    apr_thread_mutex_t *lock;   /* for what follows, and the file */
+    apr_pool_t *pool;           /* with an allocator of its own */
     generation_t *generations;
     int n_generations;
     int cache_failed; /* that it cannot be written has been said */
@@ -221,12 +222,13 @@ est_err_t *ca_est_get(est_slice_t *out, ca_remote_t *remote, const ca_est_get_t 
 static est_err_t *attempt(ca_remote_t *remote, const char *upstream, int resume, ca_answer_t *answer,
                           const ca_request_t *request, apr_time_t deadline, apr_pool_t *pool)
 {
-    ca_est_get_t get = {
-        .upstream = upstream, .operation = "cacerts", .deadline = deadline, .ending = remote->ca.ending};
+    ca_est_get_t get = {.upstream = upstream,
+                        .operation = "cacerts",
+                        .deadline = deadline,
+                        .ending = request->background ? remote->ca.ending : NULL};
     apr_time_t now = remote->env->now(remote->env);
 
     (void)resume;
-    (void)request;
     if (remote->n_upstreams > 1) /* one that hangs leaves time for the next */
         get.deadline = now + (deadline - now) / 2;
     return ca_est_get(&answer->der, remote, &get, pool);
@@ -260,17 +262,22 @@ static est_err_t *take(ca_est_certs_t *certs, const ca_facts_t **out, est_slice_
 
 /* ---- those of now */
 
-static int is_due(ca_est_certs_t *certs, apr_interval_time_t late, apr_time_t now)
+/* most: that it can be ahead, unless the clock was set back */
+static int is_over(apr_time_t next, apr_interval_time_t most, apr_time_t now)
 {
-    apr_time_t next = atomic_load(&certs->next_look);
-
-    return now >= next + late || next - now > certs->refresh; /* the clock was set back */
+    return now >= next || next - now > most;
 }
 
-/* This process. What was given up for that is no failure of the upstream's */
-static int is_ending(const ca_est_certs_t *certs)
+static int is_due(ca_est_certs_t *certs, apr_interval_time_t late, apr_time_t now)
 {
-    return certs->remote->ca.ending && atomic_load(certs->remote->ca.ending);
+    return is_over(atomic_load(&certs->next_look) + late, certs->refresh + late, now);
+}
+
+/* For ca_est_certs_refresh. Requests want the first ones more urgently, and try again sooner. */
+static int is_to_be_refreshed(ca_est_certs_t *certs, apr_time_t now)
+{
+    return is_due(certs, certs->spread, now) &&
+           (atomic_load(&certs->current) || is_over(certs->next_first, PAUSE, now));
 }
 
 /* By somebody who is no request */
@@ -305,12 +312,12 @@ static const ca_facts_t *kept_by_another(ca_est_certs_t *certs, apr_pool_t *pool
     return atomic_load(&certs->current);
 }
 
-/* With flight */
-static est_err_t *look(ca_est_certs_t *certs, const ca_facts_t **out, apr_pool_t *pool)
+/* With flight. background as in ca_request_t */
+static est_err_t *look(ca_est_certs_t *certs, const ca_facts_t **out, int background, apr_pool_t *pool)
 {
     const est_env_t *env = certs->remote->env;
     const ca_facts_t *known = atomic_load(&certs->current);
-    ca_request_t request = {.now = env->now(env)};
+    ca_request_t request = {.now = env->now(env), .background = background};
     ca_answer_t answer = {0};
     est_err_t *err;
 
@@ -318,8 +325,8 @@ static est_err_t *look(ca_est_certs_t *certs, const ca_facts_t **out, apr_pool_t
     if (!is_due(certs, 0, request.now)) /* another one has looked meanwhile */
         return known ? NULL : EST_FAIL(pool, ca_unavailable, "%s", certs->reason);
     err = ca_remote_try(certs->remote, &answer, &request, attempt, pool);
-    if (err && is_ending(certs))
-        return known ? NULL : EST_FAIL(pool, ca_unavailable, "%s", err->detail);
+    if (err && err->code == EST_E_internal) /* given up, or out of memory: not the upstream's fault */
+        return known ? NULL : err;
     if (!err)
         err = take(certs, out, answer.der, pool);
     if (err) {
@@ -355,7 +362,7 @@ est_err_t *ca_est_certs_get(ca_est_certs_t *certs, const ca_facts_t **out, apr_p
         apr_thread_mutex_lock(certs->flight);
     else if (apr_thread_mutex_trylock(certs->flight) != APR_SUCCESS)
         return NULL;
-    err = look(certs, out, pool);
+    err = look(certs, out, 0, pool);
     apr_thread_mutex_unlock(certs->flight);
     return err;
 }
@@ -372,10 +379,11 @@ void ca_est_certs_refresh(ca_est_certs_t *certs, apr_pool_t *pool)
         return;
     now = env->now(env);
     atomic_store(&certs->attended, now);
-    if (!is_due(certs, certs->spread, now) || apr_thread_mutex_trylock(certs->flight) != APR_SUCCESS)
+    if (!is_to_be_refreshed(certs, now) || apr_thread_mutex_trylock(certs->flight) != APR_SUCCESS)
         return;
-    err = look(certs, &facts, pool);
-    if (err && !certs->failing && !is_ending(certs)) {
+    err = look(certs, &facts, 1, pool);
+    certs->next_first = now + PAUSE;
+    if (err && err->code != EST_E_internal && !certs->failing) {
         est_env_log(env, EST_LOG_WARNING, "the certificates of the upstream of <EstCA %s> are not known yet: %s",
                     certs->name, certs->reason);
         certs->failing = 1;

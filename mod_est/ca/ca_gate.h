@@ -38,7 +38,7 @@ typedef enum {
 typedef enum {
     CA_GATE_GOOD,   /* it answered, whatever it said */
     CA_GATE_BAD,    /* it did not */
-    CA_GATE_UNTRIED /* nobody asked it */
+    CA_GATE_UNTRIED /* nobody asked it, or nobody waited for what it had to say */
 } ca_gate_result_t;
 
 /* What a result changed, worth a line in the log once */

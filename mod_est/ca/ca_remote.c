@@ -192,14 +192,14 @@ static void name_upstream(tries_t *tries, const char *url, int resume, const est
         tries->answer->state = tries->request->state; /* to be asked for again in the same way */
 }
 
-static ca_gate_result_t result_of(const est_err_t *err)
+static ca_gate_result_t result_of(const est_err_t *err, const ca_request_t *request)
 {
     if (!err)
         return CA_GATE_GOOD;
     switch (err->code) {
     case EST_E_ca_unavailable:
     case EST_E_ca_timeout:
-        return CA_GATE_BAD;
+        return request->background ? CA_GATE_UNTRIED : CA_GATE_BAD;
     case EST_E_alias_broken: /* nothing to do with the upstream */
     case EST_E_internal:
         return CA_GATE_UNTRIED;
@@ -257,12 +257,12 @@ static est_err_t *try_one(int *next, tries_t *tries, int number, int resume, apr
         cap(&err->retry_after, CLIENT_WAIT_MAX);
     const char *reason = err ? reason_of(err, url, pool) : "";
     now = remote->env->now(remote->env);
-    ca_gate_change_t change = ca_gate_leave(gate, &remote->rules, place, result_of(err), now);
+    ca_gate_change_t change = ca_gate_leave(gate, &remote->rules, place, result_of(err, tries->request), now);
     wait = ca_gate_wait(gate, &remote->rules, now);
     log_change(remote, change, url, wait, reason);
     *next = err && (err->code == EST_E_ca_unavailable || err->code == EST_E_ca_busy);
     if (!*next) {
-        if (result_of(err) == CA_GATE_UNTRIED)
+        if (result_of(err, tries->request) == CA_GATE_UNTRIED)
             reset_answer(tries);
         else
             name_upstream(tries, url, resume, err);

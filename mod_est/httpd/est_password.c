@@ -163,8 +163,9 @@ est_err_t *est_password_prepare(est_request_t *request)
     return store_cache_client(request->service->cache, &req->cred.client, request->basic_user, req->pool);
 }
 
-/* Whatever provider refused the pair, the answer is a 401. So is one to the right code, when it was used up meanwhile:
- * no guess. Whom authorization denies is a 401 of httpd's too, before the error filter makes what it is of it. */
+/* Before the answer, so that whoever has it finds it counted. Whatever provider refused the pair, the answer is a 401.
+ * So is one to the right code, when it was used up meanwhile: no guess. Whom authorization denies is a 401 of httpd's
+ * too, before the error filter makes what it is of it. */
 static void count_failure(request_rec *r)
 {
     est_request_t *request = est_request_get(r);
@@ -175,19 +176,6 @@ static void count_failure(request_rec *r)
         return;
     request->failure_counted = 1;
     add_failure(&request->req, request->basic_user);
-}
-
-/* Before the answer: who guesses on several connections, or in a pipeline, has none in advance of the count */
-static void count_before_answer(request_rec *r)
-{
-    count_failure(r);
-}
-
-/* What an ErrorDocument answers has no filter for errors */
-static int count_behind_answer(request_rec *r)
-{
-    count_failure(r);
-    return DECLINED;
 }
 
 /* ---- verdicts */
@@ -327,8 +315,7 @@ static const authn_provider provider = {check_password, NULL};
 
 void est_password_register(apr_pool_t *pconf)
 {
-    ap_hook_insert_error_filter(count_before_answer, NULL, NULL, APR_HOOK_MIDDLE);
-    ap_hook_log_transaction(count_behind_answer, NULL, NULL, APR_HOOK_MIDDLE);
+    ap_hook_insert_error_filter(count_failure, NULL, NULL, APR_HOOK_MIDDLE);
     ap_register_auth_provider(pconf, AUTHN_PROVIDER_GROUP, "est", AUTHN_PROVIDER_VERSION, &provider,
                               AP_AUTH_INTERNAL_PER_CONF);
 }

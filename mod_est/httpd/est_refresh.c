@@ -65,11 +65,11 @@ void est_refresh_register(const est_global_t *global, apr_pool_t *pconf)
     ap_watchdog_t *watchdog = NULL;
 
     refresh->global = global;
-    for (int i = 0; i < global->n_cas; i++)
-        global->cas[i]->ending = &refresh->ending;
     if (!has_any(global) || !get || !add || get(&watchdog, WATCHDOG, 0, 0, pconf) != APR_SUCCESS ||
         add(watchdog, EVERY, refresh, run) != APR_SUCCESS)
         return;
+    for (int i = 0; i < global->n_cas; i++)
+        global->cas[i]->ending = &refresh->ending;
     the_refresh = refresh;
     apr_pool_cleanup_register(pconf, NULL, forget, apr_pool_cleanup_null);
 }

@@ -206,18 +206,44 @@ static void test_while_there_are_none_it_is_said_once_and_tried_again(void **sta
     prepare();
     is_broken();
     for (int i = 1; i <= 3; i++) {
-        refresh_after(1 + LATE);
+        refresh_after(30);
+        assert_asked(i);
+        refresh_after(0);
         assert_asked(i);
     }
     assert_int_equal(world.n_warnings, 1);
     ASSERT_FAILS(t.ca->driver->facts(t.ca, &facts, pool), ca_unavailable, "HTTP 500");
     assert_asked(3); /* that it fails was found out in this second */
+    world.now += apr_time_from_sec(1);
+    ASSERT_FAILS(t.ca->driver->facts(t.ca, &facts, pool), ca_unavailable, "HTTP 500");
+    assert_asked(4);
     has_ca("CN=Issuing");
     world.n_notices = 0;
-    refresh_after(1 + LATE);
-    assert_ca("CN=Issuing");
+    refresh_after(28);
     assert_asked(4);
+    refresh_after(1 + LATE);
+    assert_asked(5);
+    assert_ca("CN=Issuing");
     assert_int_equal(world.n_notices, 1);
+}
+
+/* An upstream that is down for a night is there for the first request of the morning. */
+static void test_failures_of_what_nobody_waits_for_close_no_gate(void **state)
+{
+    (void)state;
+    prepare();
+    t.config.failures = 1;
+    t.config.cooldown = 300;
+    start_driver();
+    is_broken();
+    for (int i = 1; i <= 5; i++) {
+        refresh_after(30 + LATE);
+        assert_asked(i);
+    }
+    has_ca("CN=Issuing");
+    world.now += apr_time_from_sec(1);
+    assert_ca("CN=Issuing");
+    assert_asked(6);
 }
 
 static void test_an_upstream_that_fails_is_asked_no_more_often(void **state)
@@ -378,6 +404,7 @@ int main(void)
         EST_TEST(test_it_is_looked_at_again_and_requests_go_on_with_what_there_is),
         EST_TEST(test_the_first_are_had_before_any_request),
         EST_TEST(test_while_there_are_none_it_is_said_once_and_tried_again),
+        EST_TEST(test_failures_of_what_nobody_waits_for_close_no_gate),
         EST_TEST(test_an_upstream_that_fails_is_asked_no_more_often),
         EST_TEST(test_requests_look_when_nobody_else_does),
         EST_TEST(test_after_a_restart_the_copy_serves_until_it_has_looked),
