@@ -325,15 +325,11 @@ static void *APR_THREAD_FUNC refresh_apart(apr_thread_t *thread, void *data)
     return NULL;
 }
 
-static void test_nobody_waits_for_one_that_is_under_way(void **state)
+/* Of a thread of its own, when it is time to; returns when it hangs at the upstream */
+static apr_thread_t *refresh_that_hangs(void)
 {
     apr_thread_t *thread;
-    apr_status_t status;
 
-    (void)state;
-    prepare();
-    const ca_facts_t *before = facts_now();
-    has_ca("CN=Newer");
     up.hold = 1;
     world.now += apr_time_from_sec(REFRESH + LATE);
     assert_int_equal(apr_thread_create(&thread, NULL, refresh_apart, NULL, pool), APR_SUCCESS);
@@ -341,14 +337,31 @@ static void test_nobody_waits_for_one_that_is_under_way(void **state)
     while (!up.is_held)
         pthread_cond_wait(&up.changed, &up.lock);
     pthread_mutex_unlock(&up.lock);
-    assert_ptr_equal(facts_now(), before);
-    refresh();
-    assert_ptr_equal(facts_now(), before);
-    assert_asked(2);
+    return thread;
+}
+
+static void let_go(void)
+{
     pthread_mutex_lock(&up.lock);
     up.hold = 0;
     pthread_cond_broadcast(&up.changed);
     pthread_mutex_unlock(&up.lock);
+}
+
+static void test_nobody_waits_for_one_that_is_under_way(void **state)
+{
+    apr_status_t status;
+
+    (void)state;
+    prepare();
+    const ca_facts_t *before = facts_now();
+    has_ca("CN=Newer");
+    apr_thread_t *thread = refresh_that_hangs();
+    assert_ptr_equal(facts_now(), before);
+    refresh();
+    assert_ptr_equal(facts_now(), before);
+    assert_asked(2);
+    let_go();
     apr_thread_join(&status, thread);
     assert_ca("CN=Newer");
     assert_asked(2);
@@ -357,7 +370,6 @@ static void test_nobody_waits_for_one_that_is_under_way(void **state)
 /* As the end of a process does, from another thread */
 static void test_the_end_waits_for_no_upstream(void **state)
 {
-    apr_thread_t *thread;
     apr_status_t status;
     atomic_int ending = 0;
 
@@ -365,23 +377,27 @@ static void test_the_end_waits_for_no_upstream(void **state)
     prepare();
     t.ca->ending = &ending;
     assert_ca("CN=Issuing");
-    up.hold = 1;
-    world.now += apr_time_from_sec(REFRESH + LATE);
-    assert_int_equal(apr_thread_create(&thread, NULL, refresh_apart, NULL, pool), APR_SUCCESS);
-    pthread_mutex_lock(&up.lock);
-    while (!up.is_held)
-        pthread_cond_wait(&up.changed, &up.lock);
-    pthread_mutex_unlock(&up.lock);
+    apr_thread_t *thread = refresh_that_hangs();
     apr_time_t begin = apr_time_now();
     atomic_store(&ending, 1);
     apr_thread_join(&status, thread);
     assert_true(apr_time_now() - begin < apr_time_from_sec(t.config.timeout) / 2);
-    assert_int_equal(world.n_warnings, 0); /* it is not the upstream's failure: nothing is said, no gate counts it */
+    assert_int_equal(world.n_warnings, 0); /* it is not the upstream's failure: nothing is said */
     assert_ca("CN=Issuing");
-    pthread_mutex_lock(&up.lock);
-    up.hold = 0;
-    pthread_cond_broadcast(&up.changed);
-    pthread_mutex_unlock(&up.lock);
+    let_go();
+}
+
+/* A process that ends gracefully goes on with those that it has. */
+static void test_requests_ask_until_the_end(void **state)
+{
+    atomic_int ending = 1;
+
+    (void)state;
+    prepare();
+    t.ca->ending = &ending;
+    refresh_after(LATE);
+    assert_int_equal(world.n_warnings, 0);
+    assert_ca("CN=Issuing");
 }
 
 static void test_what_is_pinned_is_never_asked_for(void **state)
@@ -410,6 +426,7 @@ int main(void)
         EST_TEST(test_after_a_restart_the_copy_serves_until_it_has_looked),
         EST_TEST(test_nobody_waits_for_one_that_is_under_way),
         EST_TEST(test_the_end_waits_for_no_upstream),
+        EST_TEST(test_requests_ask_until_the_end),
         EST_TEST(test_what_is_pinned_is_never_asked_for),
     };
     return EST_TEST_RUN(tests);
