@@ -54,10 +54,15 @@ int ca_http_text_is_page(const ca_http_answer_t *answer)
     return answer->content_type && !strncasecmp(answer->content_type, "text/html", 9);
 }
 
-static int is_text(const char *type)
+/* The first line of a page says nothing */
+static int is_text(const ca_http_answer_t *answer)
 {
+    const char *type = answer->content_type;
+
     if (!type)
         return 1;
+    if (ca_http_text_is_page(answer))
+        return 0;
     return !strncasecmp(type, "text/", 5) || !strncasecmp(type, "application/json", 16) ||
            !strncasecmp(type, "application/problem+json", 24);
 }
@@ -67,7 +72,7 @@ const char *ca_http_text_reason(const ca_http_answer_t *answer, apr_pool_t *pool
     int is_utf8;
     const char *line;
 
-    if (ca_http_text_is_page(answer) || !is_text(answer->content_type)) /* the first line of a page says nothing */
+    if (!is_text(answer))
         return "";
     line = line_of(&is_utf8, answer->body, pool);
     return is_utf8 || answer->content_type ? line : ""; /* octets of we know not what */

@@ -20,9 +20,10 @@ typedef struct {
 static refresh_t *the_refresh; /* of this configuration; NULL: there is nothing to look at */
 
 /*
- * pool is emptied after each call. When a child ends, mod_watchdog says so (STOPPING, from the thread that ends it) and
- * joins its own, before anything of the child's pool goes: it does so in a pre-cleanup. So this is never at work with
- * what has gone, and what the end has to wait for gives up within a second or so (ca_t.ending).
+ * pool is emptied after each call. When a child ends, mod_watchdog says so (STOPPING: from its own thread when the end
+ * is graceful and requests go on, else from the thread that ends the child) and joins its own, before anything of the
+ * child's pool goes: it does so in a pre-cleanup. So this is never at work with what has gone, and what the end has to
+ * wait for gives up within a second or so (ca_t.ending).
  */
 static apr_status_t run(int state, void *data, apr_pool_t *pool)
 {

@@ -5,8 +5,8 @@
 #ifndef EST_REFRESH_H
 #define EST_REFRESH_H
 
-/* What CAs have from elsewhere (an upstream's certificates) is fetched, and looked at again, by a thread of mod_watchdog's
- * in each child, since each child has its own. Without mod_watchdog requests do that. */
+/* What CAs have from elsewhere (an upstream's certificates) is fetched, and looked at again, by a thread of
+ * mod_watchdog's in each child, since each child has its own. Without mod_watchdog requests do that. */
 
 #include "est_config.h"
 

@@ -3,12 +3,10 @@
  * SPDX-License-Identifier: Apache-2.0
  */
 #include "cmp_test.h"
+#include "http_test.h"
 
 #include "ca/ca_cmp.h"
 
-#include <arpa/inet.h>
-#include <signal.h>
-#include <sys/socket.h>
 #include <sys/wait.h>
 
 /* The driver as a whole, over HTTP: the CA is a process of its own */
@@ -78,13 +76,9 @@ static void answer_all(int listener, const server_t *server, cmp_test_t *ca)
 /* A socket with a port of 127.0.0.1, which nobody else can have, and its URL; the slash at the end is part of it */
 static int take_port(const char **url)
 {
-    struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-    socklen_t size = sizeof(address);
-    int fd = socket(AF_INET, SOCK_STREAM, 0);
+    int port, fd = http_port(&port);
 
-    assert_int_equal(bind(fd, (struct sockaddr *)&address, size), 0);
-    assert_int_equal(getsockname(fd, (struct sockaddr *)&address, &size), 0);
-    *url = apr_psprintf(pool, "http://127.0.0.1:%d/pkix/", (int)ntohs(address.sin_port));
+    *url = apr_psprintf(pool, "http://127.0.0.1:%d/pkix/", port);
     return fd;
 }
 
@@ -215,7 +209,10 @@ static void test_answers_that_carry_no_message(void **state)
         {{"HTTP/1.1 429 X\r\n", "", 0}, EST_E_ca_unavailable, "HTTP 429", 0},
         {{"HTTP/1.1 408 X\r\n", "", 0}, EST_E_ca_unavailable, "HTTP 408", 0},
         {{"HTTP/1.1 504 X\r\n", "", 0}, EST_E_ca_timeout, "HTTP 504", 1},
-        {{"HTTP/1.1 502 X\r\nContent-Type: text/html\r\n", "<html>", 0}, EST_E_ca_timeout, "HTTP 502: no CMP message", 1},
+        {{"HTTP/1.1 502 X\r\nContent-Type: text/html\r\n", "<html>", 0},
+         EST_E_ca_timeout,
+         "HTTP 502: no CMP message",
+         1},
         {{"HTTP/1.1 502 X\r\nContent-Type: text/plain\r\n", "no CA", 0}, EST_E_ca_answer, "HTTP 502: no CA", 1},
         {{"HTTP/1.1 403 X\r\nContent-Type: text/plain\r\n", "not from there", 0},
          EST_E_ca_refused,
